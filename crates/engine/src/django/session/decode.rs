@@ -1,0 +1,192 @@
+//! From a row's text to what it says, in both of Django's forms.
+//! The JSON's keys are read in `payload`; keys and their derivation in `signing`.
+//! Invariant: inflating stops at 1 MiB, and buffers never outgrow that or the row itself.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::super::base62;
+use super::super::secret::SecretKeys;
+use super::super::signing::{Salted1, Salted256, hex, same};
+use super::payload::{self, Payload};
+use super::{Decoded, Form, LEGACY_SALT, SIGNED_SALT, Signature, Unreadable};
+
+/// The most that a compressed session may become, in bytes.
+pub const MAX_INFLATED: usize = 1 << 20;
+const FIRST_GUESS: usize = 8 << 10;
+
+/// Python's decoder takes padding or its absence, and spare bits in the last digit.
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const SIGNATURE: GeneralPurpose = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Reads many rows with the same keys and the same buffers.
+pub struct Decoder {
+    /// One pair for each key of the site; `None` where the keys are not known.
+    keys: Option<Vec<(Salted256, Salted1)>>,
+    bytes: Vec<u8>,
+    inflated: Vec<u8>,
+    inflate: Decompress,
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Decoder([redacted])")
+    }
+}
+
+/// Reads one row; for many, keep a [`Decoder`].
+pub fn decode(data: &str, keys: Option<&SecretKeys>) -> Result<Decoded, Unreadable> {
+    Decoder::new(keys).decode(data)
+}
+
+impl Decoder {
+    /// Without keys every readable row comes back as [`Signature::Unchecked`].
+    pub fn new(keys: Option<&SecretKeys>) -> Self {
+        let pair = |key| {
+            (
+                Salted256::new(SIGNED_SALT, key),
+                Salted1::new(LEGACY_SALT, key),
+            )
+        };
+        Self {
+            keys: keys.map(|keys| keys.all().map(pair).collect()),
+            bytes: Vec::new(),
+            inflated: Vec::new(),
+            inflate: Decompress::new(true),
+        }
+    }
+
+    /// Reads the text of one row. A row that does not verify is still read, and says so.
+    pub fn decode(&mut self, data: &str) -> Result<Decoded, Unreadable> {
+        let data = data.trim_end();
+        if data.is_empty() {
+            return Err(Unreadable::Empty);
+        }
+        match Form::of(data) {
+            Form::Signed => self.signed(data),
+            Form::Legacy => self.legacy(data),
+        }
+    }
+
+    fn signed(&mut self, data: &str) -> Result<Decoded, Unreadable> {
+        let (value, signature) = data.rsplit_once(':').ok_or(Unreadable::Malformed)?;
+        let (payload, timestamp) = value.rsplit_once(':').ok_or(Unreadable::Malformed)?;
+        let last_saved = base62::decode(timestamp.as_bytes()).ok_or(Unreadable::BadTimestamp)?;
+        let json = match payload.strip_prefix('.') {
+            Some(compressed) => {
+                unbase64(URL_SAFE, compressed, &mut self.bytes)?;
+                inflate(&mut self.inflate, &self.bytes, &mut self.inflated)?;
+                &mut self.inflated
+            }
+            None => {
+                unbase64(URL_SAFE, payload, &mut self.bytes)?;
+                &mut self.bytes
+            }
+        };
+        let Payload {
+            user,
+            auth_hash,
+            expiry,
+        } = payload::read(json)?;
+        let genuine = self.keys.as_ref().map(|keys| {
+            keys.iter().any(|(key, _)| {
+                let mut text = [0; 43];
+                SIGNATURE
+                    .encode_slice(key.of(value.as_bytes()), &mut text)
+                    .is_ok()
+                    && same(&text, signature.as_bytes())
+            })
+        });
+        Ok(Decoded {
+            user,
+            auth_hash,
+            last_saved: Some(last_saved),
+            expiry,
+            signature: verdict(genuine),
+            form: Form::Signed,
+        })
+    }
+
+    fn legacy(&mut self, data: &str) -> Result<Decoded, Unreadable> {
+        unbase64(STANDARD, data, &mut self.bytes)?;
+        let colon = self.bytes.iter().position(|byte| *byte == b':');
+        let (digest, rest) = self.bytes.split_at_mut(colon.ok_or(Unreadable::Malformed)?);
+        let json = &mut rest[1..];
+        // Before reading: reading tames the bytes that the digest was made over.
+        let genuine = self.keys.as_ref().map(|keys| {
+            keys.iter()
+                .any(|(_, key)| same(hex(&key.of(json)).as_bytes(), digest))
+        });
+        let Payload {
+            user,
+            auth_hash,
+            expiry,
+        } = payload::read(json)?;
+        Ok(Decoded {
+            user,
+            auth_hash,
+            last_saved: None,
+            expiry,
+            signature: verdict(genuine),
+            form: Form::Legacy,
+        })
+    }
+}
+
+fn verdict(genuine: Option<bool>) -> Signature {
+    match genuine {
+        None => Signature::Unchecked,
+        Some(true) => Signature::Verified,
+        Some(false) => Signature::Invalid,
+    }
+}
+
+fn unbase64(engine: GeneralPurpose, text: &str, into: &mut Vec<u8>) -> Result<(), Unreadable> {
+    into.clear();
+    engine
+        .decode_vec(text, into)
+        .map_err(|_| Unreadable::NotBase64)
+}
+
+/// One byte more than the limit is room enough to see that there is more.
+fn inflate(inflate: &mut Decompress, input: &[u8], output: &mut Vec<u8>) -> Result<(), Unreadable> {
+    inflate.reset(true);
+    output.clear();
+    loop {
+        if output.len() == output.capacity() {
+            let room = output
+                .len()
+                .max(FIRST_GUESS)
+                .min(MAX_INFLATED + 1 - output.len());
+            output.reserve_exact(room);
+        }
+        let before = (inflate.total_in(), inflate.total_out());
+        let rest = usize::try_from(before.0)
+            .ok()
+            .and_then(|read| input.get(read..));
+        let rest = rest.ok_or(Unreadable::NotInflatable)?;
+        let status = inflate
+            .decompress_vec(rest, output, FlushDecompress::None)
+            .map_err(|_| Unreadable::NotInflatable)?;
+        if output.len() > MAX_INFLATED {
+            return Err(Unreadable::TooLarge);
+        }
+        if status == Status::StreamEnd {
+            return Ok(());
+        }
+        // A stream that is cut short takes nothing more and gives nothing more.
+        if before == (inflate.total_in(), inflate.total_out()) {
+            return Err(Unreadable::NotInflatable);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;
