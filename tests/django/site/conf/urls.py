@@ -1,0 +1,16 @@
+from django.contrib import admin
+from django.urls import path
+
+from web import control, views
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("login", views.sign_in),
+    path("logout", views.sign_out),
+    path("whoami", views.whoami),
+    path("touch", views.touch),
+    path("slow", views.slow),
+    path("expiry", views.expiry),
+    path("password", views.password),
+    path("control", control.control),
+]

@@ -1,0 +1,173 @@
+//! The command line under test: run to its end with its words, status and JSON, or left running. Every run
+//! is searched for the site's secrets.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use super::environment::setting;
+
+/// How `curfew` is called. Clone it to call it again with something changed.
+#[derive(Clone)]
+pub struct Curfew {
+    home: PathBuf,
+    environment: Vec<(String, String)>,
+    secrets: Vec<String>,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub struct Ran {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Curfew {
+    /// With its configuration and state in folders below `home`.
+    pub fn new(home: &Path) -> Self {
+        let new = Self {
+            home: home.to_owned(),
+            environment: Vec::new(),
+            secrets: Vec::new(),
+        };
+        let folder = |name: &str| home.join(name).display().to_string();
+        new.env("CURFEW_CONFIG_DIR", &folder("config"))
+            .env("CURFEW_STATE_DIR", &folder("state"))
+            .env("HOME", &folder("home"))
+    }
+
+    pub fn site(self, site: &str) -> Self {
+        self.env("CURFEW_SITE", site)
+    }
+
+    pub fn no_site(mut self) -> Self {
+        self.environment.retain(|(name, _)| name != "CURFEW_SITE");
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A word that no output of any run may hold.
+    pub fn never_says(mut self, secret: &str) -> Self {
+        self.secrets.push(secret.to_owned());
+        self
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        let found = self.environment.iter().find(|e| e.0 == "CURFEW_STATE_DIR");
+        PathBuf::from(&found.unwrap().1)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(setting("CURFEW_TEST_CLI"));
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap_or_default())
+            .envs(self.environment.iter().map(|(n, v)| (n, v)))
+            .current_dir(&self.home)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs it to its end.
+    pub async fn run(&self, args: &[&str]) -> Ran {
+        let output = tokio::time::timeout(Duration::from_secs(90), self.command(args).output());
+        let output = output.await.unwrap_or_else(|_| panic!("curfew {args:?} hangs"));
+        let output = output.unwrap();
+        let ran = Ran {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        for secret in &self.secrets {
+            assert!(!ran.stdout.contains(secret), "{args:?}: a secret on standard output");
+            assert!(!ran.stderr.contains(secret), "{args:?}: a secret on standard error");
+        }
+        ran
+    }
+
+    /// Runs it with `--json`.
+    pub async fn json(&self, args: &[&str]) -> Ran {
+        self.run(&[&["--json"], args].concat()).await
+    }
+
+    /// Runs it with `--json`, and it does what it is asked.
+    pub async fn done(&self, args: &[&str]) -> Value {
+        let ran = self.json(args).await;
+        assert_eq!(ran.status, 0, "curfew {args:?}: {ran:#?}");
+        ran.document()
+    }
+
+    /// Leaves it running.
+    pub fn spawn(&self, args: &[&str]) -> Running {
+        let mut child = self.command(args).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running { child, stdout }
+    }
+}
+
+impl Ran {
+    /// The one JSON document on standard output.
+    pub fn document(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("not JSON ({e}): {self:#?}"))
+    }
+
+    /// The code of the error document, and a message that is one line on standard error too.
+    pub fn error(&self) -> (String, String) {
+        let document = self.document();
+        let word = |key: &str| document["error"][key].as_str().unwrap().to_owned();
+        let (code, message) = (word("code"), word("message"));
+        assert!(!message.is_empty() && !message.contains('\n'), "{self:#?}");
+        assert_eq!(self.stderr.trim().lines().count(), 1, "one line: {self:#?}");
+        assert!(self.stderr.contains(&message), "the same words: {self:#?}");
+        (code, message)
+    }
+}
+
+/// A `curfew` that goes on by itself.
+pub struct Running {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    /// The next line of standard output.
+    pub async fn line(&mut self, within: Duration) -> String {
+        match tokio::time::timeout(within, self.stdout.next_line()).await {
+            Err(_) => panic!("no line within {within:?}"),
+            Ok(line) => line.unwrap().expect("it ended without a line"),
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id().expect("it has ended")).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for its end: status and standard error.
+    pub async fn end(mut self, within: Duration) -> (Option<i32>, String) {
+        let mut words = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        let ended = tokio::time::timeout(within, async {
+            while let Ok(Some(_)) = self.stdout.next_line().await {}
+            let _ = stderr.read_to_string(&mut words).await;
+            self.child.wait().await.unwrap()
+        });
+        let status = ended.await.expect("it does not end");
+        (status.code(), words)
+    }
+}
