@@ -1,0 +1,248 @@
+//! `cargo xtask test`: every test, against real servers, a real Django, a real window and a real bus.
+//! What it starts is its own and ends with it; a part that cannot run is a failure, never a silent gap.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::display::{self, Display};
+use crate::process::{self, Running};
+use crate::servers::{self, Server};
+use crate::strays::Mark;
+use crate::system::{self, Purpose};
+use crate::tally::Tally;
+use crate::{node, place, python};
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Run only the tests whose name contains this
+    #[arg(value_name = "FILTER")]
+    filter: Option<String>,
+}
+
+/// Whether all tests passed. The last line says how many.
+pub fn run(options: &Options) -> Result<bool> {
+    let filter = options.filter.as_deref();
+    let mut sum = Tally::default();
+    match system::ensure(Purpose::Test).and_then(|()| node::build()) {
+        Ok(()) => {
+            sum += counted("the window's inside", inside(filter));
+            sum += counted("Rust", rust(filter));
+        }
+        Err(error) => sum += counted("preparation", Err(error)),
+    }
+    if process::interrupted() {
+        bail!("interrupted");
+    }
+    if sum.total() == 0 {
+        eprintln!("xtask: no test has a name like that");
+        println!("{sum}");
+        return Ok(false);
+    }
+    println!("{sum}");
+    Ok(sum.failed == 0)
+}
+
+fn counted(part: &str, outcome: Result<Tally>) -> Tally {
+    match outcome {
+        Ok(tally) => {
+            println!("{part}: {tally}\n");
+            tally
+        }
+        Err(error) => {
+            eprintln!("xtask: {part}: {error:#}\n");
+            Tally::FAILURE
+        }
+    }
+}
+
+/// Vitest, on the fake twin of the window's shell.
+fn inside(filter: Option<&str>) -> Result<Tally> {
+    let folder = tempfile::tempdir().context("no temporary folder can be made")?;
+    let report = folder.path().join("vitest.json");
+    let mut command = node::npm();
+    command
+        .args(["test", "--", "--reporter=default", "--reporter=json"])
+        .arg(format!("--outputFile.json={}", report.display()))
+        .stdin(Stdio::null());
+    if let Some(filter) = filter {
+        command.args(["--passWithNoTests", "--testNamePattern"]);
+        command.arg(literally(filter));
+    }
+    let status = Running::start("npm test", &mut command)?.wait()?;
+    let tally = std::fs::read(&report)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .and_then(|report| Tally::from_vitest(&report));
+    match tally {
+        Some(tally) => Ok(tally.with_status(status.success())),
+        None => bail!("npm test {} and left no report", process::ended_how(status)),
+    }
+}
+
+/// The text as a regular expression that matches it and nothing else.
+fn literally(text: &str) -> String {
+    let mut pattern = String::new();
+    for letter in text.chars() {
+        if !letter.is_alphanumeric() && letter != '_' && letter != ' ' {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
+}
+
+fn rust(filter: Option<&str>) -> Result<Tally> {
+    eprintln!("xtask: building everything once (the first time takes minutes)");
+    process::run("cargo build", place::cargo().args(BUILD))?;
+    let ground = Ground::prepare()?;
+    let mut command = ground.command(place::cargo().get_program())?;
+    place::forget_the_outer_cargo(&mut command);
+    command
+        .current_dir(place::root())
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(filter)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    if std::io::stdout().is_terminal() {
+        command.args(["--", "--color", "always"]);
+    }
+    let mut tests = Running::start("cargo test", &mut command)?;
+    let output = tests.stdout().context("cargo test has no output")?;
+    let tally = shown_and_counted(output, std::io::stdout())?;
+    let status = tests.wait()?;
+    drop(tests);
+    ground.mark.end_strays();
+    Ok(tally.with_status(status.success()))
+}
+
+/// One set of units for the binaries and the tests: with `--tests` cargo settles their features together.
+const BUILD: &[&str] = &["build", "--workspace", "--bins", "--tests"];
+
+/// Passes the output on as it comes, and sums its result lines.
+fn shown_and_counted(output: impl Read, mut to: impl Write) -> Result<Tally> {
+    let mut sum = Tally::default();
+    let mut lines = BufReader::new(output);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let length = lines
+            .read_until(b'\n', &mut line)
+            .context("the tests' output cannot be read")?;
+        if length == 0 {
+            return Ok(sum);
+        }
+        to.write_all(&line)
+            .and_then(|()| to.flush())
+            .context("standard output is closed")?;
+        if let Some(tally) = Tally::from_cargo_line(&String::from_utf8_lossy(&line)) {
+            sum += tally;
+        }
+    }
+}
+
+/// All that the tests stand on. Fields drop in order.
+struct Ground {
+    postgres: Server,
+    redis: Server,
+    screen: Display,
+    django: [(&'static str, PathBuf); 2],
+    faketime: PathBuf,
+    driver: PathBuf,
+    mark: Mark,
+    folder: tempfile::TempDir,
+}
+
+impl Ground {
+    fn prepare() -> Result<Self> {
+        Ok(Self {
+            django: [
+                ("CURFEW_TEST_PYTHON_42", python::with_django("4.2")?),
+                ("CURFEW_TEST_PYTHON_52", python::with_django("5.2")?),
+            ],
+            faketime: faketime()?,
+            driver: process::find_on_path("WebKitWebDriver")
+                .context("WebKitWebDriver is not on the PATH")?,
+            postgres: servers::postgres()?,
+            redis: servers::redis()?,
+            screen: Display::start()?,
+            mark: Mark::new()?,
+            folder: tempfile::tempdir().context("no temporary folder can be made")?,
+        })
+    }
+
+    /// A command that sees this ground, and nothing of the developer's own sites, servers, screen and bus.
+    fn command(&self, program: &OsStr) -> Result<Command> {
+        let mut command = display::on_a_bus_of_its_own(program, self.folder.path())?;
+        self.screen.show(&mut command);
+        self.mark.put_on(&mut command);
+        for (name, _) in std::env::vars_os() {
+            let theirs = name.to_str().is_some_and(|name| {
+                name.starts_with("CURFEW_") || (name.starts_with("PG") && name != "PGO")
+            });
+            if theirs {
+                command.env_remove(name);
+            }
+        }
+        command
+            .envs(self.django.iter().map(|(name, path)| (name, path)))
+            .env("CURFEW_TEST_POSTGRES", &self.postgres.url)
+            .env("CURFEW_TEST_REDIS", &self.redis.url)
+            .env("CURFEW_TEST_CLI", place::binary("curfew")?)
+            .env("CURFEW_TEST_DESKTOP", place::binary("curfew-desktop")?)
+            .env("CURFEW_TEST_LIBFAKETIME", &self.faketime)
+            .env("CURFEW_TEST_WEBDRIVER", &self.driver)
+            // A test that forgets to name its own must not find the developer's.
+            .env("CURFEW_CONFIG_DIR", self.folder.path().join("config"))
+            .env("CURFEW_STATE_DIR", self.folder.path().join("state"));
+        Ok(command)
+    }
+}
+
+fn faketime() -> Result<PathBuf> {
+    let listed = process::read(
+        "dpkg-query",
+        Command::new("dpkg-query").args(["-L", "libfaketime"]),
+    )
+    .unwrap_or_default();
+    listed
+        .lines()
+        .chain([
+            "/usr/lib64/faketime/libfaketime.so.1",
+            "/usr/lib/faketime/libfaketime.so.1",
+        ])
+        .map(Path::new)
+        .find(|path| path.ends_with("libfaketime.so.1") && path.exists())
+        .map(Path::to_path_buf)
+        .context("libfaketime.so.1 is not installed")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn results_of_several_programs_are_summed() {
+        let output = "running 2 tests\ntest result: ok. 2 passed; 0 failed; 0 ignored;\n\
+                      noise \u{fffd}\ntest result: FAILED. 1 passed; 4 failed; 0 ignored;";
+        let mut shown = Vec::new();
+        let sum = shown_and_counted(output.as_bytes(), &mut shown).unwrap();
+        assert_eq!(shown, output.as_bytes());
+        assert_eq!(
+            sum,
+            Tally {
+                passed: 3,
+                failed: 4
+            }
+        );
+    }
+
+    #[test]
+    fn a_filter_is_no_pattern() {
+        assert_eq!(literally("idle (5m)"), "idle \\(5m\\)");
+    }
+}
