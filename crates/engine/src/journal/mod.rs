@@ -1,0 +1,178 @@
+//! The record of every sweep and logout, written before the deed: one file of JSON lines, chained by hashes.
+//! It finds what was edited, dropped or moved by hand, not what is forged by someone who rebuilds all hashes.
+//! Invariant: when `write` returns an entry, it is on the disk.
+
+mod chain;
+mod draft;
+mod files;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+pub use draft::{Draft, clean_reason, new_id};
+pub use read::read;
+
+use crate::error::{Code, Error, Result};
+use crate::view::Entry;
+use chain::{Link, START};
+use files::{Backward, Head};
+
+/// How far back a writer looks for the last whole entry. Beyond it stands no chain worth following.
+const SEARCH_BACK: u64 = 256 * 1024 * 1024;
+
+/// The journal of one state directory. Holds no file open: several processes write, each entry under a lock.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    dir: PathBuf,
+}
+
+impl Journal {
+    /// The journal of a state directory, whether or not it can be written now.
+    pub fn at(state_dir: &Path) -> Self {
+        Self {
+            dir: state_dir.to_owned(),
+        }
+    }
+
+    /// As [`Journal::at`], and makes the directory and the file.
+    ///
+    /// # Errors
+    /// `Code::Journal` where it cannot be written.
+    pub fn open(state_dir: &Path) -> Result<Self> {
+        let journal = Self::at(state_dir);
+        journal.check_writable()?;
+        Ok(journal)
+    }
+
+    /// Whether an entry could be written now, as far as that shows without writing one. A full disk shows only in `write`.
+    ///
+    /// # Errors
+    /// `Code::Journal`.
+    pub fn check_writable(&self) -> Result<()> {
+        self.probe().map_err(|e| self.refused(&e))
+    }
+
+    fn probe(&self) -> io::Result<()> {
+        files::make_dir(&self.dir)?;
+        let file = files::open_to_append(&self.dir)?;
+        files::lock(&file, false)?;
+        match files::read_head(&self.dir)? {
+            Head::At(link) => files::write_head(&self.dir, &link),
+            Head::Missing if file.metadata()?.len() == 0 => {
+                files::write_head(&self.dir, &Link::start())
+            }
+            // What is known to be wrong stays to be seen.
+            Head::Missing | Head::Unreadable => Ok(()),
+        }
+    }
+
+    /// Appends an entry, chained to the last one, and returns once it is on the disk. Blocks: milliseconds, and up to
+    /// 10 s where another process holds the journal.
+    ///
+    /// # Errors
+    /// `Code::Journal`: the entry is not, or not surely, on the disk, and nothing may be done that it stands for.
+    pub fn write(&self, draft: Draft) -> Result<Entry> {
+        self.append(draft).map_err(|e| self.refused(&e))
+    }
+
+    fn append(&self, draft: Draft) -> io::Result<Entry> {
+        files::make_dir(&self.dir)?;
+        let mut file = files::open_to_append(&self.dir)?;
+        files::lock(&file, false)?;
+        let length = file.metadata()?.len();
+        let last = self.last(&file, length)?;
+        let seq = last.seq.checked_add(1).ok_or_else(|| {
+            io::Error::other("it holds 4294967295 entries: move it away, with its head")
+        })?;
+        let mut entry = draft.into_entry(seq, last.hash);
+        let line = chain::seal(&mut entry).map_err(io::Error::other)?;
+
+        let mut bytes = Vec::with_capacity(line.len() + 2);
+        if !ends_with_newline(&file, length)? {
+            // A crash cut the last line off. It stays, as a line of its own that verification names.
+            bytes.push(b'\n');
+        }
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.push(b'\n');
+        if let Err(e) = file.write_all(&bytes).and_then(|()| file.sync_all()) {
+            // Half a line of our own is no record of anything. Where this fails too, it is found as cut off.
+            let _ = file.set_len(length);
+            return Err(e);
+        }
+        let at = Link {
+            seq,
+            hash: entry.hash.clone(),
+        };
+        files::write_head(&self.dir, &at)?;
+        Ok(entry)
+    }
+
+    /// What the next entry is chained to. The newer of the head and the file's end: where the last lines were dropped,
+    /// the next entry follows the dropped ones, and the gap stays to be seen for good.
+    fn last(&self, file: &std::fs::File, length: u64) -> io::Result<Link> {
+        let head = files::read_head(&self.dir)?;
+        if let Head::Missing = head
+            && length == 0
+        {
+            // From here on a missing head is a fault, so it has to be there before the first line.
+            files::write_head(&self.dir, &Link::start())?;
+            return Ok(Link::start());
+        }
+        let mut lines = Backward::new(file, length, SEARCH_BACK);
+        let mut end = Link::start();
+        while let Some(line) = lines.next_line()? {
+            if let Some(line) = chain::parse(&line)
+                && line.sealed
+            {
+                end = Link {
+                    seq: line.entry.seq,
+                    hash: line.entry.hash,
+                };
+                break;
+            }
+        }
+        Ok(match head {
+            Head::At(head) if head.seq >= end.seq => head,
+            // A crash came between an entry and its head.
+            Head::At(_) => end,
+            // The entries before can no longer be vouched for: a chain that starts again says so for good.
+            Head::Missing | Head::Unreadable => Link {
+                seq: end.seq,
+                hash: START.to_owned(),
+            },
+        })
+    }
+
+    /// The newest entries about one person of one site, newest first, at most `limit`. Of those who were signed out
+    /// together, only this person stands in `users`. Looks back over the last 8 MiB of the journal.
+    ///
+    /// # Errors
+    /// `Code::Journal` where the file cannot be read; a missing file is no entry.
+    pub fn about(&self, user_id: &str, site: &str, limit: usize) -> Result<Vec<Entry>> {
+        read::about(&self.dir, user_id, site, limit)
+    }
+
+    fn refused(&self, error: &io::Error) -> Error {
+        Error::new(
+            Code::Journal,
+            format!(
+                "the journal {} cannot be written: {error}. Make it writable, or name another folder in CURFEW_STATE_DIR",
+                files::lines_path(&self.dir).display()
+            ),
+        )
+    }
+}
+
+fn ends_with_newline(mut file: &std::fs::File, length: u64) -> io::Result<bool> {
+    use std::io::{Read, Seek, SeekFrom};
+    if length == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::Start(length - 1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
