@@ -1,0 +1,114 @@
+// The words that the window and the engine share, and the questions the window may ask.
+// Types come from the generated bindings; nothing else in the window imports those.
+// Every question either answers or throws a Failure.
+import type {
+  Check,
+  Code,
+  Event,
+  JournalView,
+  LogoutReport,
+  NoticeEvent,
+  NoticeRules,
+  Page,
+  PolicyView,
+  Query,
+  ShowUser,
+  SiteEntry,
+  SiteView,
+  SweepReport,
+  Timeline,
+  UserDetail,
+} from "../bindings";
+
+export type {
+  Check,
+  Code,
+  Connection,
+  Counts,
+  Entry,
+  EntryUser,
+  Event as SiteEvent,
+  Evidence,
+  EvidenceView,
+  Filter,
+  Found,
+  Health,
+  JournalView,
+  Link,
+  LogoutReport,
+  NoticeEvent,
+  NoticeRules,
+  Outcome,
+  Page,
+  Person,
+  PolicyView,
+  Sample,
+  SessionView,
+  ShowUser,
+  SiteEntry,
+  SiteView,
+  Skipped,
+  Sort,
+  State,
+  SweepMark,
+  SweepReport,
+  SweepStatus,
+  SweepSummary,
+  SweepUser,
+  Timeline,
+  UserDetail,
+  UserView,
+} from "../bindings";
+
+/** A page asked for, with nothing left out. */
+export type Question = Required<Query>;
+
+/** What the engine refuses or fails at: its code, and its one line for people. */
+export class Failure extends Error {
+  override readonly name = "Failure";
+  constructor(
+    /** "failed" where the call itself did not reach the engine. */
+    readonly code: Code | "failed",
+    message: string,
+  ) {
+    super(message);
+  }
+
+  static of(reason: unknown): Failure {
+    if (reason instanceof Failure) return reason;
+    return new Failure("failed", reason instanceof Error ? reason.message : String(reason));
+  }
+}
+
+/** What the window hears without asking. */
+export interface Hearing {
+  event(event: Event): void;
+  notice(notice: NoticeEvent): void;
+  show(who: ShowUser): void;
+}
+
+export interface Backend {
+  sites(): Promise<SiteEntry[]>;
+  openSite(name: string): Promise<SiteView>;
+  /** Saves the site to the configuration and opens it, view-only. */
+  addSite(name: string, url: string, secretKey: string | null): Promise<SiteView>;
+  testSite(url: string, secretKey: string | null): Promise<Check[]>;
+  /** Null while nothing is open yet. */
+  site(): Promise<SiteView | null>;
+  users(question: Question): Promise<Page>;
+  user(id: string): Promise<UserDetail>;
+  /** Takes some seconds: looked at again before it answers. One report a user, in the order asked. */
+  logout(ids: string[], fingerprint: string | null, reason: string | null): Promise<LogoutReport[]>;
+  previewSweep(): Promise<SweepReport>;
+  sweep(force: boolean): Promise<SweepReport>;
+  setAutomatic(on: boolean): Promise<SiteView>;
+  setArmed(on: boolean): Promise<SiteView>;
+  setPolicy(policy: PolicyView): Promise<SiteView>;
+  setNotices(rules: NoticeRules): Promise<SiteView>;
+  journal(limit: number): Promise<JournalView>;
+  timeline(): Promise<Timeline>;
+  /** The first rows are on the screen. */
+  painted(): Promise<void>;
+  /** Resolves once nothing can be missed any more; what it resolves to stops the hearing. */
+  listen(hearing: Hearing): Promise<() => void>;
+}

@@ -1,0 +1,138 @@
+// What is known of the open site but for its people: settings, counts, the line to it, its health.
+// It asks again when an event says so; ages and countdowns tick here in between.
+import { type Backend, type Connection, type Counts, Failure, type Health, type Link } from "../backend";
+import type { NoticeRules, PolicyView, SiteEntry, SiteEvent, SiteView } from "../backend";
+import { parse } from "../format";
+import type { Clock } from "./clock.svelte";
+
+/** A live line with no look for this long is called stale, whatever the engine says of it. */
+const STALE_AFTER = 8;
+
+export class Site {
+  view = $state.raw<SiteView | null>(null);
+  entries = $state.raw<SiteEntry[]>([]);
+  /** "asking" until the first answer; "none" on a first run. */
+  stage = $state<"asking" | "none" | "opening" | "open" | "failed">("asking");
+  failure = $state.raw<Failure | null>(null);
+  counts = $state.raw<Counts | null>(null);
+  health = $state.raw<Health | null>(null);
+  #connection = $state.raw<Connection | null>(null);
+  #lookedAt = $state<number | null>(null);
+  #retryAt = $state<number | null>(null);
+  #sweepAt = $state<number | null>(null);
+
+  constructor(
+    readonly backend: Backend,
+    readonly clock: Clock,
+  ) {}
+
+  armed = $derived(this.view?.armed ?? false);
+  error = $derived(this.#connection?.error?.message ?? null);
+  /** Seconds since the last look that succeeded. */
+  age = $derived.by(() =>
+    this.#lookedAt === null ? null : Math.max(0, (this.clock.tick - this.#lookedAt) / 1000),
+  );
+  link: Link = $derived.by(() => {
+    const said = this.#connection?.link ?? "stale";
+    return said === "live" && (this.age ?? 0) > STALE_AFTER ? "stale" : said;
+  });
+  retryIn = $derived.by(() =>
+    this.#retryAt === null ? null : Math.max(0, (this.#retryAt - this.clock.tick) / 1000),
+  );
+  nextSweepIn = $derived.by(() =>
+    this.#sweepAt === null ? null : Math.max(0, (this.#sweepAt - this.clock.tick) / 1000),
+  );
+
+  /** Why no change can be made now; null where it can. */
+  get refusal(): string | null {
+    if (!this.view) return "No site is open";
+    if (!this.armed) return "View-only: allow changes first";
+    if (this.link === "offline") return "The site cannot be reached";
+    return null;
+  }
+
+  async load(): Promise<void> {
+    try {
+      this.entries = await this.backend.sites();
+      const view = await this.backend.site();
+      if (view) this.take(view);
+      else this.stage = this.entries.length === 0 ? "none" : "opening";
+    } catch (reason) {
+      this.failure = Failure.of(reason);
+      if (!this.view) this.stage = "failed";
+    }
+  }
+
+  take(view: SiteView): void {
+    this.view = view;
+    this.counts = view.counts;
+    this.health = view.health;
+    this.failure = null;
+    this.stage = "open";
+    const stamp = parse(view.db_time);
+    if (stamp !== null) this.clock.set(stamp);
+    this.#takeConnection(view.connection);
+    const next = view.sweep.next_in_seconds;
+    this.#sweepAt = next === null ? null : performance.now() + next * 1000;
+  }
+
+  #takeConnection(connection: Connection): void {
+    const now = performance.now();
+    this.#connection = connection;
+    this.#lookedAt = connection.age_seconds === null ? null : now - connection.age_seconds * 1000;
+    this.#retryAt = connection.retry_seconds === null ? null : now + connection.retry_seconds * 1000;
+    this.clock.frozen = connection.link === "offline";
+    this.clock.beat();
+  }
+
+  hear(event: SiteEvent): void {
+    if (event.kind === "looked") {
+      this.counts = event.counts;
+      this.#lookedAt = performance.now();
+      if (this.#connection?.link !== "live" && this.#connection) {
+        this.#takeConnection({
+          ...this.#connection,
+          link: "live",
+          error: null,
+          age_seconds: 0,
+          retry_seconds: null,
+        });
+      }
+      this.clock.tick = performance.now();
+    } else if (event.kind === "connection") {
+      const back = this.#connection?.link !== "live" && event.connection.link === "live";
+      this.#takeConnection(event.connection);
+      if (back) void this.load();
+    } else if (event.kind === "health") {
+      this.health = event.health;
+    } else if (event.kind === "settings" || event.kind === "swept") {
+      void this.load();
+    }
+  }
+
+  async #set(asked: Promise<SiteView>): Promise<void> {
+    this.take(await asked);
+  }
+
+  setArmed = (on: boolean) => this.#set(this.backend.setArmed(on));
+  setAutomatic = (on: boolean) => this.#set(this.backend.setAutomatic(on));
+  setPolicy = (policy: PolicyView) => this.#set(this.backend.setPolicy(policy));
+  setNotices = (rules: NoticeRules) => this.#set(this.backend.setNotices(rules));
+
+  async open(name: string): Promise<void> {
+    this.stage = "opening";
+    this.view = null;
+    try {
+      this.take(await this.backend.openSite(name));
+      this.entries = await this.backend.sites();
+    } catch (reason) {
+      this.failure = Failure.of(reason);
+      this.stage = "failed";
+    }
+  }
+
+  async add(name: string, url: string, secretKey: string | null): Promise<void> {
+    this.take(await this.backend.addSite(name, url, secretKey));
+    this.entries = await this.backend.sites();
+  }
+}
