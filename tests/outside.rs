@@ -4,9 +4,58 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[macro_use]
 #[path = "outside/harness/mod.rs"]
 mod harness;
 
 /// The Django site that the rest stands on does what Django does.
 #[path = "outside/ground.rs"]
 mod ground;
+
+/// Who is shown, in which state, by what evidence; their sessions.
+#[path = "outside/states.rs"]
+mod states;
+
+/// Logout and sweep, as Django answers afterwards.
+#[path = "outside/signout.rs"]
+mod signout;
+
+/// The sweep beside the usual periodic task.
+#[path = "outside/twin.rs"]
+mod twin;
+
+/// People who come back, two sweepers, a request under way.
+#[path = "outside/races.rs"]
+mod races;
+
+/// A laptop whose clock is wrong.
+#[path = "outside/clock.rs"]
+mod clock;
+
+/// View-only, no journal, no evidence, too many people, exempt people.
+#[path = "outside/refusals.rs"]
+mod refusals;
+
+/// Sites of other shapes, and rows that cannot be read.
+#[path = "outside/discovery.rs"]
+mod discovery;
+
+/// Signatures, passwords and the SECRET_KEY.
+#[path = "outside/trust.rs"]
+mod trust;
+
+/// The record of deeds.
+#[path = "outside/journal.rs"]
+mod journal;
+
+/// The canary search.
+#[path = "outside/secrets.rs"]
+mod secrets;
+
+/// `curfew sweep --every`.
+#[path = "outside/timer.rs"]
+mod timer;
+
+/// Wrong usage, bad input, help, doctor: the words and the exit statuses.
+#[path = "outside/words.rs"]
+mod words;

@@ -7,17 +7,24 @@ mod database;
 mod environment;
 mod people;
 mod process;
+mod reading;
 mod site;
 
 pub use browser::Browser;
 pub use curfew::{Curfew, Ran, Running};
-pub use database::{Database, Engine};
+pub use database::Engine;
 pub use environment::setting;
 pub use people::{Person, active, idle, overdue, person};
-pub use site::{Django, Site};
+pub use reading::{fingerprint, listed, names, of, sorted};
+pub use site::{Django, Plan, Seeded, Site};
 
 use std::future::Future;
 use std::time::{Duration, Instant};
+
+/// The password of the role that Curfew signs in with: a canary.
+pub fn password() -> String {
+    database::PASSWORD.clone()
+}
 
 /// Asks until the answer is yes, and says what was waited for where it never is.
 pub async fn until<F, A>(what: &str, within: Duration, mut ask: F)
@@ -33,4 +40,24 @@ where
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Runs each of these on both versions of Django and both databases, as tests of their own.
+#[macro_export]
+macro_rules! on_each_site {
+    ($($name:ident)*) => {
+        on_each_site!(@ django_42_postgres V42 Postgres $($name)*);
+        on_each_site!(@ django_42_sqlite V42 Sqlite $($name)*);
+        on_each_site!(@ django_52_postgres V52 Postgres $($name)*);
+        on_each_site!(@ django_52_sqlite V52 Sqlite $($name)*);
+    };
+    (@ $site:ident $django:ident $engine:ident $($name:ident)*) => {
+        mod $site {
+            use $crate::harness::{Django, Engine, Site};
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(Site::on(Django::$django, Engine::$engine)).await;
+            })*
+        }
+    };
 }

@@ -1,6 +1,6 @@
 //! A real Django site of the test's own, served on a free port.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -104,6 +104,17 @@ impl Site {
         Seeded(made["people"].clone())
     }
 
+    /// Sessions of visitors that have not signed in.
+    pub async fn anonymous(&self, count: u32) {
+        self.ask(json!({"do": "seed", "people": [], "anonymous": count})).await;
+    }
+
+    /// The names of those that the site itself has down as here, sorted. Custom users alone.
+    pub async fn flagged(&self) -> Vec<String> {
+        let sql = "SELECT username FROM accounts_customuser WHERE \"isCurrentlyActive\" ORDER BY 1";
+        self.db.texts(sql).await
+    }
+
     /// Sign-in over the site's own view, as a browser does it.
     pub async fn sign_in(&self, username: &str) -> Browser {
         let mut browser = self.browser("");
@@ -170,8 +181,9 @@ impl Site {
         std::fs::write(folder.join("config.toml"), toml).unwrap();
     }
 
-    pub fn path(&self) -> &Path {
-        self.dir.path()
+    /// A path in this test's own folder.
+    pub fn folder(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
     }
 
     pub fn address(&self) -> &str {
