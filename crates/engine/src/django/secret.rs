@@ -22,7 +22,7 @@ impl SecretKeys {
     }
 
     /// The key that new signatures are made with.
-    pub(super) fn first(&self) -> &str {
+    pub(crate) fn first(&self) -> &str {
         self.first.expose_secret()
     }
 
