@@ -1,0 +1,210 @@
+//! A site's address. The password in it is never printed, logged or serialised.
+
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::error::{Code, Error, Result};
+
+/// Which database answers at an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    Postgres,
+    Sqlite(PathBuf),
+}
+
+impl Backend {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+}
+
+/// `postgres://user:password@host:port/db` or `sqlite:///absolute/path.sqlite3`.
+#[derive(Clone)]
+pub struct Address {
+    whole: SecretString,
+    shown: String,
+    backend: Backend,
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Address({})", self.shown)
+    }
+}
+
+impl Address {
+    /// Whether a text is meant as an address rather than as a site's name.
+    pub fn looks_like(text: &str) -> bool {
+        text.contains("://") || text.starts_with("sqlite:")
+    }
+
+    /// Reads an address. No error repeats the text: a password may stand in it.
+    pub fn parse(text: &str) -> Result<Self> {
+        let bad = |why: &str| {
+            Error::new(
+                Code::Config,
+                format!(
+                    "the site's address {why}; write postgres://user@host:port/db or sqlite:///absolute/path.sqlite3"
+                ),
+            )
+        };
+        let url = Url::parse(text.trim()).map_err(|_| bad("cannot be read"))?;
+        let backend = match url.scheme() {
+            "postgres" | "postgresql" => {
+                if url.path().trim_matches('/').is_empty() {
+                    return Err(bad("names no database"));
+                }
+                Backend::Postgres
+            }
+            "sqlite" | "sqlite3" => {
+                if url.host_str().is_some_and(|h| !h.is_empty()) {
+                    return Err(bad(
+                        "has two slashes where three belong (the path is absolute)",
+                    ));
+                }
+                let path = percent_decode_str(url.path())
+                    .decode_utf8()
+                    .map_err(|_| bad("is not UTF-8"))?;
+                let path = PathBuf::from(path.as_ref());
+                if !path.is_absolute() || path.parent().is_none() {
+                    return Err(bad("has no absolute path"));
+                }
+                Backend::Sqlite(path)
+            }
+            "mysql" | "mariadb" => {
+                return Err(bad(
+                    "is a MySQL one, which this version of Curfew cannot read yet",
+                ));
+            }
+            other => return Err(bad(&format!("begins with {other:?}"))),
+        };
+        let shown = match &backend {
+            Backend::Sqlite(path) => path.display().to_string(),
+            Backend::Postgres => {
+                let host = url.host_str().unwrap_or("localhost");
+                let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
+                format!("{host}{port}/{}", url.path().trim_matches('/'))
+            }
+        };
+        Ok(Self {
+            whole: SecretString::from(url.to_string()),
+            shown,
+            backend,
+        })
+    }
+
+    /// Without user and password.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// The whole address, password and all: for the driver alone.
+    pub(crate) fn expose(&self) -> &str {
+        self.whole.expose_secret()
+    }
+
+    pub fn has_password(&self) -> bool {
+        self.url().is_some_and(|u| u.password().is_some())
+    }
+
+    /// The password alone, decoded: for the keychain.
+    pub fn password(&self) -> Option<SecretString> {
+        let url = self.url()?;
+        let text = percent_decode_str(url.password()?).decode_utf8().ok()?;
+        Some(SecretString::from(text.into_owned()))
+    }
+
+    /// The same address without its password, as it may stand in a file.
+    pub fn without_password(&self) -> String {
+        match self.url() {
+            Some(mut url) => {
+                // Fails for addresses that cannot hold one, which then have none either.
+                let _ = url.set_password(None);
+                url.to_string()
+            }
+            None => String::new(),
+        }
+    }
+
+    pub fn with_password(&self, password: &SecretString) -> Self {
+        let Some(mut url) = self.url() else {
+            return self.clone();
+        };
+        let _ = url.set_password(Some(password.expose_secret()));
+        Self {
+            whole: SecretString::from(url.to_string()),
+            shown: self.shown.clone(),
+            backend: self.backend.clone(),
+        }
+    }
+
+    /// A name for a site that has only an address: its database or its file.
+    pub fn site_name(&self) -> String {
+        match &self.backend {
+            Backend::Sqlite(path) => path
+                .file_stem()
+                .map(|s| s.to_string_lossy().into_owned())
+                .unwrap_or_else(|| "site".into()),
+            Backend::Postgres => self
+                .shown
+                .rsplit('/')
+                .next()
+                .filter(|s| !s.is_empty())
+                .unwrap_or("site")
+                .to_string(),
+        }
+    }
+
+    pub fn host(&self) -> Option<String> {
+        self.url().and_then(|u| u.host_str().map(str::to_string))
+    }
+
+    fn url(&self) -> Option<Url> {
+        Url::parse(self.expose()).ok()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_shows_no_password() {
+        let a = Address::parse("postgres://bob:s3cr%40t@db.internal:6432/shop").unwrap();
+        assert_eq!(a.shown(), "db.internal:6432/shop");
+        assert_eq!(a.site_name(), "shop");
+        assert_eq!(a.password().unwrap().expose_secret(), "s3cr@t");
+        assert!(!format!("{a:?}").contains("s3cr"));
+        assert!(!a.without_password().contains("s3cr"));
+    }
+
+    #[test]
+    fn a_sqlite_address_is_an_absolute_path() {
+        let a = Address::parse("sqlite:///srv/my%20site.sqlite3").unwrap();
+        assert_eq!(
+            a.backend(),
+            &Backend::Sqlite(PathBuf::from("/srv/my site.sqlite3"))
+        );
+        assert!(Address::parse("sqlite://relative.sqlite3").is_err());
+        assert!(Address::parse("sqlite:relative.sqlite3").is_err());
+        assert!(Address::parse("postgres://host/").is_err());
+        assert!(Address::parse("nonsense").is_err());
+    }
+
+    #[test]
+    fn an_unreadable_address_is_not_repeated() {
+        let error = Address::parse("postgres://bob:hunter2@[/x").unwrap_err();
+        assert!(!error.message.contains("hunter2"));
+    }
+}

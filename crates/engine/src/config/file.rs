@@ -1,0 +1,313 @@
+//! `config.toml`: read with one clear line where it is wrong, written so that people's comments stay.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+
+use super::{
+    Address, Env, Policy, SessionsConfig, SiteConfig, UsersConfig, WebhookConfig, default_notices,
+    duration,
+};
+use crate::error::{Code, Error, Result};
+
+/// The configured sites, and the file they stand in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub path: PathBuf,
+    pub sites: Vec<SiteConfig>,
+    env_site: Option<String>,
+    env_secret_key: Option<SecretString>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct RawFile {
+    site: Vec<RawSite>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSite {
+    name: String,
+    url: String,
+    #[serde(default)]
+    armed: bool,
+    #[serde(default)]
+    automatic_sweep: bool,
+    password_command: Option<String>,
+    secret_key_command: Option<String>,
+    health_url: Option<String>,
+    #[serde(default)]
+    webhook: Option<RawWebhook>,
+    #[serde(default)]
+    users: UsersConfig,
+    #[serde(default)]
+    sessions: SessionsConfig,
+    #[serde(default)]
+    policy: Policy,
+    #[serde(default)]
+    notify: RawNotify,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWebhook {
+    url: String,
+    secret: Option<SecretString>,
+    secret_command: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawNotify {
+    idle: bool,
+    #[serde(deserialize_with = "duration")]
+    idle_from: std::time::Duration,
+    sweeps: bool,
+    connection: bool,
+}
+
+impl Default for RawNotify {
+    fn default() -> Self {
+        let rules = default_notices();
+        Self {
+            idle: rules.idle,
+            idle_from: std::time::Duration::from_secs(u64::from(rules.idle_from)),
+            sweeps: rules.sweeps,
+            connection: rules.connection,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the configuration. No file means no configured sites.
+    pub fn load(env: &Env) -> Result<Self> {
+        let path = env.config_dir.join("config.toml");
+        let sites = match std::fs::read_to_string(&path) {
+            Ok(text) => parse(&text, &path)?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => {
+                return Err(Error::new(
+                    Code::File,
+                    format!("cannot read {}: {e}", path.display()),
+                ));
+            }
+        };
+        Ok(Self {
+            path,
+            sites,
+            env_site: env.site.clone(),
+            env_secret_key: env.secret_key.clone(),
+        })
+    }
+
+    /// The site that is meant: the name or address given, else `CURFEW_SITE`, else the only one configured.
+    pub fn pick(&self, named: Option<&str>) -> Result<SiteConfig> {
+        let named = named.or(self.env_site.as_deref());
+        let mut site = match named {
+            Some(text) if Address::looks_like(text) => {
+                SiteConfig::by_address(Address::parse(text)?)
+            }
+            Some(name) => self
+                .sites
+                .iter()
+                .find(|s| s.name == name)
+                .cloned()
+                .ok_or_else(|| {
+                    Error::new(
+                        Code::NoSite,
+                        format!(
+                            "no site named {name:?} in {}; {}",
+                            self.path.display(),
+                            self.names()
+                        ),
+                    )
+                })?,
+            None => match self.sites.as_slice() {
+                [only] => only.clone(),
+                [] => {
+                    return Err(Error::new(
+                        Code::NoSite,
+                        format!(
+                            "no site named; give --site URL, set CURFEW_SITE, or add a [[site]] to {}",
+                            self.path.display()
+                        ),
+                    ));
+                }
+                _ => {
+                    return Err(Error::new(
+                        Code::NoSite,
+                        format!("more than one site is configured; give --site NAME; {}", self.names()),
+                    ));
+                }
+            },
+        };
+        if let Some(key) = &self.env_secret_key {
+            site.secret_key = Some(key.clone());
+        }
+        Ok(site)
+    }
+
+    fn names(&self) -> String {
+        if self.sites.is_empty() {
+            return "none is configured there".into();
+        }
+        let names: Vec<_> = self.sites.iter().map(|s| s.name.as_str()).collect();
+        format!("configured: {}", names.join(", "))
+    }
+
+    /// Writes a site's settings back, in place, or appends it. A password in its address is left out:
+    /// it belongs in the keychain or comes from `password_command`.
+    pub fn save_site(&mut self, site: &SiteConfig) -> Result<()> {
+        let failed = |what: &str, e: &dyn std::fmt::Display| {
+            Error::new(
+                Code::File,
+                format!("cannot {what} {}: {e}", self.path.display()),
+            )
+        };
+        let text = match std::fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => return Err(failed("read", &e)),
+        };
+        let mut document: DocumentMut = text.parse().map_err(|e| failed("read", &e))?;
+        let tables = document
+            .entry("site")
+            .or_insert(Item::ArrayOfTables(ArrayOfTables::new()))
+            .as_array_of_tables_mut()
+            .ok_or_else(|| failed("change", &"`site` is no list of tables there"))?;
+        let at = tables
+            .iter()
+            .position(|t| t.get("name").and_then(Item::as_str) == Some(site.name.as_str()));
+        let index = match at {
+            Some(index) => index,
+            None => {
+                let mut table = Table::new();
+                table["name"] = value(site.name.as_str());
+                table["url"] = value(site.address.without_password());
+                tables.push(table);
+                tables.len() - 1
+            }
+        };
+        if let Some(table) = tables.get_mut(index) {
+            fill(table, site);
+        }
+        if let Some(dir) = self.path.parent() {
+            std::fs::create_dir_all(dir).map_err(|e| failed("make the folder of", &e))?;
+        }
+        let temporary = self.path.with_extension("toml.new");
+        std::fs::write(&temporary, document.to_string()).map_err(|e| failed("write", &e))?;
+        std::fs::rename(&temporary, &self.path).map_err(|e| failed("write", &e))?;
+        match self.sites.iter_mut().find(|s| s.name == site.name) {
+            Some(old) => *old = site.clone(),
+            None => self.sites.push(site.clone()),
+        }
+        Ok(())
+    }
+}
+
+/// What the window can change; the rest of the table stays as people wrote it.
+fn fill(table: &mut Table, site: &SiteConfig) {
+    let span = |d: std::time::Duration| value(humantime::format_duration(d).to_string());
+    table["armed"] = value(site.armed);
+    table["automatic_sweep"] = value(site.automatic_sweep);
+    let policy = subtable(table, "policy");
+    policy["idle_after"] = span(site.policy.idle_after);
+    policy["sign_out_after"] = span(site.policy.sign_out_after);
+    policy["sweep_every"] = span(site.policy.sweep_every);
+    policy["max_share"] = value(site.policy.max_share);
+    let mut exempt = toml_edit::InlineTable::new();
+    exempt.insert("staff", site.policy.exempt.staff.into());
+    exempt.insert("superusers", site.policy.exempt.superusers.into());
+    let names: toml_edit::Array = site
+        .policy
+        .exempt
+        .usernames
+        .iter()
+        .map(String::as_str)
+        .collect();
+    exempt.insert("usernames", names.into());
+    policy["exempt"] = value(exempt);
+    let notify = subtable(table, "notify");
+    notify["idle"] = value(site.notices.idle);
+    notify["idle_from"] = span(std::time::Duration::from_secs(u64::from(
+        site.notices.idle_from,
+    )));
+    notify["sweeps"] = value(site.notices.sweeps);
+    notify["connection"] = value(site.notices.connection);
+}
+
+fn subtable<'a>(table: &'a mut Table, name: &str) -> &'a mut Item {
+    let item = table
+        .entry(name)
+        .or_insert_with(|| Item::Table(Table::new()));
+    if !item.is_table_like() {
+        *item = Item::Table(Table::new());
+    }
+    item
+}
+
+fn parse(text: &str, path: &Path) -> Result<Vec<SiteConfig>> {
+    let raw: RawFile = toml_edit::de::from_str(text).map_err(|e| {
+        let line = e
+            .span()
+            .map(|s| text[..s.start.min(text.len())].lines().count().max(1))
+            .map(|n| format!(" line {n}"))
+            .unwrap_or_default();
+        Error::new(
+            Code::Config,
+            format!("{}{line}: {}", path.display(), e.message()),
+        )
+    })?;
+    let mut sites: Vec<SiteConfig> = Vec::with_capacity(raw.site.len());
+    for raw in raw.site {
+        let name = raw.name.clone();
+        let site = site(raw).map_err(|e| {
+            Error::new(
+                e.code,
+                format!("{}: site {name:?}: {}", path.display(), e.message),
+            )
+        })?;
+        if sites.iter().any(|s| s.name == site.name) {
+            return Err(Error::new(
+                Code::Config,
+                format!("{}: two sites are named {name:?}", path.display()),
+            ));
+        }
+        sites.push(site);
+    }
+    Ok(sites)
+}
+
+fn site(raw: RawSite) -> Result<SiteConfig> {
+    raw.policy.check()?;
+    Ok(SiteConfig {
+        name: raw.name,
+        address: Address::parse(&raw.url)?,
+        armed: raw.armed,
+        by_url: false,
+        demo: false,
+        automatic_sweep: raw.automatic_sweep,
+        password_command: raw.password_command,
+        secret_key_command: raw.secret_key_command,
+        secret_key: None,
+        secret_key_fallbacks: Vec::new(),
+        health_url: raw.health_url,
+        webhook: raw.webhook.map(|w| WebhookConfig {
+            url: w.url,
+            secret: w.secret,
+            secret_command: w.secret_command,
+        }),
+        users: raw.users,
+        sessions: raw.sessions,
+        policy: raw.policy,
+        notices: crate::view::NoticeRules {
+            idle: raw.notify.idle,
+            idle_from: u32::try_from(raw.notify.idle_from.as_secs()).unwrap_or(u32::MAX),
+            sweeps: raw.notify.sweeps,
+            connection: raw.notify.connection,
+        },
+    })
+}

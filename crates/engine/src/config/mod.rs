@@ -1,0 +1,236 @@
+//! Which sites there are and how each is looked at: `config.toml`, the environment, an address on the command line.
+//! Secrets stay in redacting types; nothing here opens a connection.
+
+mod address;
+mod env;
+mod file;
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub use address::{Address, Backend};
+pub use env::Env;
+pub use file::Config;
+
+use crate::error::{Code, Error, Result};
+use crate::view::{NoticeRules, PolicyView};
+
+/// One site, as configured or named by address.
+#[derive(Debug, Clone)]
+pub struct SiteConfig {
+    pub name: String,
+    pub address: Address,
+    /// False: look, never touch.
+    pub armed: bool,
+    /// Named by address alone, not in the configuration.
+    pub by_url: bool,
+    pub demo: bool,
+    /// Whether the window's timer sweeps.
+    pub automatic_sweep: bool,
+    pub password_command: Option<String>,
+    pub secret_key_command: Option<String>,
+    /// Known already: from the environment, a command or the keychain.
+    pub secret_key: Option<SecretString>,
+    pub secret_key_fallbacks: Vec<SecretString>,
+    pub health_url: Option<String>,
+    pub webhook: Option<WebhookConfig>,
+    pub users: UsersConfig,
+    pub sessions: SessionsConfig,
+    pub policy: Policy,
+    pub notices: NoticeRules,
+}
+
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    pub url: String,
+    pub secret: Option<SecretString>,
+    pub secret_command: Option<String>,
+}
+
+/// Names in the user table. What is left out is discovered.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UsersConfig {
+    pub table: Option<String>,
+    pub id: Option<String>,
+    pub username: Option<String>,
+    pub last_activity: Option<String>,
+    pub flag: Option<String>,
+}
+
+/// Where sessions live and what their saves mean.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionsConfig {
+    /// Django's own dotted name.
+    pub engine: String,
+    pub table: Option<String>,
+    /// A session's last save is evidence of inactivity too.
+    pub saved_every_request: bool,
+    #[serde(deserialize_with = "duration")]
+    pub cookie_age: Duration,
+    pub cache: Option<String>,
+    pub cache_key_prefix: String,
+    pub cache_version: u32,
+}
+
+impl Default for SessionsConfig {
+    fn default() -> Self {
+        Self {
+            engine: "django.contrib.sessions.backends.db".into(),
+            table: None,
+            saved_every_request: false,
+            cookie_age: Duration::from_secs(1_209_600),
+            cache: None,
+            cache_key_prefix: String::new(),
+            cache_version: 1,
+        }
+    }
+}
+
+/// Who is never swept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Exempt {
+    pub staff: bool,
+    pub superusers: bool,
+    pub usernames: Vec<String>,
+}
+
+/// When people count as idle, and when they are signed out.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    #[serde(deserialize_with = "duration")]
+    pub idle_after: Duration,
+    #[serde(deserialize_with = "duration")]
+    pub sign_out_after: Duration,
+    #[serde(deserialize_with = "duration")]
+    pub sweep_every: Duration,
+    /// Of those signed in, 0 to 1; beyond it, and beyond 20 people, a sweep asks first.
+    pub max_share: f64,
+    pub exempt: Exempt,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            idle_after: Duration::from_secs(5 * 60),
+            sign_out_after: Duration::from_secs(35 * 60),
+            sweep_every: Duration::from_secs(5 * 60),
+            max_share: 0.5,
+            exempt: Exempt::default(),
+        }
+    }
+}
+
+impl Policy {
+    /// Refuses what cannot be meant: zero durations, a sign-out before idleness, a share beyond 1.
+    pub fn check(&self) -> Result<()> {
+        let say = |text: String| Err(Error::new(Code::Config, text));
+        for (name, value) in [
+            ("idle_after", self.idle_after),
+            ("sign_out_after", self.sign_out_after),
+            ("sweep_every", self.sweep_every),
+        ] {
+            if value < Duration::from_secs(1) {
+                return say(format!(
+                    "{name} is shorter than a second; write it as 90s, 5m, 2h or 14d"
+                ));
+            }
+            if value > Duration::from_secs(3650 * 86_400) {
+                return say(format!("{name} is longer than ten years"));
+            }
+        }
+        if self.sign_out_after < self.idle_after {
+            return say(format!(
+                "sign_out_after ({}) is shorter than idle_after ({}); people are idle first and signed out later",
+                humantime::format_duration(self.sign_out_after),
+                humantime::format_duration(self.idle_after)
+            ));
+        }
+        if !(0.0..=1.0).contains(&self.max_share) {
+            return say(format!(
+                "max_share is {}; it is a share between 0 and 1",
+                self.max_share
+            ));
+        }
+        Ok(())
+    }
+
+    pub fn view(&self) -> PolicyView {
+        let seconds = |d: Duration| u32::try_from(d.as_secs()).unwrap_or(u32::MAX);
+        PolicyView {
+            idle_after: seconds(self.idle_after),
+            sign_out_after: seconds(self.sign_out_after),
+            sweep_every: seconds(self.sweep_every),
+            max_share: self.max_share,
+            exempt_staff: self.exempt.staff,
+            exempt_superusers: self.exempt.superusers,
+            exempt_usernames: self.exempt.usernames.clone(),
+        }
+    }
+}
+
+impl From<PolicyView> for Policy {
+    fn from(view: PolicyView) -> Self {
+        let seconds = |s: u32| Duration::from_secs(u64::from(s));
+        Self {
+            idle_after: seconds(view.idle_after),
+            sign_out_after: seconds(view.sign_out_after),
+            sweep_every: seconds(view.sweep_every),
+            max_share: view.max_share,
+            exempt: Exempt {
+                staff: view.exempt_staff,
+                superusers: view.exempt_superusers,
+                usernames: view.exempt_usernames,
+            },
+        }
+    }
+}
+
+impl SiteConfig {
+    /// A site that only an address is known of: discovery and the defaults, and armed, for to type it is the consent.
+    pub fn by_address(address: Address) -> Self {
+        Self {
+            name: address.site_name(),
+            address,
+            armed: true,
+            by_url: true,
+            demo: false,
+            automatic_sweep: false,
+            password_command: None,
+            secret_key_command: None,
+            secret_key: None,
+            secret_key_fallbacks: Vec::new(),
+            health_url: None,
+            webhook: None,
+            users: UsersConfig::default(),
+            sessions: SessionsConfig::default(),
+            policy: Policy::default(),
+            notices: default_notices(),
+        }
+    }
+}
+
+/// What is told on the desktop unless the configuration says otherwise.
+pub fn default_notices() -> NoticeRules {
+    NoticeRules {
+        idle: true,
+        idle_from: 300,
+        sweeps: true,
+        connection: true,
+    }
+}
+
+/// `90s`, `5m`, `2h`, `14d`.
+pub(crate) fn duration<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(de)?;
+    humantime::parse_duration(&text).map_err(|_| {
+        serde::de::Error::custom(format!(
+            "{text:?} is not a duration; write 90s, 5m, 2h or 14d"
+        ))
+    })
+}

@@ -1,0 +1,200 @@
+//! How the roster takes in what a look finds, piece by piece. One bad row is one counted row.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::person::{Owner, Person, Session};
+use super::Roster;
+use crate::django::session::{Expiry, Signature};
+use crate::store::{SessionKey, SessionRow, Sink, UserId, UserRow};
+
+impl Roster {
+    /// Reads one row into a session. Pure but for the decoder's buffers.
+    pub fn decode(&mut self, row: &SessionRow) -> Session {
+        let decoded = std::str::from_utf8(&row.data)
+            .ok()
+            .and_then(|text| self.decoder.decode(text).ok());
+        match decoded {
+            Some(decoded) => Session {
+                owner: match decoded.user {
+                    Some(user) => Owner::User(UserId::new(user)),
+                    None => Owner::Anonymous,
+                },
+                last_saved: decoded.last_saved,
+                expires: row.expires,
+                expiry: decoded.expiry,
+                signature: decoded.signature,
+                auth_hash: self
+                    .keys
+                    .is_some()
+                    .then_some(decoded.auth_hash)
+                    .flatten()
+                    .map(String::into_boxed_str),
+                auth_fits: true,
+                pass: self.pass,
+            },
+            None => Session {
+                owner: Owner::Unreadable,
+                last_saved: None,
+                expires: row.expires,
+                expiry: Expiry::Default,
+                signature: Signature::Unchecked,
+                auth_hash: None,
+                auth_fits: true,
+                pass: self.pass,
+            },
+        }
+    }
+
+    pub(super) fn remove_session(&mut self, key: &SessionKey) {
+        let Some(session) = self.sessions.remove(key) else {
+            return;
+        };
+        self.moved = true;
+        if let Owner::User(id) = &session.owner
+            && let Some(person) = self.people.get_mut(id)
+        {
+            person.keys.retain(|k| k != key);
+        }
+    }
+
+    /// Whether sessions of theirs were made with the password they have now.
+    fn check_password(&mut self, id: &UserId) {
+        let Some(person) = self.people.get(id) else {
+            return;
+        };
+        for key in person.keys() {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.auth_fits = person.fits(session, self.keys.as_ref());
+            }
+        }
+    }
+}
+
+impl Sink for Roster {
+    fn session(&mut self, row: SessionRow) {
+        let mut session = self.decode(&row);
+        if let Some(old) = self.sessions.get_mut(&row.key)
+            && old.owner == session.owner
+            && old.last_saved == session.last_saved
+            && old.expires == session.expires
+            && old.signature == session.signature
+        {
+            old.pass = self.pass;
+            return;
+        }
+        self.remove_session(&row.key);
+        self.moved = true;
+        if let Owner::User(id) = &session.owner {
+            let person = self.people.entry(id.clone()).or_default();
+            session.auth_fits = person.fits(&session, self.keys.as_ref());
+            person.keys.push(row.key.clone());
+        }
+        self.sessions.insert(row.key, session);
+    }
+
+    fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool {
+        match self.sessions.get_mut(key) {
+            Some(session) => {
+                session.pass = self.pass;
+                // A save does not move a date that is fixed.
+                session.expires != expires || matches!(session.expiry, Expiry::Fixed(_))
+            }
+            None => true,
+        }
+    }
+
+    fn listing_done(&mut self) {
+        let gone: Vec<SessionKey> = self
+            .sessions
+            .iter()
+            .filter(|(_, s)| s.pass != self.pass)
+            .map(|(k, _)| k.clone())
+            .collect();
+        self.forget(&gone);
+        self.pass = self.pass.wrapping_add(1);
+    }
+
+    fn ages(&self) -> Vec<i64> {
+        let mut count: std::collections::HashMap<i64, u32> = std::collections::HashMap::new();
+        for age in self.sessions.values().filter_map(Session::age) {
+            *count.entry(age).or_default() += 1;
+        }
+        let mut ages: Vec<(u32, i64)> = count.into_iter().map(|(age, n)| (n, age)).collect();
+        ages.sort_unstable_by(|a, b| b.cmp(a));
+        ages.into_iter().map(|(_, age)| age).collect()
+    }
+
+    fn user(&mut self, row: UserRow) {
+        let id = row.id.clone();
+        let known = self.people.contains_key(&id);
+        // Many users' evidence moves; only those with a session or the flag are anybody here.
+        if !known && !row.flagged {
+            return;
+        }
+        let person = self.people.entry(id.clone()).or_default();
+        let same = person.row.as_ref().is_some_and(|old| {
+            old.last_activity == row.last_activity
+                && old.last_login == row.last_login
+                && old.flagged == row.flagged
+                && old.enabled == row.enabled
+                && old.username == row.username
+                && old.email == row.email
+                && old.name == row.name
+                && old.staff == row.staff
+                && old.superuser == row.superuser
+                && same_secret(old, &row)
+        });
+        if same && !person.missing {
+            return;
+        }
+        person.row = Some(row);
+        person.missing = false;
+        self.moved = true;
+        self.check_password(&id);
+    }
+
+    fn users_wanted(&self, all: bool) -> Vec<UserId> {
+        self.people
+            .iter()
+            .filter(|(_, p)| all || (p.row.is_none() && !p.missing))
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    fn users_missing(&mut self, ids: Vec<UserId>) {
+        for id in ids {
+            if let Some(person) = self.people.get_mut(&id) {
+                self.moved |= !person.missing;
+                *person = Person {
+                    missing: true,
+                    keys: std::mem::take(&mut person.keys),
+                    verdict: person.verdict,
+                    ..Person::default()
+                };
+            }
+        }
+    }
+
+    fn flagged(&mut self, ids: BTreeSet<UserId>) {
+        for (id, person) in &mut self.people {
+            if let Some(row) = &mut person.row
+                && row.flagged
+                && !ids.contains(id)
+            {
+                row.flagged = false;
+                self.moved = true;
+            }
+        }
+    }
+}
+
+fn same_secret(a: &UserRow, b: &UserRow) -> bool {
+    use secrecy::ExposeSecret;
+    match (&a.password, &b.password) {
+        (Some(a), Some(b)) => a.expose_secret() == b.expose_secret(),
+        (None, None) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,239 @@
+//! The staged test of a site: each step of connecting, what was found, and what to do where it fails.
+
+use super::open::{catalog, reach};
+use super::{Site, discover, hold};
+use crate::config::{Env, SiteConfig};
+use crate::journal::Journal;
+use crate::secrets;
+use crate::store::db::Db;
+use crate::store::schema::Schema;
+use crate::view::{Check, Found};
+
+fn good(name: &str, detail: impl Into<String>) -> Check {
+    Check {
+        name: name.into(),
+        ok: true,
+        detail: detail.into(),
+        fix: None,
+    }
+}
+
+fn bad(name: &str, detail: impl Into<String>, fix: impl Into<String>) -> Check {
+    Check {
+        name: name.into(),
+        ok: false,
+        detail: detail.into(),
+        fix: Some(fix.into()),
+    }
+}
+
+/// Every check in order; the first that leaves nothing to stand on is the last.
+pub async fn doctor(mut config: SiteConfig, env: &Env) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if let Err(error) = secrets::complete(&mut config).await {
+        checks.push(bad("secrets", error.message, "correct the command or the keychain's entry"));
+        return checks;
+    }
+    let reached = match reach(&config).await {
+        Ok(reached) => reached,
+        Err(error) => {
+            checks.push(bad(
+                "reached",
+                error.message,
+                "check host, port, user, password and that the server takes connections from here",
+            ));
+            return checks;
+        }
+    };
+    checks.push(good(
+        "reached",
+        format!("{} answers", config.address.shown()),
+    ));
+    checks.push(match (reached.encrypted, reached.local) {
+        (Some(true), _) => good("encrypted", "the connection is encrypted"),
+        (Some(false), false) => bad(
+            "encrypted",
+            "the server offers no encryption, and it is not on this machine",
+            "turn TLS on at the server, or reach it through a tunnel",
+        ),
+        (Some(false), true) => good("encrypted", "not encrypted, and it stays on this machine"),
+        (None, _) => good("encrypted", "a file on this machine"),
+    });
+    let tables = match catalog(&reached.db).await {
+        Ok(tables) => tables,
+        Err(error) => {
+            checks.push(bad("tables", error.message, "grant the role the right to read"));
+            return checks;
+        }
+    };
+    let (schema, found) = match discover::discover(&tables, &config.users, &config.sessions) {
+        Ok(found) => found,
+        Err(error) => {
+            checks.push(bad(
+                "tables",
+                error.message,
+                "name the tables in config.toml, under [site.users] and [site.sessions]",
+            ));
+            return checks;
+        }
+    };
+    checks.push(good("tables", tables_found(&found)));
+    checks.extend(rights(&reached.db, &schema).await);
+    reached.db.close().await;
+    checks.push(evidence(&config, &found));
+    checks.push(journal(env));
+    checks.extend(people(config, env).await);
+    checks
+}
+
+fn tables_found(found: &[Found]) -> String {
+    let named = |what: &str| {
+        found
+            .iter()
+            .find(|f| f.what == what)
+            .and_then(|f| f.value.clone())
+            .unwrap_or_else(|| "none".into())
+    };
+    format!(
+        "sessions in {}, users in {} ({} by {})",
+        named("session table"),
+        named("user table"),
+        named("user key"),
+        named("name column"),
+    )
+}
+
+fn evidence(config: &SiteConfig, found: &[Found]) -> Check {
+    let activity = found
+        .iter()
+        .find(|f| f.what == "activity column")
+        .and_then(|f| f.value.clone());
+    match (activity, config.sessions.saved_every_request) {
+        (Some(column), _) => good("activity evidence", format!("column {column}")),
+        (None, true) => good("activity evidence", "each request saves its session"),
+        (None, false) => bad(
+            "activity evidence",
+            "nothing says when people were last here, so nobody can be swept",
+            "name the column under [site.users] last_activity, or set saved_every_request = true where SESSION_SAVE_EVERY_REQUEST is on",
+        ),
+    }
+}
+
+fn journal(env: &Env) -> Check {
+    match Journal::at(&env.state_dir).check_writable() {
+        Ok(()) => good(
+            "journal",
+            format!("{} can be written", env.state_dir.display()),
+        ),
+        Err(error) => bad(
+            "journal",
+            error.message,
+            "make the folder writable, or set CURFEW_STATE_DIR",
+        ),
+    }
+}
+
+/// What the role may do, asked of PostgreSQL itself.
+async fn rights(db: &Db, schema: &Schema) -> Option<Check> {
+    let Db::Postgres(pool) = db else {
+        return None;
+    };
+    let quoted = |t: &crate::store::schema::TableName| {
+        let quote = |s: &str| format!("\"{}\"", s.replace('"', "\"\""));
+        match &t.schema {
+            Some(s) => format!("{}.{}", quote(s), quote(&t.name)),
+            None => quote(&t.name),
+        }
+    };
+    let sessions = quoted(&schema.sessions.table);
+    let users = quoted(&schema.users.table);
+    let asked = sqlx::query_as::<_, (bool, bool, bool, bool)>(
+        "SELECT has_table_privilege($1, 'SELECT'), has_table_privilege($1, 'DELETE'),
+                has_table_privilege($2, 'SELECT') OR has_any_column_privilege($2, 'SELECT'),
+                CASE WHEN $3::text IS NULL THEN true ELSE has_column_privilege($2, $3::text, 'UPDATE') END",
+    )
+    .bind(&sessions)
+    .bind(&users)
+    .bind(schema.users.flag.as_deref())
+    .fetch_one(pool)
+    .await;
+    let mut lacks = Vec::new();
+    match asked {
+        Ok((read, delete, users_read, flag)) => {
+            if !read {
+                lacks.push(format!("GRANT SELECT ON {sessions}"));
+            }
+            if !delete {
+                lacks.push(format!("GRANT DELETE ON {sessions}"));
+            }
+            if !users_read {
+                lacks.push(format!("GRANT SELECT ON {users}"));
+            }
+            if !flag && let Some(column) = &schema.users.flag {
+                lacks.push(format!("GRANT UPDATE (\"{column}\") ON {users}"));
+            }
+        }
+        Err(error) => {
+            return Some(bad(
+                "rights",
+                crate::store::db::explain(&error).message,
+                "let the role ask for its own rights",
+            ));
+        }
+    }
+    Some(if lacks.is_empty() {
+        good("rights", "may read both tables, delete sessions and write the flag")
+    } else {
+        bad(
+            "rights",
+            format!("{} missing", lacks.len()),
+            format!("{} TO the role", lacks.join("; ")),
+        )
+    })
+}
+
+/// The clock, a first look, and the SECRET_KEY held against real sessions.
+async fn people(config: SiteConfig, env: &Env) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let knows_key = config.secret_key.is_some();
+    let looked = match Site::open(config, env).await {
+        Ok(site) => site.look().await.map(|()| site),
+        Err(error) => Err(error),
+    };
+    let site = match looked {
+        Ok(site) => site,
+        Err(error) => {
+            checks.push(bad("first look", error.message, "grant the role SELECT on both tables"));
+            return checks;
+        }
+    };
+    let skew = hold(&site.line).skew().unwrap_or_default().as_secs_f64();
+    checks.push(if skew.abs() > 5.0 {
+        bad(
+            "clock",
+            format!("this machine is {:.0} s off the database's clock", skew.abs()),
+            "set this machine's clock; decisions follow the database's all the same",
+        )
+    } else {
+        good("clock", format!("{:.1} s off the database's", skew.abs()))
+    });
+    let counts = hold(&site.roster).counts();
+    checks.push(good(
+        "first look",
+        format!(
+            "{} signed in, {} sessions, {} anonymous, {} unreadable",
+            counts.signed_in, counts.sessions, counts.anonymous_sessions, counts.unreadable_sessions
+        ),
+    ));
+    let (verified, refused) = hold(&site.roster).signatures();
+    checks.push(match (knows_key, verified, refused) {
+        (false, ..) => good("secret key", "not known: signatures are not checked"),
+        (true, 0, 1..) => bad(
+            "secret key",
+            format!("none of {refused} signatures verify"),
+            "give this site's own SECRET_KEY (CURFEW_SECRET_KEY or secret_key_command)",
+        ),
+        (true, v, r) => good("secret key", format!("{v} signatures verify, {r} do not")),
+    });
+    checks
+}

@@ -1,0 +1,388 @@
+//! One open site: its store, its roster, its settings, and all that a window or a command line asks of it.
+//! Looks, sweeps and logouts are in files of their own; here is what holds them together.
+
+pub mod discover;
+pub mod doctor;
+mod history;
+mod link;
+mod look;
+mod open;
+pub(crate) use open::secret_keys;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+
+use crate::config::{Policy, SiteConfig};
+use crate::error::{Code, Error, Result};
+use crate::event::Event;
+use crate::journal::{self, Journal};
+use crate::policy::Rules;
+use crate::roster::Roster;
+use crate::store::{Mark, Schema, Store, UserId, UserRow};
+use crate::sweep::schedule::Schedule;
+use crate::tell::webhook::Webhook;
+use crate::view::{
+    Found, Health, JournalView, NoticeRules, Page, Query, SiteView, State, SweepStatus,
+    SweepSummary, Timeline, UserDetail, UserView, UsersView,
+};
+
+use history::History;
+use link::Line;
+
+
+/// Events kept for a listener that is slow; beyond, it hears that it missed some and asks again.
+const EVENTS: usize = 256;
+
+/// One open site. Always behind an `Arc`; every method may be called from any task.
+pub struct Site {
+    pub(crate) config: RwLock<SiteConfig>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) schema: Schema,
+    pub(crate) found: Vec<Found>,
+    pub(crate) operator: String,
+    state_dir: PathBuf,
+    pub(crate) journal: Journal,
+    pub(crate) roster: Mutex<Roster>,
+    /// Held during a look: there is one at a time.
+    pub(crate) mark: tokio::sync::Mutex<Mark>,
+    /// Held during a sweep or a logout: there is one at a time.
+    pub(crate) deeds: tokio::sync::Mutex<()>,
+    pub(crate) line: Mutex<Line>,
+    pub(crate) history: Mutex<History>,
+    pub(crate) timer: Mutex<Timer>,
+    pub(crate) health: Mutex<Option<Health>>,
+    pub(crate) webhook: Option<Webhook>,
+    pub(crate) wake: tokio::sync::Notify,
+    events: broadcast::Sender<Event>,
+}
+
+/// How the inactivity sweep stands.
+#[derive(Debug, Default)]
+pub(crate) struct Timer {
+    pub schedule: Schedule,
+    pub running: bool,
+    pub last: Option<SweepSummary>,
+}
+
+/// A lock whose holder panicked still holds good data: nothing here is left half changed.
+pub(crate) fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Site {
+    pub(crate) fn config(&self) -> RwLockReadGuard<'_, SiteConfig> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn configure(&self, change: impl FnOnce(&mut SiteConfig)) {
+        let mut config = self.config.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut config);
+    }
+
+    pub fn name(&self) -> String {
+        self.config().name.clone()
+    }
+
+    /// The settings as they are now, to be saved.
+    pub fn settings(&self) -> SiteConfig {
+        self.config().clone()
+    }
+
+    pub fn policy(&self) -> Policy {
+        self.config().policy.clone()
+    }
+
+    pub fn notices(&self) -> NoticeRules {
+        self.config().notices.clone()
+    }
+
+    pub fn armed(&self) -> bool {
+        self.config().armed
+    }
+
+    /// Sessions of this engine all lie where Curfew looks.
+    pub(crate) fn all_visible(&self) -> bool {
+        !self.config().sessions.engine.ends_with("signed_cookies")
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        let visible = self.all_visible();
+        let config = self.config();
+        Rules::new(
+            &config.policy,
+            config.sessions.saved_every_request,
+            visible,
+        )
+    }
+
+    /// Whether anything on this site proves inactivity.
+    pub(crate) fn has_evidence(&self) -> bool {
+        self.schema.users.last_activity.is_some() || self.config().sessions.saved_every_request
+    }
+
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    pub(crate) fn emit(&self, event: Event) {
+        // Nobody listening is no failure.
+        let _ = self.events.send(event);
+    }
+
+    /// The database's time now, as far as it is known.
+    pub fn db_now(&self) -> Option<Timestamp> {
+        hold(&self.line).db_now()
+    }
+
+    /// Everything but the people.
+    pub fn view(&self) -> SiteView {
+        let config = self.settings();
+        let (counts, revision) = {
+            let roster = hold(&self.roster);
+            (roster.counts(), roster.revision())
+        };
+        let (connection, db_time) = {
+            let line = hold(&self.line);
+            (line.view(), line.db_now())
+        };
+        let sweep = {
+            let timer = hold(&self.timer);
+            SweepStatus {
+                automatic: config.automatic_sweep,
+                running: timer.running,
+                next_in_seconds: timer
+                    .schedule
+                    .next()
+                    .zip(db_time)
+                    .filter(|_| config.automatic_sweep && config.armed)
+                    .map(|(next, now)| {
+                        u32::try_from(next.duration_since(now).as_secs().max(0)).unwrap_or(0)
+                    }),
+                last: timer.last.clone(),
+            }
+        };
+        SiteView {
+            name: config.name.clone(),
+            address: config.address.shown().to_string(),
+            database: config.address.backend().name().to_string(),
+            demo: config.demo,
+            session_engine: config.sessions.engine.clone(),
+            operator: self.operator.clone(),
+            armed: config.armed,
+            secret_key_known: config.secret_key.is_some(),
+            db_time,
+            revision,
+            counts,
+            warnings: self.warnings(&config, connection.skew_seconds),
+            connection,
+            health: hold(&self.health).clone(),
+            sweep,
+            policy: config.policy.view(),
+            notices: config.notices.clone(),
+            found: self.found.clone(),
+        }
+    }
+
+    fn warnings(&self, config: &SiteConfig, skew: Option<f64>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(skew) = skew.filter(|s| s.abs() > 5.0) {
+            warnings.push(format!(
+                "This machine's clock is {} the database's; the database's decides.",
+                if skew > 0.0 {
+                    format!("{skew:.0} s behind")
+                } else {
+                    format!("{:.0} s ahead of", -skew)
+                }
+            ));
+        }
+        if !self.has_evidence() {
+            warnings.push(
+                "Nothing here says when people were last here, so nobody can be swept: name the activity column, or say saved_every_request.".into(),
+            );
+        }
+        if config.secret_key.is_none() {
+            warnings.push("Signatures are not checked: the SECRET_KEY is not known.".into());
+        } else {
+            let (verified, refused) = hold(&self.roster).signatures();
+            if verified == 0 && refused > 0 {
+                warnings.push(
+                    "No session's signature verifies: the SECRET_KEY is probably not this site's.".into(),
+                );
+            }
+        }
+        warnings
+    }
+
+    /// A page of people.
+    pub fn users(&self, query: &Query) -> Page {
+        let exempt = self.policy().exempt;
+        hold(&self.roster).page(query, &exempt)
+    }
+
+    /// The document of `curfew users`.
+    pub fn users_view(&self, query: &Query) -> UsersView {
+        let page = self.users(query);
+        let roster = hold(&self.roster);
+        UsersView {
+            site: self.name(),
+            db_time: roster.now(),
+            counts: roster.counts(),
+            users: page.rows,
+        }
+    }
+
+    /// Everything about one person with a session or the flag.
+    pub fn user(&self, id: &str) -> Result<UserDetail> {
+        let id = UserId::new(id);
+        let exempt = self.policy().exempt;
+        let activity = self.schema.users.last_activity.as_ref().map(|c| c.name.as_str());
+        let (user, evidence, sessions) = {
+            let roster = hold(&self.roster);
+            let user = roster.view(&id, &exempt).ok_or_else(|| {
+                Error::new(Code::NoUser, "this person is no longer signed in or flagged")
+            })?;
+            let now = roster.now().unwrap_or(Timestamp::MIN);
+            (
+                user,
+                roster.evidence_of(&id, activity),
+                roster.sessions_of(&id, now),
+            )
+        };
+        Ok(UserDetail {
+            // A journal that cannot be read is told of in its own view.
+            journal: self
+                .journal
+                .about(id.as_str(), &self.name(), 10)
+                .unwrap_or_default(),
+            user,
+            evidence,
+            sessions,
+        })
+    }
+
+    /// The one person meant by `USERNAME` or `id:VALUE`, signed in or not. Asks the database where the roster
+    /// does not know them.
+    pub async fn lookup(&self, user: &str) -> Result<UserView> {
+        let exempt = self.policy().exempt;
+        let known = |ids: Vec<UserId>| -> Option<Vec<UserView>> {
+            let roster = hold(&self.roster);
+            let views: Vec<UserView> = ids
+                .iter()
+                .filter_map(|id| roster.view(id, &exempt))
+                .collect();
+            (!views.is_empty()).then_some(views)
+        };
+        let rows = if let Some(id) = user.strip_prefix("id:") {
+            let id = UserId::from_uuid_text(id).unwrap_or_else(|| UserId::new(id));
+            if let Some(mut views) = known(vec![id.clone()]) {
+                return Ok(views.remove(0));
+            }
+            self.store.users(&[id]).await?
+        } else {
+            self.store.users_named(user).await?
+        };
+        let ids: HashSet<&UserId> = rows.iter().map(|r| &r.id).collect();
+        match (rows.as_slice(), ids.len()) {
+            ([], _) => Err(Error::new(
+                Code::NoUser,
+                format!(
+                    "no user {user:?} on {}; give a username as the site has it, or id:VALUE",
+                    self.name()
+                ),
+            )),
+            ([row, ..], 1) => Ok(known(vec![row.id.clone()])
+                .and_then(|mut v| v.pop())
+                .unwrap_or_else(|| away(row))),
+            (several, _) => Err(Error::new(
+                Code::Ambiguous,
+                format!(
+                    "{} users are named {user:?}; give id:VALUE ({})",
+                    several.len(),
+                    several
+                        .iter()
+                        .map(|r| format!("id:{}", r.id))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
+            )),
+        }
+    }
+
+    /// The newest entries of this state directory's journal, of all sites.
+    pub fn journal(&self, limit: usize) -> Result<JournalView> {
+        journal::read(&self.state_dir, limit)
+    }
+
+    pub fn timeline(&self) -> Timeline {
+        hold(&self.history).view()
+    }
+
+    /// Allows changes, or makes the site view-only.
+    pub fn set_armed(&self, armed: bool) {
+        self.configure(|c| c.armed = armed);
+        hold(&self.timer).schedule.stop();
+        self.changed();
+    }
+
+    /// The window's timer. Off means that nothing is swept unless someone asks.
+    pub fn set_automatic(&self, on: bool) {
+        self.configure(|c| c.automatic_sweep = on);
+        let mut timer = hold(&self.timer);
+        match self.db_now().filter(|_| on) {
+            Some(now) => timer.schedule.restart(now, self.policy().sweep_every),
+            None => timer.schedule.stop(),
+        }
+        drop(timer);
+        self.changed();
+    }
+
+    pub fn set_policy(&self, policy: Policy) -> Result<()> {
+        policy.check()?;
+        let every = policy.sweep_every;
+        let restart = self.policy().sweep_every != every;
+        self.configure(|c| c.policy = policy);
+        if restart && let Some(now) = self.db_now() {
+            hold(&self.timer).schedule.restart(now, every);
+        }
+        // States follow the limits at once, not at the next look.
+        self.settle();
+        self.changed();
+        Ok(())
+    }
+
+    pub fn set_notices(&self, rules: NoticeRules) {
+        self.configure(|c| c.notices = rules);
+        self.changed();
+    }
+
+    fn changed(&self) {
+        self.emit(Event::Settings);
+        self.wake.notify_one();
+    }
+}
+
+/// Someone the roster does not hold: not signed in, not flagged.
+fn away(row: &UserRow) -> UserView {
+    UserView {
+        id: row.id.to_string(),
+        username: row.username.clone(),
+        email: row.email.clone(),
+        name: row.name.clone(),
+        state: State::Unknown,
+        last_activity: row.last_activity,
+        last_seen: row.last_activity.max(row.last_login),
+        evidence: None,
+        idle_seconds: None,
+        sessions: 0,
+        flagged: row.flagged,
+        staff: row.staff,
+        superuser: row.superuser,
+        enabled: row.enabled,
+        exempt: None,
+        fault: None,
+    }
+}

@@ -1,0 +1,112 @@
+//! From a configuration to an open site: connect, discover, and make ready. Looks at no people yet.
+
+use std::sync::{Arc, Mutex, RwLock};
+
+use secrecy::ExposeSecret;
+use tokio::sync::broadcast;
+
+use super::{EVENTS, History, Line, Site, Timer, discover};
+use crate::config::{Backend, Env, SiteConfig};
+use crate::django::secret::SecretKeys;
+use crate::error::Result;
+use crate::journal::Journal;
+use crate::roster::Roster;
+use crate::secrets;
+use crate::store::catalog::Table;
+use crate::store::db::Db;
+use crate::store::sql::SqlStore;
+use crate::store::{Mark, postgres, sqlite};
+use crate::tell::webhook::Webhook;
+
+/// A database that was reached.
+pub(super) struct Reached {
+    pub db: Db,
+    /// None: the question does not arise (a file).
+    pub encrypted: Option<bool>,
+    pub local: bool,
+}
+
+pub(super) async fn reach(config: &SiteConfig) -> Result<Reached> {
+    match config.address.backend() {
+        Backend::Postgres => {
+            let reached = postgres::connect(&config.address).await?;
+            Ok(Reached {
+                db: reached.db,
+                encrypted: Some(reached.encrypted),
+                local: reached.local,
+            })
+        }
+        Backend::Sqlite(path) => Ok(Reached {
+            db: Db::Sqlite(sqlite::connect(path).await?),
+            encrypted: None,
+            local: true,
+        }),
+    }
+}
+
+pub(super) async fn catalog(db: &Db) -> Result<Vec<Table>> {
+    match db {
+        Db::Postgres(pool) => postgres::catalog(pool).await,
+        Db::Sqlite(pool) => sqlite::catalog(pool).await,
+    }
+}
+
+impl Site {
+    /// Connects and discovers. The first look is the caller's.
+    pub async fn open(mut config: SiteConfig, env: &Env) -> Result<Arc<Self>> {
+        config.policy.check()?;
+        secrets::complete(&mut config).await?;
+        let reached = reach(&config).await?;
+        let tables = catalog(&reached.db).await?;
+        let (schema, found) = discover::discover(&tables, &config.users, &config.sessions)?;
+        let keys = secret_keys(&config);
+        let store = SqlStore::new(reached.db, schema.clone(), keys.is_some());
+        let (events, _) = broadcast::channel(EVENTS);
+        let webhook = match &config.webhook {
+            Some(hook) => Some(Webhook::start(
+                &hook.url,
+                secrets::webhook_secret(hook).await?,
+                || jiff::Timestamp::now(),
+            )?),
+            None => None,
+        };
+        Ok(Arc::new(Self {
+            config: RwLock::new(config),
+            store: Arc::new(store),
+            schema,
+            found,
+            operator: operator(),
+            state_dir: env.state_dir.clone(),
+            journal: Journal::at(&env.state_dir),
+            roster: Mutex::new(Roster::new(keys)),
+            mark: tokio::sync::Mutex::new(Mark::default()),
+            deeds: tokio::sync::Mutex::new(()),
+            line: Mutex::new(Line::default()),
+            history: Mutex::new(History::default()),
+            timer: Mutex::new(Timer::default()),
+            health: Mutex::new(None),
+            webhook,
+            wake: tokio::sync::Notify::new(),
+            events,
+        }))
+    }
+}
+
+pub(crate) fn secret_keys(config: &SiteConfig) -> Option<SecretKeys> {
+    let first = config.secret_key.as_ref()?;
+    Some(SecretKeys::new(
+        first.expose_secret().to_string(),
+        config
+            .secret_key_fallbacks
+            .iter()
+            .map(|k| k.expose_secret().to_string())
+            .collect(),
+    ))
+}
+
+/// OS user and host: who did it, in every entry of the journal.
+fn operator() -> String {
+    let user = whoami::username().unwrap_or_else(|_| "unknown".into());
+    let host = whoami::hostname().unwrap_or_else(|_| "unknown".into());
+    format!("{user}@{host}")
+}

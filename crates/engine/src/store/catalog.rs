@@ -1,0 +1,76 @@
+//! What a database says of its own tables: the raw material of discovery.
+
+/// A table that Curfew may look at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    /// None where the database has no schemas, or where it is the first on the search path.
+    pub schema: Option<String>,
+    pub name: String,
+    pub columns: Vec<Column>,
+    pub references: Vec<Reference>,
+}
+
+impl Table {
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// As people name it: `schema.table` where a schema matters.
+    pub fn shown(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{schema}.{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    /// The database's own word for the type, in lower case.
+    pub type_name: String,
+    pub primary: bool,
+    pub unique: bool,
+}
+
+/// A foreign key of one column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    pub column: String,
+    pub to_schema: Option<String>,
+    pub to_table: String,
+}
+
+/// What a column holds, as far as discovery cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Integer,
+    Uuid,
+    Text,
+    Boolean,
+    /// With a time zone.
+    Instant,
+    /// Without one: UTC where the site says USE_TZ.
+    NaiveTime,
+    Other,
+}
+
+impl Column {
+    pub fn kind(&self) -> Kind {
+        let t = self.type_name.as_str();
+        let head = t.split(['(', ' ']).next().unwrap_or(t);
+        match head {
+            "timestamp" if t.contains("without") => Kind::NaiveTime,
+            "timestamp" | "timestamptz" => Kind::Instant,
+            "datetime" => Kind::NaiveTime,
+            "bool" | "boolean" => Kind::Boolean,
+            "int" | "integer" | "bigint" | "smallint" | "int2" | "int4" | "int8" | "serial"
+            | "bigserial" => Kind::Integer,
+            "uuid" => Kind::Uuid,
+            // Django's UUIDField where the database has no such type.
+            "char" if t.replace(' ', "") == "char(32)" => Kind::Uuid,
+            "varchar" | "character" | "text" | "char" | "citext" | "nvarchar" => Kind::Text,
+            _ => Kind::Other,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The two names everything hangs on: a session's key, which is a live credential, and a user's id.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// A session key: whoever has it is that user. It has no Display, no Serialize, and a redacted Debug.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionKey(Box<str>);
+
+impl SessionKey {
+    pub fn new(key: impl Into<Box<str>>) -> Self {
+        Self(key.into())
+    }
+
+    /// For statements alone.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The first 12 hex digits of its SHA-256: what is shown in its place.
+    pub fn fingerprint(&self) -> String {
+        let digest = Sha256::digest(self.0.as_bytes());
+        digest.iter().take(6).map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionKey({}…)", self.fingerprint())
+    }
+}
+
+/// A user's primary key in the form that Django writes into a session: decimal, hyphenated UUID, or text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserId(Box<str>);
+
+impl UserId {
+    pub fn new(id: impl Into<Box<str>>) -> Self {
+        Self(id.into())
+    }
+
+    /// A UUID however the database spells it: 32 or 36 characters, any case.
+    pub fn from_uuid_text(text: &str) -> Option<Self> {
+        sqlx::types::Uuid::try_parse(text)
+            .ok()
+            .map(|u| Self(u.hyphenated().to_string().into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_a_fingerprint_not_the_key() {
+        let key = SessionKey::new("abcdefghijklmnopqrstuvwxyz012345");
+        let shown = format!("{key:?}");
+        assert!(!shown.contains("abcdef"));
+        assert!(shown.contains(&key.fingerprint()));
+        assert_eq!(key.fingerprint().len(), 12);
+    }
+
+    #[test]
+    fn a_uuid_is_hyphenated_however_it_is_stored() {
+        let want = UserId::new("0f8fad5b-d9cb-469f-a165-70867728950e");
+        for text in [
+            "0f8fad5bd9cb469fa16570867728950e",
+            "0F8FAD5B-D9CB-469F-A165-70867728950E",
+        ] {
+            assert_eq!(UserId::from_uuid_text(text), Some(want.clone()));
+        }
+        assert_eq!(UserId::from_uuid_text("12"), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! PostgreSQL: how to reach it, and what it says of its own tables.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::{ConnectOptions, PgPool, Row};
+
+use super::catalog::{Column, Reference, Table};
+use super::db::{Db, explain, finish};
+use crate::config::Address;
+use crate::error::{Code, Error, Result};
+
+/// A connection that was made, and whether it is encrypted.
+pub struct Reached {
+    pub db: Db,
+    pub encrypted: bool,
+    pub local: bool,
+}
+
+/// Opens a pool of at most three connections, named `curfew`. Off this machine a certificate is verified
+/// wherever the server offers one, unless the address says otherwise with `sslmode=`.
+pub async fn connect(address: &Address) -> Result<Reached> {
+    let options = PgConnectOptions::from_str(address.expose()).map_err(|_| {
+        Error::new(
+            Code::Config,
+            "the site's address cannot be read; write postgres://user:password@host:port/db",
+        )
+    })?;
+    let options = options
+        .application_name("curfew")
+        .disable_statement_logging();
+    let host = options.get_host().to_string();
+    let local = host.starts_with('/')
+        || host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let said = address.expose().contains("sslmode=");
+    if local || said {
+        let pool = open(options).await?;
+        let encrypted = encrypted(&pool).await;
+        return Ok(Reached {
+            db: Db::Postgres(pool),
+            encrypted,
+            local,
+        });
+    }
+    match open(options.clone().ssl_mode(PgSslMode::VerifyFull)).await {
+        Ok(pool) => Ok(Reached {
+            db: Db::Postgres(pool),
+            encrypted: true,
+            local,
+        }),
+        Err(error) if error.message.contains("server does not support TLS") => Ok(Reached {
+            db: Db::Postgres(open(options.ssl_mode(PgSslMode::Disable)).await?),
+            encrypted: false,
+            local,
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+async fn open(options: PgConnectOptions) -> Result<PgPool> {
+    let at = format!("{}:{}", options.get_host(), options.get_port());
+    finish(Duration::from_secs(8), async move {
+        PgPoolOptions::new()
+            .max_connections(3)
+            .acquire_timeout(Duration::from_secs(6))
+            .idle_timeout(Duration::from_secs(600))
+            .connect_with(options)
+            .await
+    })
+    .await
+    .map_err(|e| Error::new(e.code, format!("{at}: {}", e.message)))
+}
+
+async fn encrypted(pool: &PgPool) -> bool {
+    sqlx::query("SELECT COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)")
+        .fetch_one(pool)
+        .await
+        .and_then(|row| row.try_get(0))
+        .unwrap_or(false)
+}
+
+const COLUMNS: &str = "
+SELECT CASE WHEN pg_table_is_visible(c.oid) THEN NULL ELSE n.nspname::text END, c.relname::text, a.attname::text,
+       CASE WHEN t.typname = 'bpchar' THEN format_type(a.atttypid, a.atttypmod) ELSE format_type(a.atttypid, NULL) END,
+       EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnatts = 1 AND i.indkey[0] = a.attnum),
+       EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indpred IS NULL
+               AND i.indnatts = 1 AND i.indkey[0] = a.attnum)
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type t ON t.oid = a.atttypid
+WHERE c.relkind IN ('r', 'p', 'v', 'f') AND NOT c.relispartition
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
+ORDER BY n.nspname, c.relname, a.attnum";
+
+const REFERENCES: &str = "
+SELECT CASE WHEN pg_table_is_visible(c.oid) THEN NULL ELSE n.nspname::text END, c.relname::text, a.attname::text,
+       CASE WHEN pg_table_is_visible(r.oid) THEN NULL ELSE rn.nspname::text END, r.relname::text
+FROM pg_constraint k
+JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace rn ON rn.oid = r.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
+WHERE k.contype = 'f' AND array_length(k.conkey, 1) = 1";
+
+/// Every table that the role can see the definition of.
+pub async fn catalog(pool: &PgPool) -> Result<Vec<Table>> {
+    let columns = sqlx::query(COLUMNS)
+        .fetch_all(pool)
+        .await
+        .map_err(|e| explain(&e))?;
+    let references = sqlx::query(REFERENCES)
+        .fetch_all(pool)
+        .await
+        .map_err(|e| explain(&e))?;
+    let mut tables: Vec<Table> = Vec::new();
+    for row in &columns {
+        let read = |e: sqlx::Error| explain(&e);
+        let schema: Option<String> = row.try_get(0).map_err(read)?;
+        let name: String = row.try_get(1).map_err(read)?;
+        let column = Column {
+            name: row.try_get(2).map_err(read)?,
+            type_name: row.try_get::<String, _>(3).map_err(read)?.to_lowercase(),
+            primary: row.try_get(4).map_err(read)?,
+            unique: row.try_get(5).map_err(read)?,
+        };
+        match tables.last_mut() {
+            Some(last) if last.name == name && last.schema == schema => last.columns.push(column),
+            _ => tables.push(Table {
+                schema,
+                name,
+                columns: vec![column],
+                references: Vec::new(),
+            }),
+        }
+    }
+    for row in &references {
+        let read = |e: sqlx::Error| explain(&e);
+        let schema: Option<String> = row.try_get(0).map_err(read)?;
+        let name: String = row.try_get(1).map_err(read)?;
+        let reference = Reference {
+            column: row.try_get(2).map_err(read)?,
+            to_schema: row.try_get(3).map_err(read)?,
+            to_table: row.try_get(4).map_err(read)?,
+        };
+        if let Some(table) = tables
+            .iter_mut()
+            .find(|t| t.name == name && t.schema == schema)
+        {
+            table.references.push(reference);
+        }
+    }
+    Ok(tables)
+}

@@ -1,0 +1,102 @@
+//! SQLite: an existing file, opened as it is, and what it says of its own tables.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Row, SqlitePool};
+
+use super::catalog::{Column, Reference, Table};
+use super::db::{explain, finish};
+use crate::error::{Code, Error, Result};
+
+/// Opens an existing file. Never creates one, never changes its journal mode.
+pub async fn connect(path: &Path) -> Result<SqlitePool> {
+    let missing = |why: String| {
+        Error::new(
+            Code::Unreachable,
+            format!("{}: {why}; check the path", path.display()),
+        )
+    };
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_file() => {}
+        Ok(_) => return Err(missing("not a file".into())),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(missing("no such SQLite file".into()));
+        }
+        Err(e) => return Err(missing(e.to_string())),
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(Duration::from_secs(2))
+        .disable_statement_logging();
+    let shown = path.display().to_string();
+    finish(Duration::from_secs(8), async move {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(2)
+            .acquire_timeout(Duration::from_secs(6))
+            .connect_with(options)
+            .await?;
+        // A file that is no database is only found out when it is read.
+        sqlx::query("SELECT count(*) FROM sqlite_master")
+            .fetch_one(&pool)
+            .await?;
+        Ok(pool)
+    })
+    .await
+    .map_err(|e| Error::new(e.code, format!("{shown}: {}", e.message)))
+}
+
+const COLUMNS: &str = "
+SELECT m.name, p.name, p.type, p.pk,
+       EXISTS (SELECT 1 FROM pragma_index_list(m.name) l WHERE l.\"unique\" = 1 AND l.partial = 0
+               AND (SELECT count(*) FROM pragma_index_info(l.name)) = 1
+               AND (SELECT i.name FROM pragma_index_info(l.name) i) = p.name)
+FROM sqlite_master m JOIN pragma_table_info(m.name) p
+WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+ORDER BY m.name, p.cid";
+
+const REFERENCES: &str = "
+SELECT m.name, f.\"from\", f.\"table\" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
+WHERE m.type = 'table'";
+
+/// Every table and view of the file.
+pub async fn catalog(pool: &SqlitePool) -> Result<Vec<Table>> {
+    let read = |e: sqlx::Error| explain(&e);
+    let columns = sqlx::query(COLUMNS).fetch_all(pool).await.map_err(read)?;
+    let references = sqlx::query(REFERENCES).fetch_all(pool).await.map_err(read)?;
+    let mut tables: Vec<Table> = Vec::new();
+    for row in &columns {
+        let name: String = row.try_get(0).map_err(read)?;
+        let primary: i64 = row.try_get_unchecked(3).map_err(read)?;
+        let unique: i64 = row.try_get_unchecked(4).map_err(read)?;
+        let column = Column {
+            name: row.try_get(1).map_err(read)?,
+            type_name: row.try_get::<String, _>(2).map_err(read)?.to_lowercase(),
+            primary: primary > 0,
+            unique: unique != 0 || primary > 0,
+        };
+        match tables.last_mut() {
+            Some(last) if last.name == name => last.columns.push(column),
+            _ => tables.push(Table {
+                schema: None,
+                name,
+                columns: vec![column],
+                references: Vec::new(),
+            }),
+        }
+    }
+    for row in &references {
+        let name: String = row.try_get(0).map_err(read)?;
+        let reference = Reference {
+            column: row.try_get(1).map_err(read)?,
+            to_schema: None,
+            to_table: row.try_get(2).map_err(read)?,
+        };
+        if let Some(table) = tables.iter_mut().find(|t| t.name == name) {
+            table.references.push(reference);
+        }
+    }
+    Ok(tables)
+}

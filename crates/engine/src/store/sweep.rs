@@ -1,0 +1,259 @@
+//! One batch of a sweep, in one short transaction. The predicates carry the safety: people are locked only
+//! while still as the plan saw them, and a session goes only while its content is what was just judged.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use sea_query::{
+    Alias, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement,
+};
+
+use super::db::{Cell, DEADLINE, Read, Tx, finish};
+use super::key::{SessionKey, UserId};
+use super::schema::Dialect;
+use super::sql::{SqlStore, session_row, user_id};
+use super::{BatchDone, SessionRow, SweepBatch, expr};
+use crate::django::session::{Form, version_of};
+use crate::error::{Code, Result};
+
+const CAME_BACK: &str = "was seen again in the meantime";
+const BUSY: &str = "is being changed right now";
+
+/// Runs a batch to its end. Where someone else holds a lock for too long, nothing of the batch is done.
+pub async fn run(store: SqlStore, batch: SweepBatch) -> Result<BatchDone> {
+    let people: Vec<UserId> = batch
+        .overdue
+        .iter()
+        .map(|(id, _)| id.clone())
+        .chain(batch.stale.iter().map(|(id, _)| id.clone()))
+        .collect();
+    match finish(DEADLINE, attempt(store, batch)).await {
+        // 55P03: a lock was not to be had within 100 ms. The site goes first.
+        Err(e) if e.code == Code::Database && e.message.contains("lock") => Ok(BatchDone {
+            spared: people.into_iter().map(|id| (id, BUSY)).collect(),
+            ..BatchDone::default()
+        }),
+        other => other,
+    }
+}
+
+async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, sqlx::Error> {
+    let mut tx = store.db.begin().await?;
+    tx.limit_waiting().await?;
+    let mut done = BatchDone::default();
+
+    let overdue: Vec<UserId> = batch.overdue.iter().map(|(id, _)| id.clone()).collect();
+    let held = lock(&store, &mut tx, &overdue, overdue_still(&store, &batch)).await?;
+    let mut leaving: HashMap<UserId, Vec<SessionKey>> = HashMap::new();
+    for (id, keys) in &batch.overdue {
+        if held.contains(id) {
+            leaving.insert(id.clone(), keys.clone());
+        } else {
+            done.spared.push((id.clone(), CAME_BACK));
+        }
+    }
+
+    // What the sessions hold now, judged now.
+    let keys: Vec<SessionKey> = leaving.values().flatten().cloned().collect();
+    let rows = read(&store, &mut tx, &keys).await?;
+    let owner: HashMap<SessionKey, UserId> = leaving
+        .iter()
+        .flat_map(|(id, keys)| keys.iter().map(|k| (k.clone(), id.clone())))
+        .collect();
+    let returned: HashSet<UserId> = rows
+        .iter()
+        .filter_map(|row| owner.get(&row.key).map(|id| (row, id)))
+        .filter(|(row, id)| !(batch.decide)(id, row))
+        .map(|(_, id)| id.clone())
+        .collect();
+    for id in returned {
+        leaving.remove(&id);
+        done.spared.push((id, CAME_BACK));
+    }
+    let doomed: Vec<SessionRow> = rows
+        .into_iter()
+        .filter(|row| owner.get(&row.key).is_some_and(|id| leaving.contains_key(id)))
+        .collect();
+    let ids: Vec<UserId> = leaving.keys().cloned().collect();
+    done.deleted = delete(&store, &mut tx, &doomed, &ids, &batch).await?;
+
+    // A session that was there a moment ago and outlived the predicate: its holder is back.
+    let gone: HashSet<&SessionKey> = done.deleted.iter().collect();
+    for row in &doomed {
+        if gone.contains(&row.key) {
+            continue;
+        }
+        if let Some(id) = owner.get(&row.key)
+            && leaving.remove(id).is_some()
+        {
+            done.spared.push((id.clone(), CAME_BACK));
+        }
+    }
+
+    let mut to_mark: Vec<UserId> = leaving.into_keys().collect();
+    for (id, seen) in &batch.stale {
+        let still = lock(&store, &mut tx, std::slice::from_ref(id), stale_still(&store, *seen)).await?;
+        if still.is_empty() {
+            done.spared.push((id.clone(), CAME_BACK));
+        } else {
+            to_mark.push(id.clone());
+        }
+    }
+    done.marked = mark(&store, &mut tx, &to_mark).await?;
+    tx.commit().await?;
+    Ok(done)
+}
+
+/// Not seen since the cutoff, by the table's own columns.
+fn overdue_still(store: &SqlStore, batch: &SweepBatch) -> Cond {
+    let d = store.db.dialect();
+    let users = &store.schema.users;
+    let mut all = Cond::all();
+    if let Some(column) = &users.last_activity {
+        let past = expr::col(&column.name).lte(expr::moment(d, column, batch.cutoff));
+        // No activity recorded proves nothing, unless saves prove it.
+        all = all.add(if batch.saves_prove {
+            expr::col(&column.name).is_null().or(past)
+        } else {
+            past
+        });
+    }
+    if let Some(column) = &users.last_login {
+        all = all.add(expr::not_after(d, column, batch.cutoff));
+    }
+    all
+}
+
+/// No newer evidence than what was seen.
+fn stale_still(store: &SqlStore, seen: Option<Timestamp>) -> Cond {
+    let d = store.db.dialect();
+    let users = &store.schema.users;
+    let mut all = Cond::all();
+    for column in [&users.last_activity, &users.last_login].into_iter().flatten() {
+        all = all.add(match seen {
+            Some(seen) => expr::not_after(d, column, seen),
+            None => expr::col(&column.name).is_null(),
+        });
+    }
+    all
+}
+
+/// Locks those of `ids` for which `condition` holds, passing over rows that others hold: who is being
+/// written right now is here. Foreign keys that point at them are not held up.
+async fn lock(
+    store: &SqlStore,
+    tx: &mut Tx,
+    ids: &[UserId],
+    condition: Cond,
+) -> Result<HashSet<UserId>, sqlx::Error> {
+    let values = store.ids(ids);
+    if values.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let users = &store.schema.users;
+    let mut query: SelectStatement = Query::select()
+        .expr(expr::text(tx.dialect(), expr::col(&users.id)))
+        .from(expr::table(&users.table))
+        .and_where(expr::col(&users.id).is_in(values))
+        .cond_where(condition)
+        .to_owned();
+    // Without a flag to write, the role may well lack the right that a row lock asks for.
+    if tx.dialect() == Dialect::Postgres && users.flag.is_some() {
+        query.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
+    }
+    let rows = tx.rows(&query, &[Read::Text]).await?;
+    Ok(rows
+        .into_iter()
+        .flatten()
+        .filter_map(Cell::text)
+        .map(|text| user_id(text, users.id_kind))
+        .collect())
+}
+
+async fn read(
+    store: &SqlStore,
+    tx: &mut Tx,
+    keys: &[SessionKey],
+) -> Result<Vec<SessionRow>, sqlx::Error> {
+    let mut rows = Vec::with_capacity(keys.len());
+    let shape = store.session_shape();
+    for chunk in keys.chunks(super::sql::CHUNK) {
+        let mut query = store.select_sessions();
+        query.and_where(expr::col("session_key").is_in(chunk.iter().map(SessionKey::expose)));
+        rows.extend(tx.rows(&query, &shape).await?.into_iter().filter_map(session_row));
+    }
+    Ok(rows)
+}
+
+/// Deletes these rows where their content still is what was judged, and where nobody of `ids` was seen
+/// after the cutoff.
+async fn delete(
+    store: &SqlStore,
+    tx: &mut Tx,
+    rows: &[SessionRow],
+    ids: &[UserId],
+    batch: &SweepBatch,
+) -> Result<Vec<SessionKey>, sqlx::Error> {
+    let d = tx.dialect();
+    let users = &store.schema.users;
+    let mut deleted = Vec::with_capacity(rows.len());
+    for chunk in rows.chunks(super::sql::CHUNK) {
+        let mut any = Cond::any();
+        for row in chunk {
+            let Ok(data) = std::str::from_utf8(&row.data) else {
+                continue;
+            };
+            let same = match Form::of(data) {
+                Form::Signed => expr::tail(d, "session_data").eq(version_of(data)),
+                Form::Legacy => expr::col("session_data").eq(data),
+            };
+            any = any.add(expr::col("session_key").eq(row.key.expose()).and(same));
+        }
+        let mut seen_since = Cond::any();
+        for column in [&users.last_activity, &users.last_login].into_iter().flatten() {
+            seen_since = seen_since.add(
+                expr::col(&column.name).gt(expr::moment(d, column, batch.cutoff)),
+            );
+        }
+        let back = Query::select()
+            .expr(Expr::val(1))
+            .from(expr::table(&users.table))
+            .and_where(expr::col(&users.id).is_in(store.ids(ids)))
+            .cond_where(seen_since)
+            .to_owned();
+        let query = Query::delete()
+            .from_table(expr::table(&store.schema.sessions.table))
+            .cond_where(any)
+            .and_where(Expr::not_exists(back))
+            .returning_col(Alias::new("session_key"))
+            .to_owned();
+        let rows = tx.rows(&query, &[Read::Text]).await?;
+        deleted.extend(rows.into_iter().flatten().filter_map(Cell::text).map(SessionKey::new));
+    }
+    Ok(deleted)
+}
+
+/// Clears the flag of these people, and returns those whose flag this statement cleared.
+async fn mark(store: &SqlStore, tx: &mut Tx, ids: &[UserId]) -> Result<Vec<UserId>, sqlx::Error> {
+    let users = &store.schema.users;
+    let (Some(flag), values) = (&users.flag, store.ids(ids)) else {
+        return Ok(Vec::new());
+    };
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = Query::update()
+        .table(expr::table(&users.table))
+        .value(Alias::new(flag), false)
+        .and_where(expr::col(&users.id).is_in(values))
+        .and_where(expr::col(flag).eq(true))
+        .returning(Query::returning().expr(expr::text(tx.dialect(), expr::col(&users.id))))
+        .to_owned();
+    let rows = tx.rows(&query, &[Read::Text]).await?;
+    Ok(rows
+        .into_iter()
+        .flatten()
+        .filter_map(Cell::text)
+        .map(|text| user_id(text, users.id_kind))
+        .collect())
+}

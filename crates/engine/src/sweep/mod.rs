@@ -1,0 +1,403 @@
+//! The inactivity sweep: plan, apply in small batches, look again, report. The journal is written before the
+//! deed, and the store's predicates decide at the last moment who stays.
+
+pub mod plan;
+pub mod schedule;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+
+use crate::config::Policy;
+use crate::django::session::Decoder;
+use crate::error::{Code, Error, Result};
+use crate::event::Event;
+use crate::journal::{self, Draft};
+use crate::policy::Rules;
+use crate::site::{Site, hold};
+use crate::store::{SessionKey, SessionRow, SweepBatch, UserId};
+use crate::tell::webhook::Message;
+use crate::view::{
+    Deed, EntryUser, Phase, Skipped, SweepReason, SweepReport, SweepSummary, SweepUser,
+};
+
+use plan::{Plan, Taken};
+
+/// People in one transaction: few enough that no lock is held for long.
+const BATCH: usize = 50;
+
+/// What the batches did, put together.
+#[derive(Default)]
+struct Done {
+    marked: Vec<UserId>,
+    deleted: Vec<SessionKey>,
+    spared: HashMap<UserId, &'static str>,
+    /// Why the sweep ended before its last batch.
+    broken: Option<Error>,
+}
+
+impl Site {
+    /// What a sweep would do now, after a fresh look. Touches nothing, and works where nothing may be touched.
+    pub async fn preview(&self) -> Result<SweepReport> {
+        self.need_evidence()?;
+        self.look_whole().await?;
+        let plan = self.plan()?;
+        Ok(self.dry(&plan))
+    }
+
+    /// Sweeps. `force` consents to signing out unusually many people.
+    pub async fn sweep(&self, force: bool) -> Result<SweepReport> {
+        let result = self.sweep_guarded(force).await;
+        hold(&self.timer).running = false;
+        let summary = match &result {
+            Ok(report) => summary(report),
+            Err(error) => SweepSummary {
+                at: self.db_now().unwrap_or(Timestamp::UNIX_EPOCH),
+                people: 0,
+                sessions: 0,
+                marked: 0,
+                skipped: 0,
+                verified: false,
+                held: Some(error.message.clone()),
+            },
+        };
+        if result.is_ok() {
+            hold(&self.history).swept(summary.at, summary.people);
+        }
+        hold(&self.timer).last = Some(summary.clone());
+        self.tell_sweep(&summary, result.as_ref().err());
+        self.emit(Event::Swept { summary });
+        result
+    }
+
+    async fn sweep_guarded(&self, force: bool) -> Result<SweepReport> {
+        if !self.armed() {
+            return Err(view_only(&self.name()));
+        }
+        self.need_evidence()?;
+        self.journal_ready().await?;
+        let _one = self.deeds.lock().await;
+        hold(&self.timer).running = true;
+        self.look_whole().await?;
+        let plan = self.plan()?;
+        if let Some(held) = plan.held.clone().filter(|_| !force) {
+            return Err(held);
+        }
+        if plan.taken.is_empty() {
+            let mut report = self.dry(&plan);
+            report.dry_run = false;
+            return Ok(report);
+        }
+        let id = journal::new_id()?;
+        self.record(intent(self, &plan, &id)).await?;
+        let done = self.apply(&plan).await;
+        let verified = self.verify(&done).await;
+        let report = self.report(&plan, &done, verified);
+        // The deed is done: a journal that fails now is told of, and does not undo what happened.
+        let outcome = self.record(outcome(self, &plan, &done, &report, &id)).await;
+        if let Some(error) = done.broken {
+            if report.users.is_empty() {
+                return Err(error);
+            }
+            tracing::warn!(%error, "the sweep ended early");
+        }
+        outcome?;
+        Ok(report)
+    }
+
+    fn need_evidence(&self) -> Result<()> {
+        if self.has_evidence() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::NoEvidence,
+            format!(
+                "nothing on {} says when people were last here, so nobody can be swept; name the activity column under [site.users] last_activity, or set saved_every_request where each request saves its session",
+                self.name()
+            ),
+        ))
+    }
+
+    fn plan(&self) -> Result<Plan> {
+        let rules: Rules = self.rules();
+        let policy: Policy = self.policy();
+        let roster = hold(&self.roster);
+        let at = roster.now().unwrap_or(Timestamp::UNIX_EPOCH);
+        plan::plan(&roster, at, &rules, &policy)
+    }
+
+    fn dry(&self, plan: &Plan) -> SweepReport {
+        SweepReport {
+            site: self.name(),
+            dry_run: true,
+            at: plan.at,
+            cutoff: plan.cutoff,
+            users: plan
+                .taken
+                .iter()
+                .map(|t| t.view(u32::try_from(t.sessions.len()).unwrap_or(u32::MAX)))
+                .collect(),
+            users_marked: 0,
+            sessions_deleted: 0,
+            skipped: plan.skipped.clone(),
+            verified: true,
+            held: plan.held.as_ref().map(|e| e.message.clone()),
+        }
+    }
+
+    async fn apply(&self, plan: &Plan) -> Done {
+        let mut done = Done::default();
+        let config = self.settings();
+        let decoder = Mutex::new(Decoder::new(crate::site::secret_keys(&config).as_ref()));
+        let cutoff = plan.cutoff;
+        let decide = Arc::new(move |id: &UserId, row: &SessionRow| may_go(&decoder, cutoff, id, row));
+        for chunk in plan.taken.chunks(BATCH) {
+            let (overdue, stale): (Vec<&Taken>, Vec<&Taken>) = chunk
+                .iter()
+                .partition(|t| t.reason == SweepReason::Overdue);
+            let batch = SweepBatch {
+                overdue: overdue
+                    .iter()
+                    .map(|t| (t.id.clone(), t.sessions.clone()))
+                    .collect(),
+                stale: stale.iter().map(|t| (t.id.clone(), t.seen)).collect(),
+                cutoff,
+                saves_prove: config.sessions.saved_every_request,
+                decide: decide.clone(),
+            };
+            match self.store.sweep(batch).await {
+                Ok(batch) => {
+                    {
+                        let mut roster = hold(&self.roster);
+                        roster.forget(&batch.deleted);
+                        roster.unflag(&batch.marked);
+                    }
+                    done.marked.extend(batch.marked);
+                    done.deleted.extend(batch.deleted);
+                    done.spared.extend(batch.spared);
+                }
+                Err(error) => {
+                    done.broken = Some(error);
+                    break;
+                }
+            }
+        }
+        done
+    }
+
+    /// Looks again: the sessions are gone, and the flags are down. A site's full save of a user can write an
+    /// old flag back; such a flag is cleared once more.
+    async fn verify(&self, done: &Done) -> bool {
+        if done.broken.is_some() {
+            return false;
+        }
+        let survivors = match self.store.surviving(&done.deleted).await {
+            Ok(keys) => keys,
+            Err(_) => return false,
+        };
+        if self.look_whole().await.is_err() {
+            return false;
+        }
+        let rewritten: Vec<UserId> = {
+            let roster = hold(&self.roster);
+            done.marked
+                .iter()
+                .filter(|id| {
+                    roster.person(id).is_some_and(|p| {
+                        p.usable == 0 && p.row.as_ref().is_some_and(|r| r.flagged)
+                    })
+                })
+                .cloned()
+                .collect()
+        };
+        for id in &rewritten {
+            if self.store.clear_flag(id).await.is_err() {
+                return false;
+            }
+        }
+        survivors.is_empty()
+    }
+
+    fn report(&self, plan: &Plan, done: &Done, verified: bool) -> SweepReport {
+        let deleted: HashSet<&SessionKey> = done.deleted.iter().collect();
+        let marked: HashSet<&UserId> = done.marked.iter().collect();
+        let mut users: Vec<SweepUser> = Vec::new();
+        let mut skipped = plan.skipped.clone();
+        for taken in &plan.taken {
+            let count = taken.sessions.iter().filter(|k| deleted.contains(k)).count();
+            if count > 0 || marked.contains(&taken.id) {
+                users.push(taken.view(u32::try_from(count).unwrap_or(u32::MAX)));
+            } else {
+                let why = match (done.spared.get(&taken.id), &done.broken) {
+                    (Some(why), _) => *why,
+                    (None, Some(_)) => "the sweep ended before",
+                    (None, None) => "was already signed out by someone else",
+                };
+                skipped.push(Skipped {
+                    username: taken.username.clone(),
+                    why: why.into(),
+                });
+            }
+        }
+        SweepReport {
+            site: self.name(),
+            dry_run: false,
+            at: plan.at,
+            cutoff: plan.cutoff,
+            users,
+            users_marked: u32::try_from(done.marked.len()).unwrap_or(u32::MAX),
+            sessions_deleted: u32::try_from(done.deleted.len()).unwrap_or(u32::MAX),
+            skipped,
+            verified,
+            held: None,
+        }
+    }
+
+    /// Whether the journal can be written; where not, nothing is touched.
+    pub(crate) async fn journal_ready(&self) -> Result<()> {
+        let journal = self.journal.clone();
+        blocking(move || journal.check_writable()).await
+    }
+
+    /// Writes an entry, and returns when it is on the disk.
+    pub(crate) async fn record(&self, draft: Draft) -> Result<()> {
+        let journal = self.journal.clone();
+        blocking(move || journal.write(draft).map(|_| ())).await
+    }
+
+    fn tell_sweep(&self, summary: &SweepSummary, error: Option<&Error>) {
+        let Some(webhook) = &self.webhook else {
+            return;
+        };
+        // A sweep of nobody is no news.
+        if error.is_none() && summary.people == 0 {
+            return;
+        }
+        webhook.offer(Message {
+            kind: if error.is_some() {
+                "sweep.held".into()
+            } else {
+                "sweep.finished".into()
+            },
+            timestamp: summary.at,
+            data: serde_json::json!({
+                "site": self.name(),
+                "operator": self.operator,
+                "people": summary.people,
+                "sessions": summary.sessions,
+                "users_marked": summary.marked,
+                "skipped": summary.skipped,
+                "verified": summary.verified,
+                "held": summary.held,
+            }),
+        });
+    }
+}
+
+/// Journal and files block; the tasks of the engine do not wait for a disk.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(Error::new(Code::Journal, "the journal's writer broke off")))
+}
+
+/// The refusal of a view-only site.
+pub(crate) fn view_only(site: &str) -> Error {
+    Error::new(
+        Code::ViewOnly,
+        format!(
+            "{site} is view-only; allow changes in the window, or set armed = true for it in config.toml"
+        ),
+    )
+}
+
+/// A session as it is now may go where it still is that user's and was not saved since the cutoff.
+fn may_go(decoder: &Mutex<Decoder>, cutoff: Timestamp, id: &UserId, row: &SessionRow) -> bool {
+    let Ok(text) = std::str::from_utf8(&row.data) else {
+        return false;
+    };
+    match hold(decoder).decode(text) {
+        Ok(session) => {
+            session.user.as_deref() == Some(id.as_str())
+                && session.last_saved.is_none_or(|at| at <= cutoff)
+        }
+        Err(_) => false,
+    }
+}
+
+fn summary(report: &SweepReport) -> SweepSummary {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    SweepSummary {
+        at: report.at,
+        people: count(report.users.len()),
+        sessions: report.sessions_deleted,
+        marked: report.users_marked,
+        skipped: count(report.skipped.len()),
+        verified: report.verified,
+        held: None,
+    }
+}
+
+fn intent(site: &Site, plan: &Plan, id: &str) -> Draft {
+    Draft {
+        at: plan.at,
+        operator: site.operator.clone(),
+        site: site.name(),
+        deed: Deed::Sweep,
+        phase: Phase::Intent,
+        id: id.to_string(),
+        users: plan
+            .taken
+            .iter()
+            .map(|t| EntryUser {
+                id: t.id.to_string(),
+                username: t.username.clone(),
+                idle_seconds: t.idle_seconds,
+                sessions: t.sessions.iter().map(SessionKey::fingerprint).collect(),
+            })
+            .collect(),
+        reason: None,
+        outcome: None,
+        users_marked: None,
+        sessions_deleted: None,
+        verified: None,
+    }
+}
+
+fn outcome(site: &Site, plan: &Plan, done: &Done, report: &SweepReport, id: &str) -> Draft {
+    let deleted: HashSet<&SessionKey> = done.deleted.iter().collect();
+    let acted: HashSet<&str> = report.users.iter().map(|u| u.id.as_str()).collect();
+    let text = match &done.broken {
+        Some(error) => format!("ended early: {}", error.message),
+        None if report.verified => "signed out, verified".to_string(),
+        None => "signed out, not verified".to_string(),
+    };
+    Draft {
+        at: site.db_now().unwrap_or(plan.at),
+        phase: Phase::Outcome,
+        users: plan
+            .taken
+            .iter()
+            .filter(|t| acted.contains(t.id.as_str()))
+            .map(|t| EntryUser {
+                id: t.id.to_string(),
+                username: t.username.clone(),
+                idle_seconds: t.idle_seconds,
+                sessions: t
+                    .sessions
+                    .iter()
+                    .filter(|k| deleted.contains(k))
+                    .map(SessionKey::fingerprint)
+                    .collect(),
+            })
+            .collect(),
+        outcome: Some(text),
+        users_marked: Some(report.users_marked),
+        sessions_deleted: Some(report.sessions_deleted),
+        verified: Some(report.verified),
+        ..intent(site, plan, id)
+    }
+}

@@ -1,0 +1,130 @@
+//! The loop that keeps a site alive: look, back off where it does not answer, sweep when it is time.
+//! A failure is an event, never the loop's end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::event::Event;
+use crate::site::{Site, hold};
+use crate::tell::health;
+
+/// Between looks at a site that answers.
+const EVERY: Duration = Duration::from_secs(2);
+/// Between tries at a site that does not, at most.
+const SLOWEST: Duration = Duration::from_secs(30);
+
+/// The running loop of one site.
+pub struct Watch {
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Starts watching: the first look is at once.
+pub fn start(site: Arc<Site>) -> Watch {
+    let stop = CancellationToken::new();
+    let mut tasks = vec![tokio::spawn(run(site.clone(), stop.clone()))];
+    let url = site.config().health_url.clone();
+    if let Some(url) = url {
+        tasks.push(tokio::spawn(watch_health(site, url, stop.clone())));
+    }
+    Watch { stop, tasks }
+}
+
+impl Watch {
+    /// Ends the loop; a statement that is under way is waited for, but not for long.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            let _ = tokio::time::timeout(Duration::from_secs(2), task).await;
+        }
+    }
+}
+
+async fn run(site: Arc<Site>, stop: CancellationToken) {
+    let mut failures: u32 = 0;
+    loop {
+        let wait = match site.look().await {
+            Ok(()) => {
+                failures = 0;
+                sweep_if_due(&site).await;
+                EVERY
+            }
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                tracing::debug!(%error, failures, "the look failed");
+                let wait = back_off(failures);
+                hold(&site.line).retry_at(Instant::now() + wait);
+                let connection = hold(&site.line).view();
+                site.emit(Event::Connection { connection });
+                wait
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+            () = site.wake.notified() => {}
+        }
+    }
+}
+
+/// 2, 4, 8, 16, then 30 s.
+fn back_off(failures: u32) -> Duration {
+    let doubled = EVERY.saturating_mul(1 << failures.saturating_sub(1).min(4));
+    doubled.min(SLOWEST)
+}
+
+async fn sweep_if_due(site: &Site) {
+    let (automatic, armed, every) = {
+        let config = site.config();
+        (
+            config.automatic_sweep,
+            config.armed,
+            config.policy.sweep_every,
+        )
+    };
+    if !automatic || !armed {
+        return;
+    }
+    let due = site
+        .db_now()
+        .is_some_and(|now| hold(&site.timer).schedule.due(now, every));
+    if due && let Err(error) = site.sweep(false).await {
+        // The window shows it; the next one comes in its time.
+        tracing::info!(%error, "the sweep was held");
+    }
+}
+
+async fn watch_health(site: Arc<Site>, url: String, stop: CancellationToken) {
+    let mut state = health::HealthState::default();
+    let Ok(probe) = health::Probe::new(&url) else {
+        tracing::warn!("health_url cannot be read; correct it in config.toml");
+        return;
+    };
+    loop {
+        let result = probe.look().await;
+        let at = site.db_now().unwrap_or_else(jiff::Timestamp::now);
+        let health = state.take(result, at);
+        *hold(&site.health) = Some(health.clone());
+        site.emit(Event::Health { health });
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(health::EVERY) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_come_slower_and_stay_bounded() {
+        let waits: Vec<u64> = (1..=7).map(|n| back_off(n).as_secs()).collect();
+        assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(back_off(u32::MAX), SLOWEST);
+    }
+}
