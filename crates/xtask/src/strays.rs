@@ -29,7 +29,10 @@ impl Mark {
         // What is just on its way out is no stray.
         std::thread::sleep(Duration::from_millis(300));
         for (pid, name) in self.strays() {
-            eprintln!("xtask: a test left {name} (process {pid:?}) running; ending it");
+            eprintln!(
+                "xtask: a test left {name} (process {}) running; ending it",
+                pid.as_raw_nonzero()
+            );
             let _ = kill_process(pid, Signal::TERM);
         }
         for _ in 0..30 {

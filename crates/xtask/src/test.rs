@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::display::{self, Display};
 use crate::process::{self, Running};
@@ -112,11 +112,15 @@ fn rust(filter: Option<&str>) -> Result<Tally> {
     }
     let mut tests = Running::start("cargo test", &mut command)?;
     let output = tests.stdout().context("cargo test has no output")?;
-    let tally = shown_and_counted(output, std::io::stdout())?;
-    let status = tests.wait()?;
+    let reader = std::thread::spawn(|| shown_and_counted(output, std::io::stdout()));
+    let status = tests.wait();
     drop(tests);
+    // Before the output is read to its end: a program that a test left behind holds it open.
     ground.mark.end_strays();
-    Ok(tally.with_status(status.success()))
+    let tally = reader
+        .join()
+        .map_err(|_| anyhow!("the reader of the tests' output has failed"))??;
+    Ok(tally.with_status(status?.success()))
 }
 
 /// One set of units for the binaries and the tests: with `--tests` cargo settles their features together.
