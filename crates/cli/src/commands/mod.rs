@@ -1,0 +1,30 @@
+//! One file a command: ask the engine, say the answer. No rule is decided here.
+
+mod completions;
+mod demo;
+mod doctor;
+mod every;
+mod journal;
+mod logout;
+mod man;
+mod sessions;
+mod sweep;
+mod users;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::failure::{Failure, Status};
+
+pub async fn run(context: &Context, command: Command) -> Result<Status, Failure> {
+    match command {
+        Command::Users(args) => users::run(context, args).await,
+        Command::Sessions(args) => sessions::run(context, args).await,
+        Command::Logout(args) => logout::run(context, args).await,
+        Command::Sweep(args) => sweep::run(context, args).await,
+        Command::Journal(args) => journal::run(context, &args),
+        Command::Doctor => doctor::run(context).await,
+        Command::Demo(args) => demo::run(context, args).await,
+        Command::Completions(args) => completions::run(context.output, &args),
+        Command::Man(args) => man::run(context.output, &args),
+    }
+}

@@ -1,0 +1,77 @@
+//! What every command starts from: the process's environment, the site that was named, the output.
+
+use std::sync::Arc;
+
+use curfew_engine::config::{Config, Env, SiteConfig};
+use curfew_engine::site::Site;
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub struct Context {
+    pub env: Env,
+    pub output: Output,
+    /// Where people read the clock.
+    pub zone: TimeZone,
+    named: Option<String>,
+}
+
+impl Context {
+    pub fn new(named: Option<String>, output: Output) -> Result<Self, Failure> {
+        Ok(Self {
+            env: Env::from_process()?,
+            output,
+            zone: TimeZone::system(),
+            named,
+        })
+    }
+
+    /// The site's configuration. Typing an address is the consent to act on it; a configured site
+    /// is as its configuration says.
+    pub fn config(&self) -> Result<SiteConfig, Failure> {
+        let config = Config::load(&self.env)?;
+        self.refuse_bare_credentials(&config)?;
+        let mut site = config.pick(self.named.as_deref())?;
+        if site.by_url {
+            site.armed = true;
+        }
+        Ok(site)
+    }
+
+    /// An address without its `postgres://` would be taken for a name and repeated, password and all.
+    fn refuse_bare_credentials(&self, config: &Config) -> Result<(), Failure> {
+        match self.named() {
+            Some(named)
+                if named.contains('@')
+                    && !named.contains("://")
+                    && !config.sites.iter().any(|site| site.name == named) =>
+            {
+                Err(Failure::usage(
+                    "--site is no configured name and no address; write postgres://user@host:port/db or sqlite:///absolute/path.sqlite3",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The site that `--site` or `CURFEW_SITE` names, if either does.
+    pub fn named(&self) -> Option<&str> {
+        self.named.as_deref().or(self.env.site.as_deref())
+    }
+
+    /// Connected, with a look at the people taken.
+    pub async fn look(&self) -> Result<Arc<Site>, Failure> {
+        let site = Site::open(self.config()?, &self.env).await?;
+        site.look().await?;
+        for warning in site.view().warnings {
+            self.output.remark(&format!("note: {warning}"));
+        }
+        Ok(site)
+    }
+}
+
+/// This machine's clock: to say "yesterday" with, never to decide.
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}

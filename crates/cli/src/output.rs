@@ -1,0 +1,104 @@
+//! Where words go: the answer to standard output, everything else to standard error.
+//! JSON is one document a line. A reader that has gone away is no error; a full disk is.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::words::clean;
+
+/// Whether somebody still reads standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    There,
+    Gone,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct ErrorDocument<'a> {
+    error: ErrorBody<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+impl Output {
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// One JSON document on a line of its own.
+    pub fn document(self, value: &impl Serialize) -> Result<Reader, Failure> {
+        let mut text =
+            serde_json::to_string(value).map_err(|e| Failure::internal(e.to_string()))?;
+        text.push('\n');
+        self.text(&text)
+    }
+
+    /// Text for people, with its colours: they stay on a terminal alone, and not with `NO_COLOR`.
+    pub fn text(self, text: &str) -> Result<Reader, Failure> {
+        let mut stdout = anstream::stdout().lock();
+        match stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+        {
+            Ok(()) => Ok(Reader::There),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
+            Err(error) => Err(Failure::output(&error)),
+        }
+    }
+
+    /// A remark for people, on standard error. With `--json` there are none.
+    pub fn remark(self, text: &str) {
+        if !self.json {
+            let mut stderr = anstream::stderr().lock();
+            let _nobody_to_tell = writeln!(stderr, "{}", clean(text));
+        }
+    }
+
+    /// The one line of an error, and with `--json` its document as well.
+    pub fn failure(self, failure: &Failure) -> Reader {
+        let mut reader = Reader::There;
+        if self.json {
+            let document = ErrorDocument {
+                error: ErrorBody {
+                    code: &failure.code,
+                    message: &failure.message,
+                },
+            };
+            reader = self.document(&document).unwrap_or(Reader::Gone);
+        }
+        let red = AnsiColor::Red.on_default();
+        let mut stderr = anstream::stderr().lock();
+        let _nobody_to_tell = writeln!(stderr, "{red}curfew:{red:#} {}", clean(&failure.message));
+        reader
+    }
+
+    /// The terminal's width in cells, where standard output is one.
+    pub fn width(self) -> Option<u16> {
+        if !std::io::stdout().is_terminal() {
+            return None;
+        }
+        terminal_size::terminal_size().map(|(width, _)| width.0)
+    }
+}
+
+/// Quiet text beside the answer.
+pub fn quiet(text: &str) -> String {
+    let style = Style::new().dimmed();
+    format!("{style}{text}{style:#}")
+}

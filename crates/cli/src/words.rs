@@ -1,0 +1,151 @@
+//! Words for people: durations, moments, counts, and text from a site made safe for a terminal.
+//! Nothing here reads a clock: the moment that counts as now is an argument.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use jiff::{Timestamp, Unit, tz::TimeZone};
+
+/// How long, as people say it: `12 s`, `41 min`, `1 h 07`, `3 d`.
+pub fn span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{minutes} min"),
+        3600..86_400 => format!("{hours} h {:02}", minutes % 60),
+        _ => format!("{days} d"),
+    }
+}
+
+/// A setting, as it is typed: `5m`, `1h 30m`.
+pub fn setting(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}
+
+/// When, as people say it, in `zone`: `14:05`, `yesterday 14:05`, `12 Nov 14:05`, `12 Nov 2025`.
+pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
+    let days = at
+        .date()
+        .until((Unit::Day, now.date()))
+        .map_or(i32::MAX, |span| span.get_days());
+    let form = match days {
+        0 => "%H:%M",
+        1 => "yesterday %H:%M",
+        -1 => "tomorrow %H:%M",
+        _ if at.year() == now.year() => "%-d %b %H:%M",
+        _ => "%-d %b %Y",
+    };
+    at.strftime(form).to_string()
+}
+
+/// A moment in full, for lines that are kept: `2026-11-23 14:05:09`.
+pub fn stamp(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone())
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}
+
+/// `1 session`, `2 sessions`.
+pub fn count(n: u32, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// Text from a site on one line of a terminal: what would move the cursor, colour the screen or turn
+/// the direction of the line is shown as U+FFFD.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if text.chars().any(unsafe_on_a_terminal) {
+        Cow::Owned(
+            text.chars()
+                .map(|c| {
+                    if unsafe_on_a_terminal(c) {
+                        '\u{fffd}'
+                    } else {
+                        c
+                    }
+                })
+                .collect(),
+        )
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+fn unsafe_on_a_terminal(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Takes user and password out of a text that repeats what was typed. Too much rather than too little:
+/// from the first `://` to the last `@`, as a password may hold anything.
+pub fn redact(text: &str) -> Cow<'_, str> {
+    match (text.find("://"), text.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => {
+            Cow::Owned(format!("{}***{}", &text[..scheme + 3], &text[at..]))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        for (seconds, words) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (41 * 60 + 59, "41 min"),
+            (3600 + 7 * 60, "1 h 07"),
+            (23 * 3600 + 59 * 60, "23 h 59"),
+            (86_400, "1 d"),
+            (86_400 * 9 + 5, "9 d"),
+        ] {
+            assert_eq!(span(seconds), words);
+        }
+    }
+
+    #[test]
+    fn moments_name_the_day_only_when_it_is_another() {
+        let zone = TimeZone::get("Europe/Paris").unwrap();
+        let now: Timestamp = "2026-11-23T12:30:00Z".parse().unwrap();
+        for (at, words) in [
+            ("2026-11-23T13:05:00+01:00", "13:05"),
+            ("2026-11-22T23:30:00Z", "00:30"),
+            ("2026-11-22T22:30:00Z", "yesterday 23:30"),
+            ("2026-11-24T08:00:00Z", "tomorrow 09:00"),
+            ("2026-03-02T08:00:00Z", "2 Mar 09:00"),
+            ("2025-12-31T08:00:00Z", "31 Dec 2025"),
+        ] {
+            assert_eq!(moment(at.parse().unwrap(), now, &zone), words, "{at}");
+        }
+    }
+
+    #[test]
+    fn counts_agree_in_number() {
+        assert_eq!(count(0, "person", "people"), "0 people");
+        assert_eq!(count(1, "person", "people"), "1 person");
+        assert_eq!(count(2, "person", "people"), "2 people");
+    }
+
+    #[test]
+    fn a_name_cannot_drive_the_terminal() {
+        assert_eq!(clean("ana"), "ana");
+        assert_eq!(clean("李雷 שלום"), "李雷 שלום");
+        assert_eq!(clean("a\u{1b}[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
+        assert_eq!(clean("a\u{202e}b\u{9b}c"), "a\u{fffd}b\u{fffd}c");
+    }
+
+    #[test]
+    fn a_password_typed_in_the_wrong_place_is_not_repeated() {
+        assert_eq!(
+            redact("unrecognized subcommand 'postgres://ana:p@ss@db/shop'"),
+            "unrecognized subcommand 'postgres://***@db/shop'"
+        );
+        assert_eq!(redact("'a://u:1 2'3\"@x y' ..."), "'a://***@x y' ...");
+        assert_eq!(redact("no address, a@b"), "no address, a@b");
+    }
+}
