@@ -1,4 +1,4 @@
-//! The health look: what the site's own address answers, and since when. Every 30 s, by whoever holds a [`Look`].
+//! The health look: what the site's own address answers, and since when. Every 30 s, by whoever holds a [`Probe`].
 //! Invariant: `since` is the moment of the last change between answering and not answering.
 
 use std::time::{Duration, Instant};
@@ -27,12 +27,12 @@ pub enum Seen {
 
 /// Looks at one address.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct Probe {
     client: Client,
     url: Url,
 }
 
-impl Look {
+impl Probe {
     /// # Errors
     /// `Code::Config` where `health_url` is no http or https address.
     pub fn new(health_url: &str) -> Result<Self> {
@@ -66,36 +66,28 @@ impl Look {
 /// How the site's address stands, from look to look.
 #[derive(Debug, Clone, Default)]
 pub struct HealthState {
-    now: Option<Health>,
+    /// Whether it answers, and since when that is so.
+    since: Option<(bool, Timestamp)>,
 }
 
 impl HealthState {
-    /// Takes what a look saw. Gives how it stands where anything of it moved, the milliseconds included.
-    pub fn take(&mut self, seen: Seen, at: Timestamp) -> Option<Health> {
+    /// Takes what a look saw; gives how the address stands now.
+    pub fn take(&mut self, seen: Seen, at: Timestamp) -> Health {
         let (ok, ms, detail) = match seen {
             Seen::Answers { status, ms } => (true, Some(ms), format!("HTTP {status}")),
             Seen::Silent { detail } => (false, None, detail),
         };
-        let since = match &self.now {
-            Some(last) if last.ok == ok => last.since,
+        let since = match self.since {
+            Some((last, since)) if last == ok => since,
             _ => at,
         };
-        let next = Health {
+        self.since = Some((ok, since));
+        Health {
             ok,
             ms,
             since,
             detail,
-        };
-        if self.now.as_ref() == Some(&next) {
-            return None;
         }
-        self.now = Some(next.clone());
-        Some(next)
-    }
-
-    /// As it stood at the last look.
-    pub fn now(&self) -> Option<&Health> {
-        self.now.as_ref()
     }
 }
 
@@ -122,27 +114,23 @@ mod tests {
     #[test]
     fn since_is_the_last_change_between_answering_and_not() {
         let mut state = HealthState::default();
-        assert_eq!(state.now(), None);
-        let first = state.take(answers(84), at(100)).unwrap();
+        let first = state.take(answers(84), at(100));
         assert_eq!((first.ok, first.ms, first.since), (true, Some(84), at(100)));
-        assert_eq!(state.take(answers(84), at(130)), None);
-        assert_eq!(state.take(answers(90), at(160)).unwrap().since, at(100));
+        assert_eq!(state.take(answers(90), at(160)).since, at(100));
 
-        let lost = state.take(silent("HTTP 503"), at(190)).unwrap();
+        let lost = state.take(silent("HTTP 503"), at(190));
         assert_eq!((lost.ok, lost.ms, lost.since), (false, None, at(190)));
         assert_eq!(lost.detail, "HTTP 503");
-        let still = state.take(silent("connection refused"), at(220)).unwrap();
+        let still = state.take(silent("connection refused"), at(220));
         assert_eq!(still.since, at(190));
         assert_eq!(still.detail, "connection refused");
-        assert_eq!(state.take(silent("connection refused"), at(250)), None);
 
-        let back = state.take(answers(90), at(280)).unwrap();
+        let back = state.take(answers(90), at(280));
         assert_eq!((back.ok, back.since), (true, at(280)));
-        assert_eq!(state.now(), Some(&back));
     }
 
     async fn look(url: &str) -> Seen {
-        Look::new(url).unwrap().look().await
+        Probe::new(url).unwrap().look().await
     }
 
     #[tokio::test]

@@ -6,17 +6,12 @@ pub mod health;
 mod test_server;
 pub mod webhook;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use reqwest::{Client, redirect};
 use url::Url;
 
 use crate::error::{Code, Error, Result};
-
-/// What says the time: this machine's, corrected to the database's. Given by whoever starts a task here.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// A client that follows no redirect and gives up in time.
 fn client(limit: Duration) -> Result<Client> {

@@ -7,8 +7,8 @@ mod sign;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,15 +18,19 @@ use secrecy::SecretString;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use url::Url;
 
 pub use message::Message;
 
-use super::{Clock, address, client, place, why};
+use super::{address, client, place, why};
 use crate::error::{Code, Error, Result};
 use retry::{Answer, Schedule};
 use sign::Keys;
+
+/// What says the time, for signatures and the age of messages.
+type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Messages that wait to be taken by the task, and again as many that wait to be sent once more.
 const QUEUE: usize = 256;
@@ -37,7 +41,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// A running webhook.
 pub struct Webhook {
     queue: mpsc::Sender<Message>,
-    task: JoinHandle<()>,
+    /// None once it was stopped.
+    task: Mutex<Option<JoinHandle<()>>>,
+    stopping: CancellationToken,
     place: String,
     dropped: Arc<AtomicU64>,
 }
@@ -56,8 +62,12 @@ impl Webhook {
     ///
     /// # Errors
     /// `Code::Config` where the address or the secret makes no sense; neither is in the message.
-    pub fn start(url: &str, secret: &SecretString, clock: Clock) -> Result<Self> {
-        Self::start_with(url, secret, clock, Schedule::default())
+    pub fn start(
+        url: &str,
+        secret: SecretString,
+        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Self::start_with(url, &secret, Arc::new(clock), Schedule::default())
     }
 
     fn start_with(
@@ -70,6 +80,7 @@ impl Webhook {
         let (queue, messages) = mpsc::channel(QUEUE);
         let place = place(&url);
         let dropped = Arc::new(AtomicU64::new(0));
+        let stopping = CancellationToken::new();
         let sender = Sender {
             client: client(LIMIT)?,
             url,
@@ -82,7 +93,8 @@ impl Webhook {
         };
         Ok(Self {
             queue,
-            task: tokio::spawn(sender.run(messages)),
+            task: Mutex::new(Some(tokio::spawn(sender.run(messages, stopping.clone())))),
+            stopping,
             place,
             dropped,
         })
@@ -94,7 +106,7 @@ impl Webhook {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => drop_one(&self.dropped, &self.place, "the queue is full"),
             Err(TrySendError::Closed(_)) => {
-                debug!(webhook = self.place, "not sent: the receiver is gone");
+                debug!(webhook = self.place, "not sent: stopped, or gone for good");
             }
         }
     }
@@ -105,12 +117,16 @@ impl Webhook {
     }
 
     /// Sends what has not been tried yet, once, and ends, at the latest after `deadline`.
-    pub async fn stop(self, deadline: Duration) {
-        let Self {
-            queue, mut task, ..
-        } = self;
-        drop(queue);
-        if tokio::time::timeout(deadline, &mut task).await.is_err() {
+    pub async fn stop(&self, deadline: Duration) {
+        self.stopping.cancel();
+        let task = self
+            .task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(mut task) = task
+            && tokio::time::timeout(deadline, &mut task).await.is_err()
+        {
             warn!(
                 webhook = self.place,
                 "stopped before all messages were sent"
@@ -148,7 +164,7 @@ struct Sender {
 }
 
 impl Sender {
-    async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+    async fn run(mut self, mut messages: mpsc::Receiver<Message>, stopping: CancellationToken) {
         let mut open = true;
         while open || self.waiting.iter().any(|post| post.tries == 0) {
             let due = self.waiting.iter().map(|post| post.due).min();
@@ -157,6 +173,8 @@ impl Sender {
                     Some(message) => self.take(&message),
                     None => open = false,
                 },
+                // What was offered before is still received.
+                () = stopping.cancelled(), if !messages.is_closed() => messages.close(),
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             }
             // One a round: what is offered meanwhile is taken before the next is sent.

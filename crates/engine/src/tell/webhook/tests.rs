@@ -1,7 +1,6 @@
 //! The webhook against a real HTTP server on this machine.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::message::tests::sweep_of;
 use super::*;
 use crate::tell::test_server::{Asked, Server};
 
@@ -24,7 +23,11 @@ fn start(url: &str) -> Webhook {
 }
 
 fn message() -> Message {
-    Message::swept(&sweep_of(2), "mira@ops")
+    Message {
+        kind: "sweep.finished",
+        timestamp: Timestamp::from_second(NOW).unwrap(),
+        data: serde_json::json!({"site": "shop é", "people": 2}),
+    }
 }
 
 async fn settle() {
@@ -49,7 +52,10 @@ async fn a_message_is_signed_and_sent_again_until_it_is_taken() {
     let asked = server.until_asked(3).await;
     for asked in &asked {
         assert_eq!(asked.line, "POST /hook?token=x HTTP/1.1");
-        assert_eq!(asked.body, serde_json::to_string(&message()).unwrap());
+        assert_eq!(
+            asked.body,
+            r#"{"type":"sweep.finished","timestamp":"2026-03-01T14:05:00Z","data":{"people":2,"site":"shop é"}}"#
+        );
         assert_eq!(asked.headers["webhook-id"], {
             server.asked()[0].headers["webhook-id"].clone()
         });
@@ -166,6 +172,9 @@ async fn stopping_sends_what_was_never_tried() {
     }
     webhook.stop(Duration::from_secs(5)).await;
     assert_eq!(server.asked().len(), 5);
+    webhook.offer(message());
+    webhook.stop(Duration::from_secs(5)).await;
+    assert_eq!(server.asked().len(), 5, "stopped is stopped");
 }
 
 #[tokio::test]
@@ -175,8 +184,8 @@ async fn nothing_secret_is_printed() {
     for secret in ["hunter2", "pa5s", "t0ken", "MfKQ"] {
         assert!(!text.contains(secret), "{text}");
     }
-    let clock: Clock = Arc::new(|| Timestamp::UNIX_EPOCH);
-    let error = Webhook::start("hunter2", &SecretString::from(SECRET), clock).unwrap_err();
+    let secret = SecretString::from(SECRET);
+    let error = Webhook::start("hunter2", secret, Timestamp::now).unwrap_err();
     assert_eq!(error.code, Code::Config);
     assert!(!error.message.contains("hunter2"));
 }
