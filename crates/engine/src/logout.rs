@@ -222,7 +222,7 @@ impl Site {
             return;
         };
         webhook.offer(Message {
-            kind: "logout.finished".into(),
+            kind: "logout.finished",
             timestamp: self.db_now().unwrap_or(Timestamp::UNIX_EPOCH),
             data: serde_json::json!({
                 "site": self.name(),

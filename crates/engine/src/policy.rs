@@ -105,12 +105,10 @@ pub fn judge(facts: &Facts, now: Timestamp, rules: &Rules) -> Option<Verdict> {
     let (state, idle_seconds) = match (seen, idle) {
         (Some((at, _)), Some(seconds)) => {
             let since = now.duration_since(at);
-            let past = |limit: Duration| {
-                SignedDuration::try_from(limit).is_ok_and(|limit| since > limit)
-            };
-            let under = |limit: Duration| {
-                SignedDuration::try_from(limit).is_ok_and(|limit| since < limit)
-            };
+            let past =
+                |limit: Duration| SignedDuration::try_from(limit).is_ok_and(|limit| since > limit);
+            let under =
+                |limit: Duration| SignedDuration::try_from(limit).is_ok_and(|limit| since < limit);
             if under(rules.idle_after) {
                 (State::Active, Some(seconds))
             } else if !proven {

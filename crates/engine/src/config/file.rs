@@ -139,7 +139,10 @@ impl Config {
                 _ => {
                     return Err(Error::new(
                         Code::NoSite,
-                        format!("more than one site is configured; give --site NAME; {}", self.names()),
+                        format!(
+                            "more than one site is configured; give --site NAME; {}",
+                            self.names()
+                        ),
                     ));
                 }
             },

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::person::{Owner, Person, Session};
 use super::Roster;
+use super::person::{Owner, Person, Session};
 use crate::django::session::{Expiry, Signature};
 use crate::store::{SessionKey, SessionRow, Sink, UserId, UserRow};
 

@@ -102,9 +102,8 @@ impl Roster {
                 }
             })
             .collect();
-        sessions.sort_by(|a, b| {
-            (b.last_saved, &a.fingerprint).cmp(&(a.last_saved, &b.fingerprint))
-        });
+        sessions
+            .sort_by(|a, b| (b.last_saved, &a.fingerprint).cmp(&(a.last_saved, &b.fingerprint)));
         sessions
     }
 
@@ -113,7 +112,10 @@ impl Roster {
         let Some(person) = self.people.get(id) else {
             return Vec::new();
         };
-        let decides = person.verdict.and_then(|v| v.seen).map(|(_, source)| source);
+        let decides = person
+            .verdict
+            .and_then(|v| v.seen)
+            .map(|(_, source)| source);
         let row = person.row.as_ref();
         let mut sources = Vec::with_capacity(3);
         if let Some(label) = activity {
@@ -180,12 +182,12 @@ fn compare(a: &Person, b: &Person, sort: Sort, descending: bool) -> Ordering {
         known(order, x.is_some(), y.is_some())
     };
     match sort {
-        Sort::State => turn(
-            a.verdict
-                .map(|v| v.state)
-                .cmp(&b.verdict.map(|v| v.state)),
+        Sort::State => turn(a.verdict.map(|v| v.state).cmp(&b.verdict.map(|v| v.state))),
+        Sort::Username => turn(
+            a.username()
+                .to_lowercase()
+                .cmp(&b.username().to_lowercase()),
         ),
-        Sort::Username => turn(a.username().to_lowercase().cmp(&b.username().to_lowercase())),
         Sort::Email => text(|p| p.row.as_ref()?.email.as_ref().map(|e| e.to_lowercase())),
         Sort::LastSeen | Sort::Idle => {
             let seen = |p: &Person| p.verdict.and_then(|v| v.seen).map(|(at, _)| at);

@@ -86,11 +86,7 @@ impl Person {
         }
     }
 
-    pub(super) fn facts(
-        &self,
-        sessions: &HashMap<SessionKey, Session>,
-        now: Timestamp,
-    ) -> Facts {
+    pub(super) fn facts(&self, sessions: &HashMap<SessionKey, Session>, now: Timestamp) -> Facts {
         let mut facts = Facts::default();
         if let Some(row) = &self.row {
             facts.last_activity = row.last_activity;

@@ -99,9 +99,8 @@ fn session_table(
     let fits = |t: &&Table| {
         t.column("session_key").is_some()
             && t.column("session_data").is_some()
-            && t.column("expire_date").is_some_and(|c| {
-                matches!(c.kind(), Kind::Instant | Kind::NaiveTime)
-            })
+            && t.column("expire_date")
+                .is_some_and(|c| matches!(c.kind(), Kind::Instant | Kind::NaiveTime))
     };
     let (table, because) = if let Some(name) = &config.table {
         let table = named(tables, name).ok_or_else(|| no_table("sessions", name))?;
@@ -158,7 +157,9 @@ fn session_table(
 fn no_table(what: &str, name: &str) -> Error {
     Error::new(
         Code::NotDjango,
-        format!("there is no table {name:?} (configured for the {what}); correct [site.{what}] table"),
+        format!(
+            "there is no table {name:?} (configured for the {what}); correct [site.{what}] table"
+        ),
     )
 }
 
@@ -183,9 +184,8 @@ fn find_users<'a>(tables: &'a [Table], config: &UsersConfig) -> Result<(&'a Tabl
         .iter()
         .filter(|t| {
             t.column("password").is_some_and(|c| c.kind() == Kind::Text)
-                && t.column("last_login").is_some_and(|c| {
-                    matches!(c.kind(), Kind::Instant | Kind::NaiveTime)
-                })
+                && t.column("last_login")
+                    .is_some_and(|c| matches!(c.kind(), Kind::Instant | Kind::NaiveTime))
         })
         .collect();
     match candidates.as_slice() {
@@ -204,11 +204,7 @@ fn find_users<'a>(tables: &'a [Table], config: &UsersConfig) -> Result<(&'a Tabl
     }
 }
 
-fn user_table(
-    tables: &[Table],
-    config: &UsersConfig,
-    found: &mut Vec<Found>,
-) -> Result<UserTable> {
+fn user_table(tables: &[Table], config: &UsersConfig, found: &mut Vec<Found>) -> Result<UserTable> {
     let (table, because) = find_users(tables, config)?;
     let say = |found: &mut Vec<Found>, what: &str, value: Option<&str>, because: &str| {
         found.push(Found {
@@ -236,11 +232,16 @@ fn user_table(
     .ok_or_else(|| missing(table, "username", "a unique name"))?;
     say(found, "name column", Some(&username.name), because);
 
-    let activity = pick(table, "last_activity", config.last_activity.as_deref(), || {
-        guess(table, &ACTIVITY, "last_activity", |k| {
-            matches!(k, Kind::Instant | Kind::NaiveTime)
-        })
-    })?;
+    let activity = pick(
+        table,
+        "last_activity",
+        config.last_activity.as_deref(),
+        || {
+            guess(table, &ACTIVITY, "last_activity", |k| {
+                matches!(k, Kind::Instant | Kind::NaiveTime)
+            })
+        },
+    )?;
     match activity {
         Some((column, because)) => say(found, "activity column", Some(&column.name), because),
         None => say(
@@ -493,8 +494,8 @@ mod tests {
     #[test]
     fn two_user_tables_are_asked_about_unless_the_admin_log_decides() {
         let mut tables = vec![session(), person("staff_user"), person("shop_customer")];
-        let error = discover(&tables, &UsersConfig::default(), &SessionsConfig::default())
-            .unwrap_err();
+        let error =
+            discover(&tables, &UsersConfig::default(), &SessionsConfig::default()).unwrap_err();
         assert_eq!(error.code, Code::Ambiguous);
         assert!(error.message.contains("shop_customer, staff_user"));
 
@@ -516,8 +517,12 @@ mod tests {
             flag: Some("is_active".into()),
             ..UsersConfig::default()
         };
-        let error =
-            discover(&[session(), person("u")], &users, &SessionsConfig::default()).unwrap_err();
+        let error = discover(
+            &[session(), person("u")],
+            &users,
+            &SessionsConfig::default(),
+        )
+        .unwrap_err();
         assert_eq!(error.code, Code::Config);
     }
 }

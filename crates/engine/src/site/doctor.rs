@@ -31,7 +31,11 @@ fn bad(name: &str, detail: impl Into<String>, fix: impl Into<String>) -> Check {
 pub async fn doctor(mut config: SiteConfig, env: &Env) -> Vec<Check> {
     let mut checks = Vec::new();
     if let Err(error) = secrets::complete(&mut config).await {
-        checks.push(bad("secrets", error.message, "correct the command or the keychain's entry"));
+        checks.push(bad(
+            "secrets",
+            error.message,
+            "correct the command or the keychain's entry",
+        ));
         return checks;
     }
     let reached = match reach(&config).await {
@@ -62,7 +66,11 @@ pub async fn doctor(mut config: SiteConfig, env: &Env) -> Vec<Check> {
     let tables = match catalog(&reached.db).await {
         Ok(tables) => tables,
         Err(error) => {
-            checks.push(bad("tables", error.message, "grant the role the right to read"));
+            checks.push(bad(
+                "tables",
+                error.message,
+                "grant the role the right to read",
+            ));
             return checks;
         }
     };
@@ -182,7 +190,10 @@ async fn rights(db: &Db, schema: &Schema) -> Option<Check> {
         }
     }
     Some(if lacks.is_empty() {
-        good("rights", "may read both tables, delete sessions and write the flag")
+        good(
+            "rights",
+            "may read both tables, delete sessions and write the flag",
+        )
     } else {
         bad(
             "rights",
@@ -203,7 +214,11 @@ async fn people(config: SiteConfig, env: &Env) -> Vec<Check> {
     let site = match looked {
         Ok(site) => site,
         Err(error) => {
-            checks.push(bad("first look", error.message, "grant the role SELECT on both tables"));
+            checks.push(bad(
+                "first look",
+                error.message,
+                "grant the role SELECT on both tables",
+            ));
             return checks;
         }
     };
@@ -211,7 +226,10 @@ async fn people(config: SiteConfig, env: &Env) -> Vec<Check> {
     checks.push(if skew.abs() > 5.0 {
         bad(
             "clock",
-            format!("this machine is {:.0} s off the database's clock", skew.abs()),
+            format!(
+                "this machine is {:.0} s off the database's clock",
+                skew.abs()
+            ),
             "set this machine's clock; decisions follow the database's all the same",
         )
     } else {
@@ -222,7 +240,10 @@ async fn people(config: SiteConfig, env: &Env) -> Vec<Check> {
         "first look",
         format!(
             "{} signed in, {} sessions, {} anonymous, {} unreadable",
-            counts.signed_in, counts.sessions, counts.anonymous_sessions, counts.unreadable_sessions
+            counts.signed_in,
+            counts.sessions,
+            counts.anonymous_sessions,
+            counts.unreadable_sessions
         ),
     ));
     let (verified, refused) = hold(&site.roster).signatures();

@@ -83,7 +83,11 @@ mod tests {
             );
         }
         let view = history.view();
-        assert!((350..=365).contains(&view.samples.len()), "{}", view.samples.len());
+        assert!(
+            (350..=365).contains(&view.samples.len()),
+            "{}",
+            view.samples.len()
+        );
         assert_eq!(view.samples.last().unwrap().active, 7198);
         assert!(view.samples.windows(2).all(|w| w[0].at < w[1].at));
     }

@@ -43,7 +43,10 @@ impl Line {
         let (began, db) = self.last?;
         let since = SignedDuration::try_from(began.elapsed()).ok()?;
         // What databases keep, and no digit more.
-        db.checked_add(since).ok()?.round(jiff::Unit::Microsecond).ok()
+        db.checked_add(since)
+            .ok()?
+            .round(jiff::Unit::Microsecond)
+            .ok()
     }
 
     pub fn skew(&self) -> Option<SignedDuration> {

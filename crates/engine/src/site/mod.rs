@@ -33,7 +33,6 @@ use crate::view::{
 use history::History;
 use link::Line;
 
-
 /// Events kept for a listener that is slow; beyond, it hears that it missed some and asks again.
 const EVENTS: usize = 256;
 
@@ -51,7 +50,7 @@ pub struct Site {
     pub(crate) mark: tokio::sync::Mutex<Mark>,
     /// Held during a sweep or a logout: there is one at a time.
     pub(crate) deeds: tokio::sync::Mutex<()>,
-    pub(crate) line: Mutex<Line>,
+    pub(crate) line: Arc<Mutex<Line>>,
     pub(crate) history: Mutex<History>,
     pub(crate) timer: Mutex<Timer>,
     pub(crate) health: Mutex<Option<Health>>,
@@ -112,11 +111,7 @@ impl Site {
     pub(crate) fn rules(&self) -> Rules {
         let visible = self.all_visible();
         let config = self.config();
-        Rules::new(
-            &config.policy,
-            config.sessions.saved_every_request,
-            visible,
-        )
+        Rules::new(&config.policy, config.sessions.saved_every_request, visible)
     }
 
     /// Whether anything on this site proves inactivity.
@@ -210,7 +205,8 @@ impl Site {
             let (verified, refused) = hold(&self.roster).signatures();
             if verified == 0 && refused > 0 {
                 warnings.push(
-                    "No session's signature verifies: the SECRET_KEY is probably not this site's.".into(),
+                    "No session's signature verifies: the SECRET_KEY is probably not this site's."
+                        .into(),
                 );
             }
         }
@@ -239,11 +235,19 @@ impl Site {
     pub fn user(&self, id: &str) -> Result<UserDetail> {
         let id = UserId::new(id);
         let exempt = self.policy().exempt;
-        let activity = self.schema.users.last_activity.as_ref().map(|c| c.name.as_str());
+        let activity = self
+            .schema
+            .users
+            .last_activity
+            .as_ref()
+            .map(|c| c.name.as_str());
         let (user, evidence, sessions) = {
             let roster = hold(&self.roster);
             let user = roster.view(&id, &exempt).ok_or_else(|| {
-                Error::new(Code::NoUser, "this person is no longer signed in or flagged")
+                Error::new(
+                    Code::NoUser,
+                    "this person is no longer signed in or flagged",
+                )
             })?;
             let now = roster.now().unwrap_or(Timestamp::MIN);
             (

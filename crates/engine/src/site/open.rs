@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex, RwLock};
 
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tokio::sync::broadcast;
 
-use super::{EVENTS, History, Line, Site, Timer, discover};
+use super::{EVENTS, History, Line, Site, Timer, discover, hold};
 use crate::config::{Backend, Env, SiteConfig};
 use crate::django::secret::SecretKeys;
 use crate::error::Result;
@@ -62,12 +63,15 @@ impl Site {
         let keys = secret_keys(&config);
         let store = SqlStore::new(reached.db, schema.clone(), keys.is_some());
         let (events, _) = broadcast::channel(EVENTS);
+        let line = Arc::new(Mutex::new(Line::default()));
         let webhook = match &config.webhook {
-            Some(hook) => Some(Webhook::start(
-                &hook.url,
-                secrets::webhook_secret(hook).await?,
-                || jiff::Timestamp::now(),
-            )?),
+            Some(hook) => {
+                // Receivers refuse old timestamps, and this machine's clock may be wrong.
+                let clock = line.clone();
+                let now = move || hold(&clock).db_now().unwrap_or_else(Timestamp::now);
+                let secret = secrets::webhook_secret(hook).await?;
+                Some(Webhook::start(&hook.url, secret, now)?)
+            }
             None => None,
         };
         Ok(Arc::new(Self {
@@ -81,7 +85,7 @@ impl Site {
             roster: Mutex::new(Roster::new(keys)),
             mark: tokio::sync::Mutex::new(Mark::default()),
             deeds: tokio::sync::Mutex::new(()),
-            line: Mutex::new(Line::default()),
+            line,
             history: Mutex::new(History::default()),
             timer: Mutex::new(Timer::default()),
             health: Mutex::new(None),

@@ -96,12 +96,11 @@ pub fn id(dialect: Dialect, kind: Kind, id: &UserId) -> Option<Expr> {
 /// The last 64 characters of a session's data.
 pub fn tail(dialect: Dialect, column: &str) -> Expr {
     match dialect {
-        Dialect::Postgres => {
-            Expr::cust_with_exprs("RIGHT($1, $2)", [col(column), Expr::val(TAIL)])
-        }
-        Dialect::Sqlite => {
-            Expr::cust_with_exprs("substr(CAST(? AS TEXT), ?)", [col(column), Expr::val(-TAIL)])
-        }
+        Dialect::Postgres => Expr::cust_with_exprs("RIGHT($1, $2)", [col(column), Expr::val(TAIL)]),
+        Dialect::Sqlite => Expr::cust_with_exprs(
+            "substr(CAST(? AS TEXT), ?)",
+            [col(column), Expr::val(-TAIL)],
+        ),
     }
 }
 

@@ -33,7 +33,9 @@ pub async fn connect(address: &Address) -> Result<Reached> {
     let host = options.get_host().to_string();
     let local = host.starts_with('/')
         || host == "localhost"
-        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback());
     let said = address.expose().contains("sslmode=");
     if local || said {
         let pool = open(options).await?;
@@ -74,11 +76,13 @@ async fn open(options: PgConnectOptions) -> Result<PgPool> {
 }
 
 async fn encrypted(pool: &PgPool) -> bool {
-    sqlx::query("SELECT COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)")
-        .fetch_one(pool)
-        .await
-        .and_then(|row| row.try_get(0))
-        .unwrap_or(false)
+    sqlx::query(
+        "SELECT COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)",
+    )
+    .fetch_one(pool)
+    .await
+    .and_then(|row| row.try_get(0))
+    .unwrap_or(false)
 }
 
 const COLUMNS: &str = "

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
 use sea_query::{Alias, Cond, Expr, ExprTrait, Order, Query, SelectStatement, SimpleExpr};
+use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::db::{Cell, Db, Read};
@@ -392,8 +392,16 @@ impl Store for SqlStore {
                 .from(expr::table(&self.schema.sessions.table))
                 .and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)))
                 .to_owned();
-            let rows = self.db.rows(self.db.statement(&query, &[Read::Text])).await?;
-            found.extend(rows.into_iter().flatten().filter_map(Cell::text).map(SessionKey::new));
+            let rows = self
+                .db
+                .rows(self.db.statement(&query, &[Read::Text]))
+                .await?;
+            found.extend(
+                rows.into_iter()
+                    .flatten()
+                    .filter_map(Cell::text)
+                    .map(SessionKey::new),
+            );
         }
         Ok(found)
     }
@@ -406,18 +414,24 @@ impl Store for SqlStore {
                 .and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)))
                 .returning_col(Alias::new(KEY))
                 .to_owned();
-            let rows = self.db.rows(self.db.statement(&query, &[Read::Text])).await?;
-            deleted.extend(rows.into_iter().flatten().filter_map(Cell::text).map(SessionKey::new));
+            let rows = self
+                .db
+                .rows(self.db.statement(&query, &[Read::Text]))
+                .await?;
+            deleted.extend(
+                rows.into_iter()
+                    .flatten()
+                    .filter_map(Cell::text)
+                    .map(SessionKey::new),
+            );
         }
         Ok(deleted)
     }
 
     async fn clear_flag(&self, id: &UserId) -> Result<bool> {
         let users = &self.schema.users;
-        let (Some(flag), Some(id)) = (
-            &users.flag,
-            expr::id(self.dialect(), users.id_kind, id),
-        ) else {
+        let (Some(flag), Some(id)) = (&users.flag, expr::id(self.dialect(), users.id_kind, id))
+        else {
             return Ok(false);
         };
         let query = Query::update()

@@ -65,7 +65,10 @@ WHERE m.type = 'table'";
 pub async fn catalog(pool: &SqlitePool) -> Result<Vec<Table>> {
     let read = |e: sqlx::Error| explain(&e);
     let columns = sqlx::query(COLUMNS).fetch_all(pool).await.map_err(read)?;
-    let references = sqlx::query(REFERENCES).fetch_all(pool).await.map_err(read)?;
+    let references = sqlx::query(REFERENCES)
+        .fetch_all(pool)
+        .await
+        .map_err(read)?;
     let mut tables: Vec<Table> = Vec::new();
     for row in &columns {
         let name: String = row.try_get(0).map_err(read)?;

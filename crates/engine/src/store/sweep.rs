@@ -4,9 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use sea_query::{
-    Alias, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement,
-};
+use sea_query::{Alias, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
 
 use super::db::{Cell, DEADLINE, Read, Tx, finish};
 use super::key::{SessionKey, UserId};
@@ -72,7 +70,11 @@ async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, sqlx::
     }
     let doomed: Vec<SessionRow> = rows
         .into_iter()
-        .filter(|row| owner.get(&row.key).is_some_and(|id| leaving.contains_key(id)))
+        .filter(|row| {
+            owner
+                .get(&row.key)
+                .is_some_and(|id| leaving.contains_key(id))
+        })
         .collect();
     let ids: Vec<UserId> = leaving.keys().cloned().collect();
     done.deleted = delete(&store, &mut tx, &doomed, &ids, &batch).await?;
@@ -92,7 +94,13 @@ async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, sqlx::
 
     let mut to_mark: Vec<UserId> = leaving.into_keys().collect();
     for (id, seen) in &batch.stale {
-        let still = lock(&store, &mut tx, std::slice::from_ref(id), stale_still(&store, *seen)).await?;
+        let still = lock(
+            &store,
+            &mut tx,
+            std::slice::from_ref(id),
+            stale_still(&store, *seen),
+        )
+        .await?;
         if still.is_empty() {
             done.spared.push((id.clone(), CAME_BACK));
         } else {
@@ -129,7 +137,10 @@ fn stale_still(store: &SqlStore, seen: Option<Timestamp>) -> Cond {
     let d = store.db.dialect();
     let users = &store.schema.users;
     let mut all = Cond::all();
-    for column in [&users.last_activity, &users.last_login].into_iter().flatten() {
+    for column in [&users.last_activity, &users.last_login]
+        .into_iter()
+        .flatten()
+    {
         all = all.add(match seen {
             Some(seen) => expr::not_after(d, column, seen),
             None => expr::col(&column.name).is_null(),
@@ -180,7 +191,12 @@ async fn read(
     for chunk in keys.chunks(super::sql::CHUNK) {
         let mut query = store.select_sessions();
         query.and_where(expr::col("session_key").is_in(chunk.iter().map(SessionKey::expose)));
-        rows.extend(tx.rows(&query, &shape).await?.into_iter().filter_map(session_row));
+        rows.extend(
+            tx.rows(&query, &shape)
+                .await?
+                .into_iter()
+                .filter_map(session_row),
+        );
     }
     Ok(rows)
 }
@@ -210,10 +226,12 @@ async fn delete(
             any = any.add(expr::col("session_key").eq(row.key.expose()).and(same));
         }
         let mut seen_since = Cond::any();
-        for column in [&users.last_activity, &users.last_login].into_iter().flatten() {
-            seen_since = seen_since.add(
-                expr::col(&column.name).gt(expr::moment(d, column, batch.cutoff)),
-            );
+        for column in [&users.last_activity, &users.last_login]
+            .into_iter()
+            .flatten()
+        {
+            seen_since =
+                seen_since.add(expr::col(&column.name).gt(expr::moment(d, column, batch.cutoff)));
         }
         let back = Query::select()
             .expr(Expr::val(1))
@@ -228,7 +246,12 @@ async fn delete(
             .returning_col(Alias::new("session_key"))
             .to_owned();
         let rows = tx.rows(&query, &[Read::Text]).await?;
-        deleted.extend(rows.into_iter().flatten().filter_map(Cell::text).map(SessionKey::new));
+        deleted.extend(
+            rows.into_iter()
+                .flatten()
+                .filter_map(Cell::text)
+                .map(SessionKey::new),
+        );
     }
     Ok(deleted)
 }

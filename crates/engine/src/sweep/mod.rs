@@ -151,11 +151,11 @@ impl Site {
         let config = self.settings();
         let decoder = Mutex::new(Decoder::new(crate::site::secret_keys(&config).as_ref()));
         let cutoff = plan.cutoff;
-        let decide = Arc::new(move |id: &UserId, row: &SessionRow| may_go(&decoder, cutoff, id, row));
+        let decide =
+            Arc::new(move |id: &UserId, row: &SessionRow| may_go(&decoder, cutoff, id, row));
         for chunk in plan.taken.chunks(BATCH) {
-            let (overdue, stale): (Vec<&Taken>, Vec<&Taken>) = chunk
-                .iter()
-                .partition(|t| t.reason == SweepReason::Overdue);
+            let (overdue, stale): (Vec<&Taken>, Vec<&Taken>) =
+                chunk.iter().partition(|t| t.reason == SweepReason::Overdue);
             let batch = SweepBatch {
                 overdue: overdue
                     .iter()
@@ -204,9 +204,9 @@ impl Site {
             done.marked
                 .iter()
                 .filter(|id| {
-                    roster.person(id).is_some_and(|p| {
-                        p.usable == 0 && p.row.as_ref().is_some_and(|r| r.flagged)
-                    })
+                    roster
+                        .person(id)
+                        .is_some_and(|p| p.usable == 0 && p.row.as_ref().is_some_and(|r| r.flagged))
                 })
                 .cloned()
                 .collect()
@@ -225,7 +225,11 @@ impl Site {
         let mut users: Vec<SweepUser> = Vec::new();
         let mut skipped = plan.skipped.clone();
         for taken in &plan.taken {
-            let count = taken.sessions.iter().filter(|k| deleted.contains(k)).count();
+            let count = taken
+                .sessions
+                .iter()
+                .filter(|k| deleted.contains(k))
+                .count();
             if count > 0 || marked.contains(&taken.id) {
                 users.push(taken.view(u32::try_from(count).unwrap_or(u32::MAX)));
             } else {
@@ -276,9 +280,9 @@ impl Site {
         }
         webhook.offer(Message {
             kind: if error.is_some() {
-                "sweep.held".into()
+                "sweep.held"
             } else {
-                "sweep.finished".into()
+                "sweep.finished"
             },
             timestamp: summary.at,
             data: serde_json::json!({
