@@ -4,6 +4,7 @@ mod check;
 mod deny;
 mod display;
 mod node;
+mod package;
 mod place;
 mod process;
 mod python;
@@ -34,6 +35,8 @@ enum Task {
     Test(test::Options),
     /// Format, lints, types, licences, bindings and docs
     Check,
+    /// Build the window's packages for Debian and Fedora
+    Package,
 }
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Task::Run(options) => run::run(&options).map(|()| true),
         Task::Test(options) => test::run(&options),
         Task::Check => check::run(),
+        Task::Package => package::run().map(|()| true),
     });
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

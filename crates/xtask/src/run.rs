@@ -36,7 +36,7 @@ pub fn run(options: &Options) -> Result<()> {
         Purpose::Build
     })?;
     node::build()?;
-    eprintln!("xtask: building Curfew (the first time takes minutes)");
+    eprintln!("xtask: building Curfew (minutes, the first time)");
     process::run("cargo build", place::cargo().args(BUILD))?;
     if headless {
         on_a_virtual_screen(options)
