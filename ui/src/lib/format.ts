@@ -13,6 +13,8 @@ export const people = (count: number) => several(count, "person", "people");
 export const users = (count: number) => several(count, "user", "users");
 export const sessions = (count: number) => several(count, "session", "sessions");
 
+export const flags = (count: number) => several(count, "flag", "flags");
+
 const two = (n: number) => String(n).padStart(2, "0");
 
 /** A length of time in the table's few letters: "12 s", "41 min", "1 h 07", "2 d 3 h". */
@@ -35,7 +37,7 @@ export function ago(seconds: number): string {
 
 /** "41 min ago"; "yesterday" stays as it is. */
 export function agoWords(seconds: number): string {
-  const text = ago(seconds);
+  const text = seconds >= 3 * hour && seconds < day ? `${Math.floor(seconds / hour)} h` : ago(seconds);
   return text === "yesterday" ? text : `${text} ago`;
 }
 
@@ -118,4 +120,11 @@ export function length(text: string): number | null {
 /** "9f3c 1ab0 77de": a fingerprint as eyes compare it. */
 export function fingerprint(hex: string): string {
   return hex.replace(/(.{4})(?=.)/g, "$1 ");
+}
+
+/** Where a database is, in a word: "db.internal" of an address, the file's name of a path. */
+export function place(address: string): string {
+  const rest = address.replace(/^[a-z0-9+]+:\/\//i, "");
+  if (address.startsWith("sqlite")) return rest.split("/").at(-1) || rest;
+  return (rest.split("/")[0] ?? rest).replace(/^.*@/, "");
 }

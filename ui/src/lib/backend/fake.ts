@@ -402,7 +402,7 @@ export class Fake implements Backend {
       this.population.away.push(one);
     }
     const words: Record<Outcome, string> = {
-      signed_out: left > 0 ? "session deleted, verified" : "signed out, verified",
+      signed_out: "signed out, verified",
       nothing_to_do: "nothing to do: no session left",
       unverified: "not verified: the cache did not answer",
       partial: "partly done: one session came back twice",

@@ -1,15 +1,33 @@
-// Which dialogs lie over the window: while one does, nothing below it is under the pointer.
+// Which view is shown, and which dialogs lie over the window: while one does, nothing below it is
+// under the pointer.
+import { MediaQuery } from "svelte/reactivity";
 import type { Logout } from "./logout.svelte";
+import type { Selection } from "./selection.svelte";
+import type { Sweep } from "./sweep.svelte";
+
+export type View = "people" | "sweeps" | "journal" | "settings" | "connect";
 
 export class Cover {
+  view = $state<View>("people");
   help = $state(false);
-  preview = $state(false);
-  /** The user's panel as a sheet, on narrow windows. */
-  sheet = $state(false);
+  /** Too narrow for a third column: the panel becomes a sheet over the table. */
+  readonly narrow = new MediaQuery("(width < 1100px)");
 
-  constructor(readonly logout: Logout) {}
+  constructor(
+    readonly logout: Logout,
+    readonly sweep: Sweep,
+    readonly selection: Selection,
+  ) {}
+
+  get sheet(): boolean {
+    return this.narrow.current && this.view === "people" && this.selection.open !== null;
+  }
+
+  get dialog(): boolean {
+    return this.help || this.sweep.stage !== "closed" || this.logout.target !== null;
+  }
 
   get any(): boolean {
-    return this.help || this.preview || this.sheet || this.logout.target !== null;
+    return this.dialog || this.sheet;
   }
 }

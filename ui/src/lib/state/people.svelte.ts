@@ -10,6 +10,7 @@ import {
   type Sort,
   type UserView,
 } from "../backend";
+import { changesBetween } from "./order";
 
 export const PAGE = 50;
 /** At most four questions a second. */
@@ -198,16 +199,17 @@ export class People {
   #inPlace(): void {
     const news = new Map<string, UserView>();
     for (const page of this.#waiting.values()) for (const row of page.rows) news.set(row.id, row);
-    let changes = 0;
+    const before: string[] = [];
+    const after: string[] = [];
     for (const [n, page] of this.#waiting) {
       const shown = this.#pages.get(n);
       if (!shown) continue;
-      const length = Math.max(shown.rows.length, page.rows.length);
-      for (let i = 0; i < length; i++) if (shown.rows[i]?.id !== page.rows[i]?.id) changes += 1;
+      before.push(...shown.rows.map((row) => row.id));
+      after.push(...page.rows.map((row) => row.id));
       this.#pages.set(n, { ...shown, rows: shown.rows.map((row) => news.get(row.id) ?? row) });
     }
-    this.changes = changes;
-    if (changes === 0) this.apply();
+    this.changes = changesBetween(before, after);
+    if (this.changes === 0) this.apply();
   }
 
   /** Takes the order that waits. */

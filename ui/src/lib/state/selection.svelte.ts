@@ -12,6 +12,8 @@ export class Selection {
   readonly marked = new SvelteMap<string, UserView>();
   /** Where a range of marks starts. */
   anchor = -1;
+  /** Moves when the focus is wanted back in the table, after a dialog. */
+  recalled = $state(0);
 
   stand(index: number, row: UserView | undefined): void {
     this.cursor = index;
@@ -32,6 +34,10 @@ export class Selection {
     else if (this.open !== null) this.open = null;
     else return false;
     return true;
+  }
+
+  recall(): void {
+    this.recalled += 1;
   }
 
   reset(): void {
