@@ -129,7 +129,7 @@ impl Site {
         }
         if !crossed.went_idle.is_empty() {
             let mut people = crossed.went_idle;
-            people.sort_by(|a, b| b.idle_seconds.cmp(&a.idle_seconds));
+            people.sort_by_key(|p| std::cmp::Reverse(p.idle_seconds));
             let more = u32::try_from(people.len().saturating_sub(NAMED)).unwrap_or(u32::MAX);
             people.truncate(NAMED);
             self.emit(Event::WentIdle { people, more });

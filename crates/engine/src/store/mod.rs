@@ -77,6 +77,9 @@ pub struct Mark {
     pub(crate) users: Pace,
 }
 
+/// Whether a session, read a moment ago, may go as one of this user's.
+pub type Decide = dyn Fn(&UserId, &SessionRow) -> bool + Send + Sync;
+
 /// The condition under which people are swept. `decide` reads a session as it is now.
 #[derive(Clone)]
 pub struct SweepBatch {
@@ -89,7 +92,7 @@ pub struct SweepBatch {
     /// A session's last save is evidence of inactivity.
     pub saves_prove: bool,
     /// Whether this session, as it is now, may go.
-    pub decide: Arc<dyn Fn(&UserId, &SessionRow) -> bool + Send + Sync>,
+    pub decide: Arc<Decide>,
 }
 
 /// What a batch's statements did.
