@@ -64,10 +64,14 @@ impl Context {
     pub async fn look(&self) -> Result<Arc<Site>, Failure> {
         let site = Site::open(self.config()?, &self.env).await?;
         site.look().await?;
+        Ok(site)
+    }
+
+    /// What people should know of the site, after the answer.
+    pub fn notes(&self, site: &Site) {
         for warning in site.view().warnings {
             self.output.remark(&format!("note: {warning}"));
         }
-        Ok(site)
     }
 }
 

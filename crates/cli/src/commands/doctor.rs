@@ -1,6 +1,6 @@
 //! `curfew doctor`: each step of connecting to a site, and what to do where one fails.
 
-use curfew_engine::site::doctor;
+use curfew_engine::site::doctor::doctor;
 use curfew_engine::view::Check;
 use serde::Serialize;
 

@@ -8,7 +8,7 @@ use crate::args::LogoutArgs;
 use crate::context::Context;
 use crate::failure::{Failure, Status};
 use crate::stop::Stop;
-use crate::words::clean;
+use crate::words::{clean, count};
 
 pub async fn run(context: &Context, args: LogoutArgs) -> Result<Status, Failure> {
     let site = context.look().await?;
@@ -22,7 +22,8 @@ pub async fn run(context: &Context, args: LogoutArgs) -> Result<Status, Failure>
     if context.output.is_json() {
         context.output.document(&report)?;
     } else {
-        context.output.text(&text(&report))?;
+        let left = left(&site, &report.user.id, session.as_deref());
+        context.output.text(&text(&report, left))?;
         if let Some(advice) = advice(&report) {
             context.output.remark(&advice);
         }
@@ -64,20 +65,31 @@ fn status(report: &LogoutReport) -> Status {
     }
 }
 
-fn text(report: &LogoutReport) -> String {
+/// The engine's own words, and what stays: to end one session is not to sign someone out.
+fn text(report: &LogoutReport, left: usize) -> String {
     let style = good(status(report) == Status::Done);
-    let outcome = match report.outcome {
-        Outcome::SignedOut => "signed out, verified",
-        Outcome::NothingToDo => "nothing to do",
-        Outcome::Unverified => "not verified",
-        Outcome::Partial => "partly done",
-        Outcome::NotPossible => "not possible",
-    };
-    format!(
-        "{}: {style}{outcome}{style:#}. {}\n",
-        clean(&report.user.username),
-        clean(&report.detail)
-    )
+    let mut text = format!("{style}{}{style:#}\n", clean(&report.detail));
+    if left > 0 {
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        text.push_str(&format!(
+            "{} is still signed in with {}.\n",
+            clean(&report.user.username),
+            count(left, "other session", "other sessions")
+        ));
+    }
+    text
+}
+
+/// Usable sessions of someone of whom one session was ended.
+fn left(site: &Site, id: &str, session: Option<&str>) -> usize {
+    let Some(session) = session else { return 0 };
+    site.user(id).map_or(0, |detail| {
+        detail
+            .sessions
+            .iter()
+            .filter(|other| other.usable && other.fingerprint != session)
+            .count()
+    })
 }
 
 /// What to do where it did not end well, for standard error.
@@ -132,12 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_verified_logout_says_signed_out() {
-        for outcome in ["nothing_to_do", "unverified", "partial", "not_possible"] {
-            let text = text(&report(outcome));
-            assert!(!text.contains("signed out"), "{text}");
-        }
-        assert!(text(&report("signed_out")).contains("signed out, verified"));
+    fn one_session_ended_is_not_everything_ended() {
+        let report = report("signed_out");
+        assert!(!text(&report, 0).contains("still"));
+        let text = text(&report, 1);
+        assert!(
+            text.ends_with("ana is still signed in with 1 other session.\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -6,12 +6,12 @@ use curfew_engine::view::{EvidenceView, SessionView, UserView};
 use curfew_engine::{django::session::ExpiryKind, django::session::Signature, site::Site};
 use serde::Serialize;
 
-use super::users::{idle, role, state, state_style};
+use super::users::{role, state, state_style};
 use crate::args::SessionsArgs;
 use crate::context::{Context, now};
 use crate::failure::{Failure, Status};
 use crate::table::{Table, column};
-use crate::words::{clean, moment};
+use crate::words::{clean, moment, span};
 
 /// The document of `curfew sessions`.
 #[derive(Serialize)]
@@ -30,6 +30,7 @@ pub async fn run(context: &Context, args: SessionsArgs) -> Result<Status, Failur
     } else {
         let now = site.view().db_time.unwrap_or_else(now);
         context.output.text(&text(context, &view, now))?;
+        context.notes(&site);
     }
     Ok(Status::Done)
 }
@@ -64,7 +65,7 @@ fn text(context: &Context, view: &SessionsView, now: jiff::Timestamp) -> String 
         Some(at) => about.push(format!(
             "last seen {} ({} ago)",
             moment(at, now, zone),
-            idle(user)
+            span(u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0))
         )),
         None => about.push("nothing says when they were last here".into()),
     }

@@ -26,10 +26,8 @@ pub async fn run(context: &Context, args: SweepArgs) -> Result<Status, Failure> 
     if context.output.is_json() {
         context.output.document(&report)?;
     } else {
-        for warning in site.view().warnings {
-            context.output.remark(&format!("note: {warning}"));
-        }
         context.output.text(&text(context, &report))?;
+        context.notes(&site);
         if status(&report) == Status::Partly {
             context.output.remark(
                 "curfew: not everything was seen to be gone: look with 'curfew users', then sweep again",

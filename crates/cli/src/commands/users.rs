@@ -1,7 +1,7 @@
 //! `curfew users`: who is signed in, or flagged as here.
 
 use anstyle::{AnsiColor, Style};
-use curfew_engine::view::{Counts, Evidence, Filter, Query, State, UserView, UsersView};
+use curfew_engine::view::{Counts, Evidence, Filter, Query, State, UserView};
 
 use crate::args::UsersArgs;
 use crate::context::{Context, now};
@@ -13,17 +13,12 @@ use crate::words::{count, moment, span, stamp};
 pub async fn run(context: &Context, args: UsersArgs) -> Result<Status, Failure> {
     let site = context.look().await?;
     let query = query(&args);
-    let page = site.users(&query);
-    let view = site.view();
     if context.output.is_json() {
-        context.output.document(&UsersView {
-            site: view.name,
-            db_time: view.db_time,
-            counts: view.counts,
-            users: page.rows,
-        })?;
+        context.output.document(&site.users_view(&query))?;
         return Ok(Status::Done);
     }
+    let page = site.users(&query);
+    let view = site.view();
     let now = view.db_time.unwrap_or_else(now);
     let mut text = String::new();
     if !page.rows.is_empty() {
@@ -72,6 +67,7 @@ pub async fn run(context: &Context, args: UsersArgs) -> Result<Status, Failure> 
     text.push_str(&quiet(&format!("{}{clock}{mode}", view.name)));
     text.push('\n');
     context.output.text(&text)?;
+    context.notes(&site);
     Ok(Status::Done)
 }
 
