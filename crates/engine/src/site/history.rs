@@ -26,9 +26,9 @@ impl History {
             overdue: counts.overdue,
         };
         let replace = {
-            let mut newest = self.samples.iter().rev();
-            match (newest.next(), newest.next()) {
-                (Some(_), Some(before)) => sample.at - before.at < STEP,
+            let mut back = self.samples.iter().rev();
+            match (back.next(), back.next()) {
+                (Some(newest), Some(before)) => newest.at - before.at < STEP,
                 _ => false,
             }
         };
