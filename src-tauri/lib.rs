@@ -1,1 +1,188 @@
+//! The window's shell: Tauri around the engine. State in, commands through, events out; what is known and done
+//! about a site is the engine's. Nothing here waits for a notification daemon or a tray.
 
+mod adding;
+mod args;
+mod bus;
+mod commands;
+mod demo;
+mod events;
+mod logout;
+mod notify;
+mod state;
+mod tray;
+mod window;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::process::ExitCode;
+
+use clap::Parser;
+use curfew_engine::config::Env;
+use tauri::{App, AppHandle, Manager, RunEvent, Wry};
+use tauri_plugin_window_state::StateFlags;
+use tauri_specta::{collect_commands, collect_events};
+
+use args::Args;
+use state::Shell;
+
+/// Runs the window. The status is 0 after a clean end, 1 where it could not start, 2 for wrong usage.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    args::restart_without_dmabuf();
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::debug!(?error, "the window did not start");
+            eprintln!("curfew-desktop: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    let env = Env::from_process()?;
+    #[cfg(target_os = "linux")]
+    gtk::init().map_err(|_| "no display to open the window on; set DISPLAY or WAYLAND_DISPLAY")?;
+    let bindings = bindings();
+    let invoke = bindings.invoke_handler();
+    let mut builder = tauri::Builder::default();
+    // Under automation several windows run side by side, each with a driver of its own.
+    if std::env::var_os("TAURI_AUTOMATION").is_none() {
+        builder = builder.plugin(single_instance(&env));
+    }
+    let app = builder
+        .plugin(window_state(&env))
+        .plugin(tauri_plugin_autostart::Builder::new().build())
+        .manage(Shell::new(env))
+        .manage(events::Screen::default())
+        .manage(tray::Tray::default())
+        .invoke_handler(invoke)
+        .on_window_event(window::on_event)
+        .setup(move |app| {
+            bindings.mount_events(app);
+            begin(app, args.site);
+            Ok(())
+        })
+        .build(tauri::generate_context!())?;
+    app.run(|app, event| {
+        if matches!(event, RunEvent::Exit) {
+            tauri::async_runtime::block_on(app.state::<Shell>().close());
+        }
+    });
+    Ok(())
+}
+
+/// Starts what runs beside the window: notices, the tray, the first site, and an end on a signal.
+fn begin(app: &App, named: Option<String>) {
+    let handle = app.handle().clone();
+    let there = handle.clone();
+    app.manage(notify::Notifier::start(move |notice| {
+        events::in_window(&there, notice);
+    }));
+    tray::start(&handle);
+    tauri::async_runtime::spawn(end_on_signal(handle.clone()));
+    tauri::async_runtime::spawn(async move {
+        let shell = handle.state::<Shell>();
+        shell.begin(&handle, named.as_deref()).await;
+    });
+}
+
+#[cfg(unix)]
+async fn end_on_signal(app: AppHandle) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    app.exit(0);
+}
+
+#[cfg(not(unix))]
+async fn end_on_signal(_app: AppHandle) {}
+
+/// A second start over the same state shows the first window, on the site that it names.
+fn single_instance(env: &Env) -> tauri::plugin::TauriPlugin<Wry> {
+    let mut hasher = DefaultHasher::new();
+    env.state_dir.hash(&mut hasher);
+    tauri_plugin_single_instance::Builder::new()
+        .dbus_id(format!("dev.curfew.desktop.s{:016x}", hasher.finish()))
+        .callback(|app, args, _folder| {
+            window::show(app);
+            let Ok(Args { site: Some(site) }) = Args::try_parse_from(args) else {
+                return;
+            };
+            let app = app.clone();
+            tauri::async_runtime::spawn(async move {
+                let shell = app.state::<Shell>();
+                let opened = match shell.named(&site) {
+                    Ok(config) => shell.open(&app, config).await.map(drop),
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = opened {
+                    window::tell(&app, "The site was not opened", error.message);
+                }
+            });
+        })
+        .build()
+}
+
+/// Size and place of the window, kept beside the journal. Not whether it was visible: it can be in the tray.
+fn window_state(env: &Env) -> tauri::plugin::TauriPlugin<Wry> {
+    tauri_plugin_window_state::Builder::new()
+        .with_filename(env.state_dir.join("window.json").to_string_lossy())
+        .with_state_flags(
+            StateFlags::SIZE
+                | StateFlags::POSITION
+                | StateFlags::MAXIMIZED
+                | StateFlags::FULLSCREEN,
+        )
+        .build()
+}
+
+/// The commands and events of the window, for Tauri and for the generated TypeScript.
+fn bindings() -> tauri_specta::Builder<Wry> {
+    tauri_specta::Builder::new()
+        // What the engine writes it reads as well, so one shape a type is enough.
+        .disable_serde_phases()
+        .commands(collect_commands![
+            commands::sites,
+            commands::open_site,
+            commands::add_site,
+            commands::test_site,
+            commands::site,
+            commands::users,
+            commands::user,
+            commands::logout,
+            commands::preview_sweep,
+            commands::sweep,
+            commands::set_automatic,
+            commands::set_armed,
+            commands::set_policy,
+            commands::set_notices,
+            commands::journal,
+            commands::timeline,
+            commands::autostart,
+            commands::set_autostart,
+            commands::painted,
+        ])
+        .events(collect_events![
+            events::SiteEvent,
+            events::NoticeEvent,
+            events::ShowUser
+        ])
+}
+
+#[cfg(test)]
+mod tests;

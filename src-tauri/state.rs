@@ -1,0 +1,268 @@
+//! The open site and what keeps it alive: its watch and the pump of its events. Opening and closing are one at
+//! a time, and the new site is open before the old one is closed.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use curfew_engine::config::{Config, Env, SiteConfig};
+use curfew_engine::error::{Code, Error, Result};
+use curfew_engine::site::Site;
+use curfew_engine::view::{Query, SiteView};
+use curfew_engine::watch::{self, Watch};
+use tauri::AppHandle;
+use tauri::async_runtime::JoinHandle;
+
+use crate::commands::SiteEntry;
+use crate::demo;
+use crate::events;
+
+/// How long a clean end may take before the process ends anyway.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// The longest pause between two tries to open the first site.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The state of the whole window.
+pub struct Shell {
+    env: Env,
+    current: RwLock<Current>,
+    /// Held while a site is opened or closed. The watch and pump of the open site are in it.
+    running: tokio::sync::Mutex<Option<Running>>,
+    ready_file: Option<PathBuf>,
+    painted: AtomicBool,
+}
+
+enum Current {
+    Opening,
+    Failed(Error),
+    Open(Arc<Site>),
+}
+
+struct Running {
+    watch: Watch,
+    pump: JoinHandle<()>,
+    people: Option<demo::People>,
+}
+
+impl Running {
+    async fn stop(self) {
+        self.pump.abort();
+        if tokio::time::timeout(STOP_WITHIN, self.watch.stop())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the watch did not stop in time");
+        }
+        drop(self.people);
+    }
+}
+
+impl Shell {
+    pub fn new(env: Env) -> Self {
+        Self {
+            env,
+            current: RwLock::new(Current::Opening),
+            running: tokio::sync::Mutex::new(None),
+            ready_file: std::env::var_os("CURFEW_READY_FILE").map(PathBuf::from),
+            painted: AtomicBool::new(false),
+        }
+    }
+
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// The open site.
+    pub fn site(&self) -> Result<Arc<Site>> {
+        match &*self.read() {
+            Current::Open(site) => Ok(Arc::clone(site)),
+            Current::Failed(error) => Err(error.clone()),
+            Current::Opening => Err(Error::new(Code::NoSite, "the site is being opened")),
+        }
+    }
+
+    /// The open site's view; none while the first site is being opened.
+    pub fn view(&self) -> Result<Option<SiteView>> {
+        match &*self.read() {
+            Current::Open(site) => Ok(Some(site.view())),
+            Current::Failed(error) => Err(error.clone()),
+            Current::Opening => Ok(None),
+        }
+    }
+
+    pub fn sites(&self) -> Result<Vec<SiteEntry>> {
+        let open = self.site().ok().map(|site| site.settings());
+        let is_open = |name: &str, demo: bool| {
+            open.as_ref()
+                .is_some_and(|site| site.name == name && site.demo == demo && !site.by_url)
+        };
+        let mut entries: Vec<SiteEntry> = Config::load(&self.env)?
+            .sites
+            .iter()
+            .map(|site| SiteEntry {
+                name: site.name.clone(),
+                address: site.address.shown().to_owned(),
+                demo: false,
+                open: is_open(&site.name, false),
+            })
+            .collect();
+        if let Some(site) = open.as_ref().filter(|site| site.by_url && !site.demo) {
+            entries.insert(0, entry(site, true));
+        }
+        if let Ok(site) = demo::config(&self.env) {
+            let open = open.as_ref().is_some_and(|open| open.demo);
+            entries.push(entry(&site, open));
+        }
+        Ok(entries)
+    }
+
+    /// What a name in the list of sites, or an address, stands for.
+    pub fn named(&self, name: &str) -> Result<SiteConfig> {
+        let config = Config::load(&self.env)?;
+        let configured = config.sites.iter().any(|site| site.name == name);
+        if name == demo::NAME && !configured {
+            return demo::config(&self.env);
+        }
+        let mut site = config.pick(Some(name))?;
+        if site.by_url {
+            site.armed = false;
+        }
+        Ok(site)
+    }
+
+    /// The site to begin with: the one named, else the first one configured, else the demo.
+    pub fn first(&self, named: Option<&str>) -> Result<SiteConfig> {
+        if let Some(name) = named.or(self.env.site.as_deref()) {
+            return self.named(name);
+        }
+        match Config::load(&self.env)?.sites.first() {
+            Some(site) => self.named(&site.name),
+            None => demo::config(&self.env),
+        }
+    }
+
+    /// Opens the site to begin with. An unreachable one is tried again until it answers or another is open.
+    pub async fn begin(&self, app: &AppHandle, named: Option<&str>) {
+        let mut pause = Duration::from_secs(2);
+        loop {
+            let opened = match self.first(named) {
+                Ok(config) => self.open(app, config).await,
+                Err(error) => Err(error),
+            };
+            let Err(error) = opened else { return };
+            tracing::warn!(code = ?error.code, "cannot open the site: {error}");
+            let again = error.code == Code::Unreachable;
+            if !self.fail(error) {
+                return;
+            }
+            events::everything(app);
+            if !again {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Opens a site and closes the one before. Where it cannot be opened, the one before stays.
+    pub async fn open(&self, app: &AppHandle, mut config: SiteConfig) -> Result<SiteView> {
+        let mut running = self.running.lock().await;
+        let people = match config.demo {
+            true => Some(demo::People::start(&mut config).await?),
+            false => None,
+        };
+        let site = Site::open(config, &self.env).await?;
+        site.look().await?;
+        if let Some(before) = running.take() {
+            before.stop().await;
+        }
+        let pump = tauri::async_runtime::spawn(events::pump(app.clone(), Arc::clone(&site)));
+        let watch = watch::start(Arc::clone(&site));
+        *running = Some(Running {
+            watch,
+            pump,
+            people,
+        });
+        let view = site.view();
+        *self.write() = Current::Open(site);
+        drop(running);
+        events::everything(app);
+        Ok(view)
+    }
+
+    /// Stops the watch. Within two seconds, whatever the database does.
+    pub async fn close(&self) {
+        let Ok(mut running) = tokio::time::timeout(STOP_WITHIN, self.running.lock()).await else {
+            return;
+        };
+        if let Some(running) = running.take() {
+            running.stop().await;
+        }
+    }
+
+    pub fn set_automatic(&self, on: bool) -> Result<SiteView> {
+        self.site()?.set_automatic(on);
+        self.remember()
+    }
+
+    /// Keeps the open site's settings, where it stands in the configuration. Its `armed` stays as it is written
+    /// there: allowing changes in the window is for this time only.
+    pub fn remember(&self) -> Result<SiteView> {
+        let site = self.site()?;
+        let mut settings = site.settings();
+        if !settings.by_url && !settings.demo {
+            let mut file = Config::load(&self.env)?;
+            let written = file.sites.iter().find(|kept| kept.name == settings.name);
+            settings.armed = written.is_some_and(|kept| kept.armed);
+            file.save_site(&settings)?;
+        }
+        Ok(site.view())
+    }
+
+    /// Writes the ready file, once.
+    pub fn painted(&self) -> Result<()> {
+        let Some(path) = &self.ready_file else {
+            return Ok(());
+        };
+        if self.painted.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let query = Query {
+            limit: 1,
+            ..Query::default()
+        };
+        let rows = self.site()?.users(&query).total;
+        std::fs::write(path, format!("rows {rows}\n")).map_err(|error| {
+            let text = format!("cannot write {}: {error}", path.display());
+            Error::new(Code::File, text)
+        })
+    }
+
+    /// Notes that the first site cannot be opened. False where one is open by now.
+    fn fail(&self, error: Error) -> bool {
+        let mut current = self.write();
+        if matches!(*current, Current::Open(..)) {
+            return false;
+        }
+        *current = Current::Failed(error);
+        true
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Current> {
+        self.current.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn entry(site: &SiteConfig, open: bool) -> SiteEntry {
+    SiteEntry {
+        name: site.name.clone(),
+        address: site.address.shown().to_owned(),
+        demo: site.demo,
+        open,
+    }
+}

@@ -1,0 +1,112 @@
+//! The window itself: shown, hidden into the tray, or closed; and what a click on a notice does to it.
+
+use std::sync::{Arc, Weak};
+
+use curfew_engine::event::Person;
+use curfew_engine::site::Site;
+use curfew_engine::view::Outcome;
+use tauri::{AppHandle, Manager, Window, WindowEvent};
+
+use crate::events::{self, NoticeEvent, Screen};
+use crate::notify::{Answer, Message, Notifier};
+use crate::tray;
+
+/// Brings the window to the front, and has it ask for everything again.
+pub fn show(app: &AppHandle) {
+    let Some(window) = app.get_webview_window("main") else {
+        return;
+    };
+    let shown = window
+        .show()
+        .and_then(|()| window.unminimize())
+        .and_then(|()| window.set_focus());
+    if let Err(error) = shown {
+        tracing::warn!(%error, "cannot show the window");
+    }
+    app.state::<Screen>().set_hidden(false);
+    events::everything(app);
+}
+
+/// Closing hides the window where the tray can bring it back, and ends Curfew where not.
+pub fn on_event(window: &Window, event: &WindowEvent) {
+    let WindowEvent::CloseRequested { api, .. } = event else {
+        return;
+    };
+    let app = window.app_handle();
+    if !tray::is_there(app) || window.hide().is_err() {
+        return;
+    }
+    api.prevent_close();
+    if app.state::<Screen>().first_hidden() {
+        let body = "Quit it from the tray's menu.";
+        tell(app, "Curfew keeps running in the tray", body);
+    }
+}
+
+/// A notice about a site, with its answers: "Show" selects the one person it is about, "Log out" signs them out
+/// of the site that the notice came from, and of no other.
+pub fn message(app: &AppHandle, site: &Arc<Site>, notice: NoticeEvent, log_out: bool) -> Message {
+    let (app, site) = (app.clone(), Arc::downgrade(site));
+    let one = match notice.people.as_slice() {
+        [one] => Some(one.clone()),
+        _ => None,
+    };
+    Message {
+        notice,
+        log_out: log_out && one.is_some(),
+        answered: Arc::new(move |answer| match (answer, &one) {
+            (Answer::Show, None) => show(&app),
+            (Answer::Show, Some(person)) => {
+                show(&app);
+                events::show_user(&app, &person.id);
+            }
+            (Answer::LogOut, Some(person)) => {
+                let work = log_out_one(app.clone(), site.clone(), person.clone());
+                tauri::async_runtime::spawn(work);
+            }
+            (Answer::LogOut, None) => {}
+        }),
+    }
+}
+
+async fn log_out_one(app: AppHandle, site: Weak<Site>, person: Person) {
+    let name = &person.username;
+    let Some(site) = site.upgrade() else {
+        let title = format!("{name} was not logged out");
+        let body = "The site of that notice is not open any more.";
+        return tell(&app, title, body);
+    };
+    if !site.view().armed {
+        show(&app);
+        events::show_user(&app, &person.id);
+        let notice = NoticeEvent {
+            title: format!("{name} was not logged out"),
+            body: "This site is view-only. Switch \"Allow changes\" on first.".to_owned(),
+            people: vec![person],
+        };
+        return events::in_window(&app, notice);
+    }
+    match site.logout(&person.id, None, Some("from a notice")).await {
+        Ok(report) => {
+            let title = match report.outcome {
+                Outcome::SignedOut => format!("{name} is signed out"),
+                Outcome::NothingToDo => format!("{name} was not signed in any more"),
+                Outcome::Unverified => format!("{name}: not verified"),
+                Outcome::Partial => format!("{name}: signed out in part"),
+                Outcome::NotPossible => format!("{name} cannot be logged out"),
+            };
+            tell(&app, title, report.detail);
+        }
+        Err(error) => tell(&app, format!("{name} was not logged out"), error.message),
+    }
+}
+
+/// A notice with nobody to act on. A click shows the window.
+pub fn tell(app: &AppHandle, title: impl Into<String>, body: impl Into<String>) {
+    let there = app.clone();
+    app.state::<Notifier>().show(Message {
+        notice: NoticeEvent::plain(title, body),
+        log_out: false,
+        answered: Arc::new(move |_| show(&there)),
+    });
+}
