@@ -59,3 +59,11 @@ mod timer;
 /// Wrong usage, bad input, help, doctor: the words and the exit statuses.
 #[path = "outside/words.rs"]
 mod words;
+
+/// `curfew demo`.
+#[path = "outside/demo.rs"]
+mod demo;
+
+/// The real window: what it shows, and what it does to a site.
+#[path = "outside/window/mod.rs"]
+mod window;

@@ -56,9 +56,18 @@ async fn a_laptop_a_day_off_decides_the_same() {
         let users = curfew.done(&["users", "--sort", "username"]).await;
         let preview = curfew.done(&["sweep", "--dry-run"]).await;
         let time = users["db_time"].as_str().unwrap().to_owned();
-        seen.push((decisions(&users, "users"), decisions(&preview, "users"), time));
+        seen.push((
+            decisions(&users, "users"),
+            decisions(&preview, "users"),
+            time,
+        ));
     }
-    assert_eq!(seen[0].1["users"].as_array().unwrap().len(), 3, "{:#}", seen[0].1);
+    assert_eq!(
+        seen[0].1["users"].as_array().unwrap().len(),
+        3,
+        "{:#}",
+        seen[0].1
+    );
     for (off, run) in OFF.iter().zip(&seen) {
         assert_eq!(run.0, seen[0].0, "people, {off}");
         assert_eq!(run.1, seen[0].1, "preview, {off}");
@@ -74,7 +83,11 @@ async fn a_sweep_from_a_laptop_a_day_off_takes_the_same_people() {
         let site = Site::start().await;
         site.seed(&people()).await;
         let report = wrong(site.curfew(), off).done(&["sweep"]).await;
-        assert_eq!(site.flagged().await, ["ana", "ben", "eve", "fay", "hal"], "{off}");
+        assert_eq!(
+            site.flagged().await,
+            ["ana", "ben", "eve", "fay", "hal"],
+            "{off}"
+        );
         assert_eq!(site.db.sessions().await, 5, "{off}");
         let mut report = decisions(&report, "users");
         for person in report["users"].as_array_mut().unwrap() {
@@ -93,9 +106,9 @@ async fn the_doctor_shows_a_skewed_clock() {
     let site = Site::start().await;
     let clock = |document: &Value| {
         let checks = document["checks"].as_array().unwrap().clone();
-        let found = checks.into_iter().find(|c| {
-            c["name"].as_str().unwrap().to_lowercase().contains("clock")
-        });
+        let found = checks
+            .into_iter()
+            .find(|c| c["name"].as_str().unwrap().to_lowercase().contains("clock"));
         found.unwrap_or_else(|| panic!("no check of the clock: {document:#}"))
     };
     let right = site.curfew().json(&["doctor"]).await.document();

@@ -23,7 +23,11 @@ async fn a_site_of_people_with_uuids_emails_and_odd_columns(plan: Plan) {
         .await;
     let document = site.curfew().done(&["users"]).await;
     let ana = of(&document, "ana@example.org");
-    assert_eq!(ana["id"], seeded.id("ana@example.org"), "the id as Django writes it");
+    assert_eq!(
+        ana["id"],
+        seeded.id("ana@example.org"),
+        "the id as Django writes it"
+    );
     assert_eq!(ana["state"], "active");
     assert_eq!(ana["evidence"], "last_activity");
     assert_eq!(ana["flagged"], true);
@@ -37,7 +41,10 @@ async fn a_site_of_people_with_uuids_emails_and_odd_columns(plan: Plan) {
     assert_eq!(names(&report), ["cem@example.org", "dee@example.org"]);
     assert_eq!(report["sessions_deleted"], 1);
     assert_eq!(report["users_marked"], 2);
-    let flagged = site.db.int("SELECT count(*) FROM people_person WHERE \"isOnline\"").await;
+    let flagged = site
+        .db
+        .int("SELECT count(*) FROM people_person WHERE \"isOnline\"")
+        .await;
     assert_eq!(flagged, 1);
     let out = site.curfew().done(&["logout", "ana@example.org"]).await;
     assert_eq!(out["outcome"], "signed_out");
@@ -52,7 +59,10 @@ async fn a_site_that_saves_on_every_request_tells_by_its_saves(plan: Plan) {
         .start()
         .await;
     let seeded = site
-        .seed(&[person("ana").login(90_000).session(90_000), person("ben").login(90_000).session(80_000)])
+        .seed(&[
+            person("ana").login(90_000).session(90_000),
+            person("ben").login(90_000).session(80_000),
+        ])
         .await;
     let curfew = site.configured(
         "[[site]]\nname = \"shop\"\nurl = \"{url}\"\narmed = true\n\
@@ -94,12 +104,18 @@ async fn unreadable_rows_are_counted_and_everything_else_works(plan: Plan) {
     }
     let document = site.curfew().done(&["users"]).await;
     let counts = &document["counts"];
-    assert_eq!((&counts["active"], &counts["overdue"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&counts["active"], &counts["overdue"]),
+        (&json!(1), &json!(1))
+    );
     // Which of the seven parse as an anonymous session is Django's affair; none is lost.
     let odd = counts["unreadable_sessions"].as_u64().unwrap()
         + counts["anonymous_sessions"].as_u64().unwrap();
     assert_eq!(odd, 7, "{counts}");
-    assert!(counts["unreadable_sessions"].as_u64().unwrap() >= 5, "{counts}");
+    assert!(
+        counts["unreadable_sessions"].as_u64().unwrap() >= 5,
+        "{counts}"
+    );
     let report = site.curfew().done(&["sweep"]).await;
     assert_eq!(names(&report), ["cem"]);
     assert_eq!(site.db.sessions().await, 8);
@@ -142,7 +158,9 @@ async fn a_table_that_the_admin_log_refers_to_is_the_one() {
     let decoy = "CREATE TABLE decoy (id bigint PRIMARY KEY, username varchar(80) UNIQUE, \
                  password varchar(128), last_login timestamptz, last_activity timestamptz)";
     site.db.execute(decoy).await;
-    site.db.execute("GRANT SELECT ON decoy TO curfew_guest").await;
+    site.db
+        .execute("GRANT SELECT ON decoy TO curfew_guest")
+        .await;
     assert_eq!(names(&site.curfew().done(&["users"]).await), ["ana"]);
 }
 
@@ -151,7 +169,9 @@ async fn configured_columns_win_over_discovered_ones() {
     let site = Site::start().await;
     site.seed(&[overdue("ana"), active("ben")]).await;
     site.db
-        .execute("ALTER TABLE accounts_customuser ADD COLUMN \"Zuletzt da\" timestamptz DEFAULT now()")
+        .execute(
+            "ALTER TABLE accounts_customuser ADD COLUMN \"Zuletzt da\" timestamptz DEFAULT now()",
+        )
         .await;
     let curfew = site.configured(
         "[[site]]\nname = \"shop\"\nurl = \"{url}\"\n[site.users]\n\

@@ -14,7 +14,10 @@ async fn a_deleted_session_row_signs_its_browser_out() {
 
         assert_eq!(signed_in.whoami().await.as_deref(), Some("ana"));
         assert_eq!(old.whoami().await.as_deref(), Some("ana"));
-        let delete = format!("DELETE FROM django_session WHERE session_key = '{}'", old.key());
+        let delete = format!(
+            "DELETE FROM django_session WHERE session_key = '{}'",
+            old.key()
+        );
         assert_eq!(site.db.execute(&delete).await, 1);
 
         assert_eq!(old.whoami().await, None);
@@ -39,7 +42,8 @@ async fn a_request_under_way_cannot_save_a_deleted_session() {
 #[tokio::test]
 async fn the_usual_task_signs_out_the_overdue() {
     let site = Site::start().await;
-    site.seed(&[overdue("ana"), crate::harness::idle("ben")]).await;
+    site.seed(&[overdue("ana"), crate::harness::idle("ben")])
+        .await;
     let said = site.manage(&["periodic_signout"]).await;
     assert_eq!(said.trim(), "1 signed out");
     assert_eq!(site.db.sessions().await, 1);

@@ -29,7 +29,11 @@ fn journal_file(curfew: &Curfew) -> PathBuf {
 async fn done() -> (Site, Curfew, Vec<String>) {
     let site = Site::start().await;
     let seeded = site
-        .seed(&[active("ana").session(60), overdue("cem"), overdue("dee").no_session()])
+        .seed(&[
+            active("ana").session(60),
+            overdue("cem"),
+            overdue("dee").no_session(),
+        ])
         .await;
     let curfew = site.curfew();
     curfew
@@ -49,8 +53,15 @@ async fn each_deed_is_told_before_and_after() {
     assert_eq!(entries.len(), 4, "{journal:#}");
     let word = |n: usize, key: &str| entries[n][key].as_str().unwrap().to_owned();
     // Newest first.
-    let deeds: Vec<_> = (0..4).map(|n| (word(n, "deed"), word(n, "phase"))).collect();
-    let expected = [("sweep", "outcome"), ("sweep", "intent"), ("logout", "outcome"), ("logout", "intent")];
+    let deeds: Vec<_> = (0..4)
+        .map(|n| (word(n, "deed"), word(n, "phase")))
+        .collect();
+    let expected = [
+        ("sweep", "outcome"),
+        ("sweep", "intent"),
+        ("logout", "outcome"),
+        ("logout", "intent"),
+    ];
     assert_eq!(deeds, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
     assert_eq!(word(0, "id"), word(1, "id"));
     assert_eq!(word(2, "id"), word(3, "id"));
@@ -65,7 +76,10 @@ async fn each_deed_is_told_before_and_after() {
     assert_eq!(entries[3]["users"][0]["username"], "ana");
     let mut marks: Vec<String> = keys.iter().map(|k| fingerprint(k)).collect();
     let told = entries[3]["users"][0]["sessions"].as_array().unwrap();
-    let mut told: Vec<String> = told.iter().map(|s| s.as_str().unwrap().to_owned()).collect();
+    let mut told: Vec<String> = told
+        .iter()
+        .map(|s| s.as_str().unwrap().to_owned())
+        .collect();
     (marks.sort(), told.sort());
     assert_eq!(told, marks);
     assert_eq!(entries[2]["sessions_deleted"], 2);
@@ -144,9 +158,15 @@ async fn the_intent_is_written_before_a_deed_that_then_fails() {
     let journal = curfew.done(&["journal"]).await;
     let entries = journal["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 4, "{journal:#}");
-    for (deed, who, pair) in [("logout", "ben", &entries[..2]), ("sweep", "ana", &entries[2..])] {
+    for (deed, who, pair) in [
+        ("logout", "ben", &entries[..2]),
+        ("sweep", "ana", &entries[2..]),
+    ] {
         let (outcome, intent) = (&pair[0], &pair[1]);
-        assert_eq!((&intent["phase"], &intent["deed"]), (&json!("intent"), &json!(deed)));
+        assert_eq!(
+            (&intent["phase"], &intent["deed"]),
+            (&json!("intent"), &json!(deed))
+        );
         assert_eq!(intent["users"][0]["username"], who);
         assert_eq!(outcome["phase"], "outcome");
         assert_ne!(outcome["verified"], true, "{outcome}");

@@ -37,7 +37,10 @@ async fn comes_back(site: &Site, name: &str, key: &str) -> bool {
 
 /// A crowd is swept while its people come back, from the last to the first and from the middle. Returns
 /// how many came back in time, and how many did not.
-async fn come_back_while_it_sweeps(site: Arc<Site>, keys: Arc<HashMap<String, String>>) -> (usize, usize) {
+async fn come_back_while_it_sweeps(
+    site: Arc<Site>,
+    keys: Arc<HashMap<String, String>>,
+) -> (usize, usize) {
     let over = Arc::new(AtomicBool::new(false));
     let returners: Vec<_> = (0..4)
         .map(|lane| {
@@ -62,7 +65,10 @@ async fn come_back_while_it_sweeps(site: Arc<Site>, keys: Arc<HashMap<String, St
     over.store(true, Ordering::Relaxed);
 
     let reported = sorted(&report["users"]);
-    let alive = site.db.texts("SELECT session_key FROM django_session").await;
+    let alive = site
+        .db
+        .texts("SELECT session_key FROM django_session")
+        .await;
     let flagged = site.flagged().await;
     let (mut stayed, mut late) = (0, 0);
     for lane in returners {
@@ -72,9 +78,18 @@ async fn come_back_while_it_sweeps(site: Arc<Site>, keys: Arc<HashMap<String, St
                 continue;
             }
             stayed += 1;
-            assert!(alive.contains(&keys[&who]), "{who} came back and was signed out");
-            assert!(flagged.contains(&who), "{who} came back and is marked as gone");
-            assert!(!reported.contains(&who), "{who} came back and is reported as signed out");
+            assert!(
+                alive.contains(&keys[&who]),
+                "{who} came back and was signed out"
+            );
+            assert!(
+                flagged.contains(&who),
+                "{who} came back and is marked as gone"
+            );
+            assert!(
+                !reported.contains(&who),
+                "{who} came back and is reported as signed out"
+            );
         }
     }
     assert_eq!(report["sessions_deleted"], CROWD - alive.len());
@@ -119,7 +134,14 @@ async fn a_person_who_browses_while_sweeps_go_on_stays_signed_in() {
         });
         // Overdue after a second: only the requests themselves keep ana in.
         let curfew = site.curfew();
-        let limits = ["sweep", "--force", "--idle-after", "1s", "--sign-out-after", "2s"];
+        let limits = [
+            "sweep",
+            "--force",
+            "--idle-after",
+            "1s",
+            "--sign-out-after",
+            "2s",
+        ];
         for round in 0..25 {
             site.seed(&[overdue(&name(round))]).await;
             let report = curfew.done(&limits).await;
@@ -149,13 +171,23 @@ async fn two_sweepers_at_once_report_each_deletion_once() {
         let flagged = site.flagged().await.len();
 
         let curfew = site.curfew();
-        let other = curfew.clone().env("CURFEW_STATE_DIR", &site.folder("other-state"));
+        let other = curfew
+            .clone()
+            .env("CURFEW_STATE_DIR", &site.folder("other-state"));
         let force = ["sweep", "--force"];
         let (one, two) = tokio::join!(curfew.done(&force), other.done(&force));
 
         let sum = |key: &str| one[key].as_u64().unwrap() + two[key].as_u64().unwrap();
-        assert_eq!(sum("sessions_deleted"), u64::try_from(sessions).unwrap(), "round {round}");
-        assert_eq!(sum("users_marked"), u64::try_from(flagged).unwrap(), "round {round}");
+        assert_eq!(
+            sum("sessions_deleted"),
+            u64::try_from(sessions).unwrap(),
+            "round {round}"
+        );
+        assert_eq!(
+            sum("users_marked"),
+            u64::try_from(flagged).unwrap(),
+            "round {round}"
+        );
         assert_eq!(site.db.sessions().await, 0);
         assert!(site.flagged().await.is_empty());
         let (counted, times) = tally(&[&one, &two]);
@@ -164,7 +196,10 @@ async fn two_sweepers_at_once_report_each_deletion_once() {
             let expected = [2, 1, 0, 1, 1][number % 5];
             assert_eq!(counted[&who], expected, "round {round}: sessions of {who}");
             // Who has one thing to lose is reported once. Two sessions may fall to two sweepers.
-            assert!(times[&who] == 1 || number % 5 == 0, "round {round}: {who} twice");
+            assert!(
+                times[&who] == 1 || number % 5 == 0,
+                "round {round}: {who} twice"
+            );
         }
     }
 }
@@ -184,7 +219,10 @@ fn tally(reports: &[&Value]) -> (BTreeMap<String, u64>, BTreeMap<String, u32>) {
 
 #[tokio::test]
 async fn a_request_under_way_at_its_logout_does_not_bring_the_session_back() {
-    for (django, engine) in [(Django::V42, Engine::Postgres), (Django::V52, Engine::Sqlite)] {
+    for (django, engine) in [
+        (Django::V42, Engine::Postgres),
+        (Django::V52, Engine::Sqlite),
+    ] {
         let site = Site::on(django, engine).start().await;
         let seeded: Seeded = site.seed(&[active("ana").no_session()]).await;
         let mut browser = site.sign_in("ana").await;
@@ -209,9 +247,11 @@ async fn a_request_let_go_during_the_verification_does_not_bring_the_session_bac
     let under_way = site.slow(&browser, "upload").await;
     let curfew = site.curfew();
     let logout = tokio::spawn(async move { curfew.done(&["logout", "ana"]).await });
-    crate::harness::until("the row is gone", std::time::Duration::from_secs(20), || async {
-        site.db.sessions().await == 0
-    })
+    crate::harness::until(
+        "the row is gone",
+        std::time::Duration::from_secs(20),
+        || async { site.db.sessions().await == 0 },
+    )
     .await;
     under_way.go().await;
     let report = logout.await.unwrap();

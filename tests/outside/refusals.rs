@@ -28,13 +28,19 @@ async fn refuse_all(curfew: &Curfew, key: &str, code: &str) {
         let plain = curfew.run(args).await;
         assert_eq!(plain.status, 3, "{args:?}: {plain:#?}");
         assert_eq!(plain.stdout, "", "{args:?}");
-        assert_eq!(plain.stderr.trim().lines().count(), 1, "{args:?}: {plain:#?}");
+        assert_eq!(
+            plain.stderr.trim().lines().count(),
+            1,
+            "{args:?}: {plain:#?}"
+        );
     }
 }
 
 async fn a_view_only_site_is_not_touched(plan: Plan) {
     let site = plan.start().await;
-    let seeded = site.seed(&[overdue("ana"), overdue("dee").no_session()]).await;
+    let seeded = site
+        .seed(&[overdue("ana"), overdue("dee").no_session()])
+        .await;
     let before = site.checksums().await;
     let curfew = site.configured(VIEW_ONLY);
     refuse_all(&curfew, &seeded.key("ana"), "view_only").await;
@@ -47,12 +53,16 @@ async fn a_view_only_site_is_not_touched(plan: Plan) {
 
 async fn without_a_journal_nothing_is_touched(plan: Plan) {
     let site = plan.start().await;
-    let seeded = site.seed(&[overdue("ana"), overdue("dee").no_session()]).await;
+    let seeded = site
+        .seed(&[overdue("ana"), overdue("dee").no_session()])
+        .await;
     let before = site.checksums().await;
     let file = site.folder("a-file");
     std::fs::write(&file, "in the way").unwrap();
     // A folder that not even root can make.
-    let curfew = site.curfew().env("CURFEW_STATE_DIR", &format!("{file}/state"));
+    let curfew = site
+        .curfew()
+        .env("CURFEW_STATE_DIR", &format!("{file}/state"));
     refuse_all(&curfew, &seeded.key("ana"), "journal").await;
     assert_eq!(curfew.done(&["users"]).await["counts"]["overdue"], 1);
     assert_eq!(site.checksums().await, before);
@@ -98,11 +108,18 @@ async fn a_sweep_of_most_people_wants_to_be_told_twice() {
         assert_eq!(ran.status, 3, "{ran:#?}");
         let (code, message) = ran.error();
         assert_eq!(code, "too_many");
-        assert!(message.contains("30") && message.contains("40"), "{message}");
+        assert!(
+            message.contains("30") && message.contains("40"),
+            "{message}"
+        );
         assert!(message.contains("--force"), "it says what to do: {message}");
         let preview = site.curfew().done(&["sweep", "--dry-run"]).await;
         assert_eq!(preview["users"].as_array().unwrap().len(), 30);
-        assert_ne!(preview["held"], Value::Null, "the preview says what will hold it");
+        assert_ne!(
+            preview["held"],
+            Value::Null,
+            "the preview says what will hold it"
+        );
         assert_eq!(site.checksums().await, before);
 
         let forced = site.curfew().done(&["sweep", "--force"]).await;
@@ -138,7 +155,10 @@ async fn those_whom_the_policy_exempts_are_skipped_and_named() {
     );
     let report = curfew.done(&["sweep"]).await;
     assert_eq!(crate::harness::names(&report), ["cem"]);
-    assert_eq!(crate::harness::sorted(&report["skipped"]), ["ana", "ben", "robot"]);
+    assert_eq!(
+        crate::harness::sorted(&report["skipped"]),
+        ["ana", "ben", "robot"]
+    );
     for skipped in report["skipped"].as_array().unwrap() {
         assert_ne!(skipped["why"], "", "{skipped}");
     }

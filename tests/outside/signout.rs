@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{
-    Plan, active, fingerprint, idle, listed, names, of, overdue, person,
-};
+use crate::harness::{Plan, active, fingerprint, idle, listed, names, of, overdue, person};
 
 crate::on_each_site! {
     a_logout_of_one_session_leaves_the_others
@@ -22,19 +20,27 @@ async fn a_logout_of_one_session_leaves_the_others(plan: Plan) {
     laptop.whoami().await;
 
     let mark = fingerprint(laptop.key());
-    let report = site.curfew().done(&["logout", "ana", "--session", &mark]).await;
+    let report = site
+        .curfew()
+        .done(&["logout", "ana", "--session", &mark])
+        .await;
 
     assert_eq!(report["outcome"], "signed_out");
     assert_eq!(report["sessions_deleted"], 1);
     assert_eq!(report["verified"], true);
-    assert_eq!(report["flag_cleared"], false, "ana is still here, with her phone");
+    assert_eq!(
+        report["flag_cleared"], false,
+        "ana is still here, with her phone"
+    );
     assert_eq!(phone.whoami().await.as_deref(), Some("ana"));
     assert_eq!(laptop.whoami().await, None);
 }
 
 async fn a_logout_of_a_user_ends_each_of_their_sessions_and_nobody_elses(plan: Plan) {
     let site = plan.start().await;
-    let seeded = site.seed(&[active("ana"), active("ben"), overdue("cem")]).await;
+    let seeded = site
+        .seed(&[active("ana"), active("ben"), overdue("cem")])
+        .await;
     let mut laptop = site.sign_in("ana").await;
     let mut other = site.sign_in("ben").await;
 
@@ -85,7 +91,10 @@ async fn a_sweep_signs_out_the_overdue_alone(plan: Plan) {
         assert!(names.iter().all(Option::is_none), "{gone}");
     }
     for here in ["ana", "ben", "eve", "gus"] {
-        assert_eq!(site.names(&seeded.keys(here)).await, [Some(here.to_owned())]);
+        assert_eq!(
+            site.names(&seeded.keys(here)).await,
+            [Some(here.to_owned())]
+        );
     }
     assert_eq!(site.flagged().await, listed(["ana", "ben", "eve", "gus"]));
 
@@ -106,8 +115,18 @@ async fn a_preview_touches_nothing(plan: Plan) {
     // Other limits, other people.
     let long = ["sweep", "--dry-run", "--sign-out-after", "3h"];
     assert_eq!(names(&site.curfew().done(&long).await), listed(["dee"]));
-    let short = ["sweep", "--dry-run", "--idle-after", "5s", "--sign-out-after", "10s"];
-    assert_eq!(names(&site.curfew().done(&short).await), listed(["ana", "cem", "dee"]));
+    let short = [
+        "sweep",
+        "--dry-run",
+        "--idle-after",
+        "5s",
+        "--sign-out-after",
+        "10s",
+    ];
+    assert_eq!(
+        names(&site.curfew().done(&short).await),
+        listed(["ana", "cem", "dee"])
+    );
 }
 
 async fn a_person_who_is_not_signed_in_is_nothing_to_do(plan: Plan) {

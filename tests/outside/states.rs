@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{
-    Plan, active, fingerprint, idle, listed, names, of, overdue, person, sorted,
-};
+use crate::harness::{Plan, active, fingerprint, idle, listed, names, of, overdue, person, sorted};
 
 const DAY: u32 = 86_400;
 
@@ -23,13 +21,19 @@ async fn everyone_is_shown_as_django_left_them(plan: Plan) {
         .seed(&[
             active("ana").staff(),
             idle("ben").session(50).superuser(),
-            overdue("cem").with("first_name", "Cem").with("last_name", "Öz"),
+            overdue("cem")
+                .with("first_name", "Cem")
+                .with("last_name", "Öz"),
             overdue("dee").no_session(),
             person("eve").login(3 * DAY).session(2 * DAY),
             person("fay").activity(5).session_with(gone.clone()),
             overdue("gus").unflagged().session_with(gone),
             person("hal"),
-            person("ivo").activity(5).flag().session(5).with("enabled", false),
+            person("ivo")
+                .activity(5)
+                .flag()
+                .session(5)
+                .with("enabled", false),
         ])
         .await;
     site.anonymous(3).await;
@@ -44,15 +48,24 @@ async fn everyone_is_shown_as_django_left_them(plan: Plan) {
     for (key, value) in expected.as_object().unwrap() {
         assert_eq!(&counts[key], value, "{key} of {counts}");
     }
-    assert_eq!(names(&document), listed(["ana", "ben", "cem", "dee", "eve", "gus", "ivo"]));
+    assert_eq!(
+        names(&document),
+        listed(["ana", "ben", "cem", "dee", "eve", "gus", "ivo"])
+    );
 
     let ana = of(&document, "ana");
     assert_eq!(ana["state"], "active");
     assert_eq!(ana["evidence"], "last_activity");
     assert_eq!(ana["id"], seeded.id("ana"));
     assert_eq!(ana["email"], "ana@example.org");
-    assert_eq!((&ana["staff"], &ana["superuser"]), (&json!(true), &json!(false)));
-    assert_eq!((&ana["flagged"], &ana["enabled"]), (&json!(true), &json!(true)));
+    assert_eq!(
+        (&ana["staff"], &ana["superuser"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(
+        (&ana["flagged"], &ana["enabled"]),
+        (&json!(true), &json!(true))
+    );
     let seconds = ana["idle_seconds"].as_u64().unwrap();
     assert!((30..60).contains(&seconds), "{seconds}");
 
@@ -81,7 +94,8 @@ async fn everyone_is_shown_as_django_left_them(plan: Plan) {
 
 async fn a_login_is_evidence_though_the_last_activity_is_days_old(plan: Plan) {
     let site = plan.start().await;
-    site.seed(&[person("ana").activity(3 * DAY).login(3 * DAY).flag()]).await;
+    site.seed(&[person("ana").activity(3 * DAY).login(3 * DAY).flag()])
+        .await;
     let mut browser = site.sign_in("ana").await;
 
     let document = site.curfew().done(&["users"]).await;
@@ -147,8 +161,13 @@ async fn each_kind_of_expiry_is_told_apart(plan: Plan) {
 
 async fn a_list_is_narrowed_sorted_and_cut(plan: Plan) {
     let site = plan.start().await;
-    site.seed(&[active("ana"), idle("ben"), idle("Bea").session(900), overdue("cem")])
-        .await;
+    site.seed(&[
+        active("ana"),
+        idle("ben"),
+        idle("Bea").session(900),
+        overdue("cem"),
+    ])
+    .await;
     let curfew = site.curfew();
     let idle = curfew.done(&["users", "--state", "idle"]).await;
     assert_eq!(names(&idle), listed(["Bea", "ben"]));

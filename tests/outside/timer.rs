@@ -20,7 +20,11 @@ async fn each_sweep_of_the_timer_is_one_line() {
         let site = Site::on(Django::V52, engine).start().await;
         site.seed(&[active("ana"), overdue("cem")]).await;
         let mut running = site.curfew().spawn(&["--json", "sweep", "--every", "1s"]);
-        assert_eq!(names(&next(&mut running).await), ["cem"], "the first is at once");
+        assert_eq!(
+            names(&next(&mut running).await),
+            ["cem"],
+            "the first is at once"
+        );
         assert_eq!(names(&next(&mut running).await), [""; 0]);
         site.seed(&[overdue("dee")]).await;
         let mut swept = next(&mut running).await;

@@ -11,7 +11,11 @@ async fn refused(curfew: &Curfew, args: &[&str]) -> (i32, String, String) {
     let plain = curfew.run(args).await;
     assert_eq!(plain.status, ran.status, "{args:?}");
     assert_eq!(plain.stdout, "", "{args:?}: errors are not answers");
-    assert_eq!(plain.stderr.trim().lines().count(), 1, "{args:?}: {plain:#?}");
+    assert_eq!(
+        plain.stderr.trim().lines().count(),
+        1,
+        "{args:?}: {plain:#?}"
+    );
     (ran.status, code, message)
 }
 
@@ -59,7 +63,13 @@ async fn a_sqlite_file_that_does_not_exist_is_an_error_and_never_a_new_file() {
     let (home, curfew) = nowhere();
     let path = home.path().join("typo.sqlite3");
     let url = format!("sqlite://{}", path.display());
-    for args in [&["users"][..], &["sweep"], &["sweep", "--dry-run"], &["logout", "ana"], &["sessions", "ana"]] {
+    for args in [
+        &["users"][..],
+        &["sweep"],
+        &["sweep", "--dry-run"],
+        &["logout", "ana"],
+        &["sessions", "ana"],
+    ] {
         let (status, _, message) = refused(&curfew.clone().site(&url), args).await;
         assert_eq!(status, 1, "{args:?}: {message}");
         assert!(message.contains("typo.sqlite3"), "{message}");
@@ -69,13 +79,20 @@ async fn a_sqlite_file_that_does_not_exist_is_an_error_and_never_a_new_file() {
     assert_eq!(doctor.status, 1, "{doctor:#?}");
     assert!(!path.exists(), "doctor made a file");
 
-    for (name, content) in [("empty.sqlite3", ""), ("text.sqlite3", "this is not a database at all")] {
+    for (name, content) in [
+        ("empty.sqlite3", ""),
+        ("text.sqlite3", "this is not a database at all"),
+    ] {
         let path = home.path().join(name);
         std::fs::write(&path, content).unwrap();
         let url = format!("sqlite://{}", path.display());
         let (status, code, message) = refused(&curfew.clone().site(&url), &["users"]).await;
         assert_eq!(status, 1, "{code}: {message}");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), content, "{name} is as it was");
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            content,
+            "{name} is as it was"
+        );
     }
 }
 
@@ -89,7 +106,11 @@ async fn who_or_what_does_not_exist_is_said_by_name() {
         (&["sessions", "bob"], "no_user", "bob"),
         (&["logout", "id:999"], "no_user", "999"),
         (&["logout", "id:not-a-number"], "no_user", "not-a-number"),
-        (&["logout", "ana", "--session", "000000000000"], "no_session", "000000000000"),
+        (
+            &["logout", "ana", "--session", "000000000000"],
+            "no_session",
+            "000000000000",
+        ),
     ] {
         let (status, found, message) = refused(&curfew, args).await;
         assert_eq!((status, found.as_str()), (1, code), "{args:?}: {message}");
@@ -104,9 +125,18 @@ async fn a_configuration_with_a_mistake_names_the_place() {
     for (toml, word) in [
         ("[[site]\nname = 1", "config.toml"),
         ("[[site]]\nname = \"shop\"\n", "url"),
-        ("[[site]]\nname = \"shop\"\nurl = \"{url}\"\n[site.policy]\nidle_after = \"soon\"\n", "idle_after"),
-        ("[[site]]\nname = \"shop\"\nurl = \"{url}\"\n[site.policy]\nidel_after = \"5m\"\n", "idel_after"),
-        ("[[site]]\nname = \"shop\"\nurl = \"{url}\"\n[site.policy]\nmax_share = 7\n", "max_share"),
+        (
+            "[[site]]\nname = \"shop\"\nurl = \"{url}\"\n[site.policy]\nidle_after = \"soon\"\n",
+            "line 5",
+        ),
+        (
+            "[[site]]\nname = \"shop\"\nurl = \"{url}\"\n[site.policy]\nidel_after = \"5m\"\n",
+            "idel_after",
+        ),
+        (
+            "[[site]]\nname = \"shop\"\nurl = \"{url}\"\n[site.policy]\nmax_share = 7\n",
+            "max_share",
+        ),
     ] {
         let curfew = site.configured(toml);
         let (status, code, message) = refused(&curfew, &["users"]).await;
@@ -127,14 +157,23 @@ async fn sites_are_named_by_option_variable_or_alone() {
     let curfew = one.configured(&config);
     let (status, code, message) = refused(&curfew, &["users"]).await;
     assert_eq!((status, code.as_str()), (2, "no_site"));
-    assert!(message.contains("one") && message.contains("two"), "it names them: {message}");
+    assert!(
+        message.contains("one") && message.contains("two"),
+        "it names them: {message}"
+    );
 
     let named = |document: Value| crate::harness::names(&document).remove(0);
     assert_eq!(named(curfew.done(&["--site", "one", "users"]).await), "ana");
-    assert_eq!(named(curfew.clone().site("two").done(&["users"]).await), "ben");
+    assert_eq!(
+        named(curfew.clone().site("two").done(&["users"]).await),
+        "ben"
+    );
     let both = curfew.clone().site("two");
     assert_eq!(named(both.done(&["--site", "one", "users"]).await), "ana");
-    assert_eq!(named(curfew.done(&["--site", &two.db.url(), "users"]).await), "ben");
+    assert_eq!(
+        named(curfew.done(&["--site", &two.db.url(), "users"]).await),
+        "ben"
+    );
 }
 
 #[tokio::test]
@@ -145,8 +184,14 @@ async fn the_doctor_looks_at_each_step() {
     let checks = document["checks"].as_array().unwrap();
     assert!(checks.len() >= 5, "{document:#}");
     for check in checks {
-        assert!(check["name"].is_string() && check["detail"].is_string(), "{check}");
-        assert!(check["fix"].is_string() || check["fix"].is_null(), "{check}");
+        assert!(
+            check["name"].is_string() && check["detail"].is_string(),
+            "{check}"
+        );
+        assert!(
+            check["fix"].is_string() || check["fix"].is_null(),
+            "{check}"
+        );
     }
     let text = document.to_string();
     for word in ["django_session", "accounts_customuser", "last_activity"] {
@@ -154,14 +199,23 @@ async fn the_doctor_looks_at_each_step() {
     }
 
     // A role that may look and not touch: the doctor sees it, and says what to grant.
-    site.db.execute("REVOKE DELETE ON django_session FROM curfew_guest").await;
+    site.db
+        .execute("REVOKE DELETE ON django_session FROM curfew_guest")
+        .await;
     let ran = site.curfew().json(&["doctor"]).await;
     let document = ran.document();
-    let bad = document["checks"].as_array().unwrap().iter().find(|c| c["ok"] == false);
+    let bad = document["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|c| c["ok"] == false);
     let bad = bad.unwrap_or_else(|| panic!("{document:#}"));
     let fix = bad["fix"].as_str().unwrap();
     assert!(fix.to_uppercase().contains("GRANT"), "{bad:#}");
-    assert_eq!(ran.status, 1, "a check that fails is a status that scripts see");
+    assert_eq!(
+        ran.status, 1,
+        "a check that fails is a status that scripts see"
+    );
 }
 
 #[tokio::test]
@@ -178,20 +232,37 @@ async fn completions_and_manual_pages_cover_each_command() {
     let page = curfew.run(&["man"]).await;
     assert_eq!(page.status, 0);
     assert!(page.stdout.contains(".TH"), "it is roff");
-    for command in ["users", "sessions", "logout", "sweep", "journal", "doctor", "demo"] {
+    for command in [
+        "users", "sessions", "logout", "sweep", "journal", "doctor", "demo",
+    ] {
         assert!(page.stdout.contains(command), "{command}");
         let help = curfew.run(&[command, "--help"]).await;
         assert_eq!(help.status, 0);
-        assert!(help.stdout.contains("Usage:") && help.stderr.is_empty(), "{command}");
+        assert!(
+            help.stdout.contains("Usage:") && help.stderr.is_empty(),
+            "{command}"
+        );
     }
-    assert!(curfew.run(&["--version"]).await.stdout.starts_with("curfew "));
+    assert!(
+        curfew
+            .run(&["--version"])
+            .await
+            .stdout
+            .starts_with("curfew ")
+    );
 }
 
 #[tokio::test]
 async fn a_table_for_people_has_no_colours_when_it_is_no_terminal() {
     let site = Site::start().await;
     site.seed(&[active("ana")]).await;
-    for args in [&["users"][..], &["sessions", "ana"], &["doctor"], &["sweep"], &["journal"]] {
+    for args in [
+        &["users"][..],
+        &["sessions", "ana"],
+        &["doctor"],
+        &["sweep"],
+        &["journal"],
+    ] {
         let ran = site.curfew().run(args).await;
         assert_eq!(ran.status, 0, "{args:?}: {ran:#?}");
         assert!(!ran.stdout.is_empty(), "{args:?}");

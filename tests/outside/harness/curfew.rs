@@ -73,7 +73,10 @@ impl Curfew {
         command
             .args(args)
             .env_clear()
-            .env("PATH", std::env::var("PATH").unwrap_or_default())
+            .envs(
+                std::env::vars()
+                    .filter(|(name, _)| ["PATH", "CURFEW_TEST_RUN"].contains(&name.as_str())),
+            )
             .envs(self.environment.iter().map(|(n, v)| (n, v)))
             .current_dir(&self.home)
             .stdin(Stdio::null())
@@ -86,7 +89,9 @@ impl Curfew {
     /// Runs it to its end.
     pub async fn run(&self, args: &[&str]) -> Ran {
         let output = tokio::time::timeout(Duration::from_secs(90), self.command(args).output());
-        let output = output.await.unwrap_or_else(|_| panic!("curfew {args:?} hangs"));
+        let output = output
+            .await
+            .unwrap_or_else(|_| panic!("curfew {args:?} hangs"));
         let output = output.unwrap();
         let ran = Ran {
             status: output.status.code().unwrap_or(-1),
@@ -94,8 +99,14 @@ impl Curfew {
             stderr: String::from_utf8(output.stderr).unwrap(),
         };
         for secret in &self.secrets {
-            assert!(!ran.stdout.contains(secret), "{args:?}: a secret on standard output");
-            assert!(!ran.stderr.contains(secret), "{args:?}: a secret on standard error");
+            assert!(
+                !ran.stdout.contains(secret),
+                "{args:?}: a secret on standard output"
+            );
+            assert!(
+                !ran.stderr.contains(secret),
+                "{args:?}: a secret on standard error"
+            );
         }
         ran
     }

@@ -23,7 +23,8 @@ pub enum Engine {
 /// The words of the pair that Curfew signs in to PostgreSQL with. The password is a canary: no output may
 /// hold it.
 pub const ROLE: &str = "curfew_guest";
-pub static PASSWORD: LazyLock<String> = LazyLock::new(|| format!("canary-{:016x}", super::site::chance()));
+pub static PASSWORD: LazyLock<String> =
+    LazyLock::new(|| format!("canary-{:016x}", super::site::chance()));
 
 pub enum Database {
     Postgres {
@@ -58,10 +59,7 @@ impl Database {
             Engine::Sqlite => {
                 let path = dir.join("site.sqlite3");
                 std::fs::copy(template, &path).unwrap();
-                let url = format!("sqlite://{}", path.display());
-                let options = SqlitePoolOptions::new().max_connections(2);
-                let pool = options.connect_lazy(&url).unwrap();
-                Self::Sqlite { path, pool }
+                sqlite(&path)
             }
             Engine::Postgres => {
                 let name = format!("site_{:016x}", super::site::chance());
@@ -115,12 +113,16 @@ impl Database {
     pub async fn execute(&self, sql: &str) -> u64 {
         let safe = AssertSqlSafe(sql.to_owned());
         match self {
-            Self::Postgres { pool, .. } => {
-                sqlx::query(safe).execute(pool).await.unwrap().rows_affected()
-            }
-            Self::Sqlite { pool, .. } => {
-                sqlx::query(safe).execute(pool).await.unwrap().rows_affected()
-            }
+            Self::Postgres { pool, .. } => sqlx::query(safe)
+                .execute(pool)
+                .await
+                .unwrap()
+                .rows_affected(),
+            Self::Sqlite { pool, .. } => sqlx::query(safe)
+                .execute(pool)
+                .await
+                .unwrap()
+                .rows_affected(),
         }
     }
 
@@ -153,7 +155,10 @@ impl Database {
             panic!("only PostgreSQL refuses");
         };
         let open = !refuse;
-        admin(&format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {open}")).await;
+        admin(&format!(
+            "ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {open}"
+        ))
+        .await;
         if refuse {
             admin(&format!(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
@@ -178,6 +183,16 @@ impl Drop for Database {
     }
 }
 
+/// A SQLite file that is there already, or will be.
+pub fn sqlite(path: &Path) -> Database {
+    let url = format!("sqlite://{}", path.display());
+    let options = SqlitePoolOptions::new().max_connections(2);
+    Database::Sqlite {
+        path: path.to_owned(),
+        pool: options.connect_lazy(&url).unwrap(),
+    }
+}
+
 fn admin_url() -> Url {
     Url::parse(&setting("CURFEW_TEST_POSTGRES")).unwrap()
 }
@@ -196,12 +211,7 @@ async fn make_template(django: Django, engine: Engine, users: &'static str) -> S
     match engine {
         Engine::Sqlite => {
             let path = SCRATCH.path().join(name);
-            let pool = SqlitePool::connect_lazy("sqlite::memory:").unwrap();
-            let database = Database::Sqlite { path, pool };
-            django.manage(users, &database, &["migrate", "-v0"]).await;
-            let Database::Sqlite { path, .. } = &database else {
-                unreachable!()
-            };
+            django.manage(users, &sqlite(&path), &["migrate", "-v0"]).await;
             path.display().to_string()
         }
         Engine::Postgres => {
@@ -244,7 +254,9 @@ fn rights(users: &str) -> Vec<String> {
         "accounts" => rights.push(format!(
             "GRANT UPDATE (\"isCurrentlyActive\") ON accounts_customuser TO {ROLE}"
         )),
-        "people" => rights.push(format!("GRANT UPDATE (\"isOnline\") ON people_person TO {ROLE}")),
+        "people" => rights.push(format!(
+            "GRANT UPDATE (\"isOnline\") ON people_person TO {ROLE}"
+        )),
         _ => {}
     }
     rights

@@ -4,19 +4,23 @@
 mod browser;
 mod curfew;
 mod database;
+mod desktop;
 mod environment;
 mod people;
 mod process;
 mod reading;
 mod site;
+mod window;
 
 pub use browser::Browser;
 pub use curfew::{Curfew, Ran, Running};
-pub use database::Engine;
+pub use database::{Engine, sqlite};
+pub use desktop::Notices;
 pub use environment::setting;
 pub use people::{Person, active, idle, overdue, person};
 pub use reading::{fingerprint, listed, names, of, sorted};
 pub use site::{Django, Plan, Seeded, Site};
+pub use window::{Opening, SOON, Window};
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -27,7 +27,11 @@ pub fn overdue(username: &str) -> Person {
 
 fn here(username: &str, ago: u32) -> Person {
     let since = ago + 3600;
-    person(username).activity(ago).login(since).flag().session(since)
+    person(username)
+        .activity(ago)
+        .login(since)
+        .flag()
+        .session(since)
 }
 
 impl Person {

@@ -47,14 +47,27 @@ impl Django {
 
     /// Runs a management command to its end and returns what it printed.
     pub async fn manage(self, users: &str, database: &Database, args: &[&str]) -> String {
+        self.manage_with(users, database, "not yet chosen", args).await
+    }
+
+    pub async fn manage_with(
+        self,
+        users: &str,
+        database: &Database,
+        secret_key: &str,
+        args: &[&str],
+    ) -> String {
         let mut command = self.command("manage.py", users, database);
-        command.args(args);
+        command.args(args).env("SITE_SECRET_KEY", secret_key);
         run_to_end(command).await
     }
 }
 
 async fn run_to_end(command: Command) -> String {
-    let ran = tokio::process::Command::from(command).output().await.unwrap();
+    let ran = tokio::process::Command::from(command)
+        .output()
+        .await
+        .unwrap();
     let words = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "manage.py failed: {words}");
     String::from_utf8(ran.stdout).unwrap()
@@ -106,7 +119,8 @@ impl Site {
 
     /// Sessions of visitors that have not signed in.
     pub async fn anonymous(&self, count: u32) {
-        self.ask(json!({"do": "seed", "people": [], "anonymous": count})).await;
+        self.ask(json!({"do": "seed", "people": [], "anonymous": count}))
+            .await;
     }
 
     /// The names of those that the site itself has down as here, sorted. Custom users alone.
@@ -140,10 +154,14 @@ impl Site {
         let path = format!("slow?name={name}");
         let answer = tokio::spawn(async move { browser.get(&path).await });
         let loaded = self.hold.join(format!("{name}.under-way"));
-        until("the slow request is under way", Duration::from_secs(20), || {
-            let there = loaded.exists();
-            async move { there }
-        })
+        until(
+            "the slow request is under way",
+            Duration::from_secs(20),
+            || {
+                let there = loaded.exists();
+                async move { there }
+            },
+        )
         .await;
         let go = self.hold.join(format!("{name}.go"));
         UnderWay { answer, go }
@@ -155,9 +173,9 @@ impl Site {
     }
 
     pub async fn manage(&self, args: &[&str]) -> String {
-        let mut command = self.django.command("manage.py", self.users, &self.db);
-        command.args(args).env("SITE_SECRET_KEY", &self.secret_key);
-        run_to_end(command).await
+        self.django
+            .manage_with(self.users, &self.db, &self.secret_key, args)
+            .await
     }
 
     /// The command line, pointed at this site, with folders of its own.
@@ -267,7 +285,9 @@ impl Seeded {
 
     pub fn keys(&self, username: &str) -> Vec<String> {
         let keys = self.0[username]["keys"].as_array().unwrap();
-        keys.iter().map(|k| k.as_str().unwrap().to_owned()).collect()
+        keys.iter()
+            .map(|k| k.as_str().unwrap().to_owned())
+            .collect()
     }
 
     pub fn key(&self, username: &str) -> String {
@@ -281,10 +301,7 @@ fn http() -> reqwest::Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
     let builder = reqwest::Client::builder().no_proxy();
-    builder
-        .timeout(Duration::from_secs(70))
-        .build()
-        .unwrap()
+    builder.timeout(Duration::from_secs(70)).build().unwrap()
 }
 
 /// A number that no other test has.
