@@ -19,6 +19,7 @@ const SLOWEST: Duration = Duration::from_secs(30);
 
 /// The running loop of one site.
 pub struct Watch {
+    site: Arc<Site>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -29,9 +30,9 @@ pub fn start(site: Arc<Site>) -> Watch {
     let mut tasks = vec![tokio::spawn(run(site.clone(), stop.clone()))];
     let url = site.config().health_url.clone();
     if let Some(url) = url {
-        tasks.push(tokio::spawn(watch_health(site, url, stop.clone())));
+        tasks.push(tokio::spawn(watch_health(site.clone(), url, stop.clone())));
     }
-    Watch { stop, tasks }
+    Watch { site, stop, tasks }
 }
 
 impl Watch {
@@ -41,6 +42,7 @@ impl Watch {
         for task in self.tasks {
             let _ = tokio::time::timeout(Duration::from_secs(2), task).await;
         }
+        self.site.close().await;
     }
 }
 

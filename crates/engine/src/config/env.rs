@@ -17,6 +17,8 @@ pub struct Env {
     pub site: Option<String>,
     /// `CURFEW_SECRET_KEY`.
     pub secret_key: Option<SecretString>,
+    /// Further lines of it: SECRET_KEY_FALLBACKS.
+    pub secret_key_fallbacks: Vec<SecretString>,
 }
 
 impl Env {
@@ -36,6 +38,9 @@ impl Env {
                     format!("there is no home directory to keep files in; set {variable}"),
                 )),
             };
+        let (secret_key, secret_key_fallbacks) = text("CURFEW_SECRET_KEY")
+            .and_then(|text| crate::secrets::split(&text))
+            .map_or((None, Vec::new()), |(key, rest)| (Some(key), rest));
         Ok(Self {
             config_dir: match dir("CURFEW_CONFIG_DIR") {
                 Some(dir) => dir,
@@ -49,7 +54,8 @@ impl Env {
                 )?,
             },
             site: text("CURFEW_SITE"),
-            secret_key: text("CURFEW_SECRET_KEY").map(SecretString::from),
+            secret_key,
+            secret_key_fallbacks,
         })
     }
 }

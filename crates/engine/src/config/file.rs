@@ -19,6 +19,7 @@ pub struct Config {
     pub sites: Vec<SiteConfig>,
     env_site: Option<String>,
     env_secret_key: Option<SecretString>,
+    env_fallbacks: Vec<SecretString>,
 }
 
 #[derive(Deserialize, Default)]
@@ -100,6 +101,7 @@ impl Config {
             sites,
             env_site: env.site.clone(),
             env_secret_key: env.secret_key.clone(),
+            env_fallbacks: env.secret_key_fallbacks.clone(),
         })
     }
 
@@ -149,6 +151,7 @@ impl Config {
         };
         if let Some(key) = &self.env_secret_key {
             site.secret_key = Some(key.clone());
+            site.secret_key_fallbacks = self.env_fallbacks.clone();
         }
         Ok(site)
     }

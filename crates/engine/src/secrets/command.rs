@@ -1,5 +1,5 @@
 //! A secret from a command of the configuration, such as `pass show shop/db`.
-//! Invariant: of what the command prints only the first line is read, and nothing of it is shown.
+//! Invariant: nothing of what the command prints is shown.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,16 +13,31 @@ use crate::error::{Code, Error, Result};
 
 const LIMIT: Duration = Duration::from_secs(10);
 const LONGEST: u64 = 64 * 1024;
+const FALLBACKS: usize = 15;
 
 /// Runs a command in the shell, and gives the first line that it prints, trimmed. `name` is its key in the configuration.
 ///
 /// # Errors
 /// `Code::Config` where it does not start, fails, prints nothing, or takes longer than 10 s.
 pub(super) async fn run(name: &str, command: &str) -> Result<SecretString> {
+    run_within(LIMIT, name, command)
+        .await
+        .map(|(first, _)| first)
+}
+
+/// As [`run`], with the further lines, up to fifteen: fallbacks of the first.
+pub(super) async fn run_lines(
+    name: &str,
+    command: &str,
+) -> Result<(SecretString, Vec<SecretString>)> {
     run_within(LIMIT, name, command).await
 }
 
-pub(super) async fn run_within(limit: Duration, name: &str, command: &str) -> Result<SecretString> {
+pub(super) async fn run_within(
+    limit: Duration,
+    name: &str,
+    command: &str,
+) -> Result<(SecretString, Vec<SecretString>)> {
     let failed = |how: String| {
         Error::new(
             Code::Config,
@@ -54,19 +69,26 @@ pub(super) async fn run_within(limit: Duration, name: &str, command: &str) -> Re
         if !status.success() {
             return Err(failed(format!("failed ({status})")));
         }
-        let line = printed.split(|b| *b == b'\n').next().unwrap_or_default();
-        let line = std::str::from_utf8(line)
-            .map_err(|_| failed("printed what is not UTF-8".into()))?
-            .trim();
-        match line.is_empty() {
-            true => Err(failed("printed nothing on its first line".into())),
-            false => Ok(SecretString::from(line)),
-        }
+        let text = std::str::from_utf8(&printed)
+            .map_err(|_| failed("printed what is not UTF-8".into()))?;
+        split(text).ok_or_else(|| failed("printed nothing on its first line".into()))
     };
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
         let limit = limit.as_secs();
         Err(failed(format!("took longer than {limit} s")))
     })
+}
+
+/// The first line, and what follows it: a key and its fallbacks, one a line.
+pub(crate) fn split(text: &str) -> Option<(SecretString, Vec<SecretString>)> {
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.next().filter(|line| !line.is_empty())?;
+    let rest = lines
+        .filter(|line| !line.is_empty())
+        .take(FALLBACKS)
+        .map(SecretString::from)
+        .collect();
+    Some((SecretString::from(first), rest))
 }
 
 #[cfg(unix)]

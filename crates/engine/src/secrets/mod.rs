@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 use crate::config::{Backend, SiteConfig, WebhookConfig};
 use crate::error::{Code, Error, Result};
+pub(crate) use command::split;
 use keychain::Item;
 
 /// Finds the password and the SECRET_KEY of a site, and puts them into its configuration. What is found nowhere stays
@@ -23,10 +24,13 @@ pub async fn complete(config: &mut SiteConfig) -> Result<()> {
         config.address = config.address.with_password(&password);
     }
     if config.secret_key.is_none() {
-        config.secret_key = match &config.secret_key_command {
-            Some(command) => Some(command::run("secret_key_command", command).await?),
-            None => keychain.get(&config.name, Item::SecretKey).await,
-        };
+        if let Some(command) = &config.secret_key_command {
+            let (key, fallbacks) = command::run_lines("secret_key_command", command).await?;
+            config.secret_key = Some(key);
+            config.secret_key_fallbacks = fallbacks;
+        } else {
+            config.secret_key = keychain.get(&config.name, Item::SecretKey).await;
+        }
     }
     Ok(())
 }

@@ -122,10 +122,8 @@ impl Site {
             (roster.revision(), roster.counts())
         };
         self.emit(Event::Looked { revision, counts });
-        if !crossed.came_back.is_empty() {
-            self.emit(Event::CameBack {
-                ids: crossed.came_back.into_iter().take(IDS).collect(),
-            });
+        for ids in crossed.came_back.chunks(IDS) {
+            self.emit(Event::CameBack { ids: ids.to_vec() });
         }
         if !crossed.went_idle.is_empty() {
             let mut people = crossed.went_idle;

@@ -13,6 +13,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
@@ -35,6 +37,9 @@ use link::Line;
 
 /// Events kept for a listener that is slow; beyond, it hears that it missed some and asks again.
 const EVENTS: usize = 256;
+
+/// How long a webhook's last message may take when Curfew ends.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// One open site. Always behind an `Arc`; every method may be called from any task.
 pub struct Site {
@@ -361,6 +366,13 @@ impl Site {
     pub fn set_notices(&self, rules: NoticeRules) {
         self.configure(|c| c.notices = rules);
         self.changed();
+    }
+
+    /// Gives what is still to be told a few seconds, and lets the site go.
+    pub async fn close(&self) {
+        if let Some(webhook) = &self.webhook {
+            webhook.stop(FAREWELL).await;
+        }
     }
 
     fn changed(&self) {

@@ -11,8 +11,6 @@ use crate::view::{Skipped, State, SweepReason, SweepUser};
 
 /// Below this many people no share is unusual.
 const FEW: usize = 20;
-/// As many refused signatures with none verified are no accident.
-const DOUBTFUL: u32 = 5;
 
 /// One person that a sweep takes.
 #[derive(Debug, Clone)]
@@ -52,7 +50,7 @@ pub struct Plan {
 /// Makes the plan, longest idle first.
 pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> Result<Plan> {
     let (verified, refused) = roster.signatures();
-    if verified == 0 && refused >= DOUBTFUL {
+    if verified == 0 && refused > 0 {
         return Err(Error::new(
             Code::KeyDoubtful,
             format!(
