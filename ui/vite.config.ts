@@ -26,5 +26,6 @@ export default defineConfig(({ mode }) => ({
     setupFiles: ["tests/setup.ts"],
     pool: "forks",
     maxWorkers: 2,
+    testTimeout: 30_000,
   },
 }));

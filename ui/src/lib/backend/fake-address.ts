@@ -1,5 +1,6 @@
 // A fake site out of a browser's address: ?users=10000&state=offline. It lives in real time.
-import { Fake, type FakeOptions } from "./fake";
+import { Fake } from "./fake";
+import type { FakeOptions } from "./fake-site";
 import type { Outcome } from "./types";
 
 export function fakeOfAddress(asked: URLSearchParams): Fake {

@@ -43,6 +43,7 @@ export class Selection {
   reset(): void {
     this.cursor = -1;
     this.cursorId = null;
+    this.anchor = -1;
     this.open = null;
     this.marked.clear();
   }

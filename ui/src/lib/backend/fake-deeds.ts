@@ -1,0 +1,127 @@
+// What is done on the fake site: logouts, sweeps, and the lines of its journal about them.
+import type { FakeSite } from "./fake-site";
+import type { Somebody } from "./population";
+import { type Entry, Failure, type LogoutReport, type Outcome, type SweepReport } from "./types";
+
+export function logOut(site: FakeSite, one: Somebody, fingerprint: string | null): LogoutReport {
+  const gone = one.sessions.filter((s) => fingerprint === null || s.fingerprint === fingerprint);
+  if (fingerprint !== null && gone.length === 0) {
+    throw new Failure("no_session", `${one.username} has no session ${fingerprint}.`);
+  }
+  const outcome = gone.length === 0 ? "nothing_to_do" : site.outcome;
+  const verified = outcome === "signed_out" || outcome === "nothing_to_do";
+  if (verified) one.sessions = one.sessions.filter((s) => !gone.includes(s));
+  const left = one.sessions.length;
+  if (verified && left === 0) {
+    one.flagged = false;
+    site.population.people = site.population.people.filter((p) => p !== one);
+    site.population.away.push(one);
+  }
+  const words: Record<Outcome, string> = {
+    signed_out: "signed out, verified",
+    nothing_to_do: "nothing to do: no session left",
+    unverified: "not verified: the cache did not answer",
+    partial: "partly done: one session came back twice",
+    not_possible: "not possible: this session engine leaves nothing on the server to delete",
+  };
+  const done = outcome === "not_possible" ? 0 : gone.length;
+  return {
+    user: site.row(one),
+    sessions_deleted: done,
+    outcome,
+    verified,
+    flag_cleared: left === 0,
+    detail: words[outcome],
+  };
+}
+
+export function write(
+  site: FakeSite,
+  deed: Entry["deed"],
+  users: Entry["users"],
+  reason: string | null,
+  outcome: string,
+  deleted: number,
+  marked: number,
+): void {
+  const seq = (site.entries[0]?.seq ?? 0) + 1;
+  const base = {
+    operator: "mira@ops-laptop",
+    site: site.view().name,
+    deed,
+    id: `d${seq}`,
+    users,
+    reason,
+    prev: "",
+    hash: "",
+  };
+  site.entries.unshift({ ...base, seq, at: site.stamp(site.now), phase: "intent" });
+  const after = { outcome, users_marked: marked, sessions_deleted: deleted, verified: true };
+  site.entries.unshift({
+    ...base,
+    seq: seq + 1,
+    at: site.stamp(site.now + 1),
+    phase: "outcome",
+    ...after,
+  });
+}
+
+export function plan(site: FakeSite, dry: boolean): SweepReport {
+  const due = site.population.people.filter((p) =>
+    ["overdue", "stale"].includes(site.population.state(p, site.now, site.policy)),
+  );
+  const taken = due.filter((p) => !site.exempt(p));
+  const overdue = taken.filter((p) => p.sessions.length > 0);
+  const here = site.population.counts(site.now, site.policy).signed_in;
+  const many = overdue.length > 20 && overdue.length > here * (site.policy.max_share ?? 1);
+  return {
+    site: site.view().name,
+    dry_run: dry,
+    at: site.stamp(site.now),
+    cutoff: site.stamp(site.now - site.policy.sign_out_after),
+    users: taken.map((p) => ({
+      id: p.id,
+      username: p.username,
+      idle_seconds: p.seen === null ? null : Math.round(site.now - p.seen),
+      reason: p.sessions.length > 0 ? "overdue" : "stale",
+      sessions: p.sessions.length,
+    })),
+    users_marked: taken.filter((p) => p.flagged).length,
+    sessions_deleted: taken.reduce((n, p) => n + p.sessions.length, 0),
+    skipped: due
+      .filter((p) => site.exempt(p))
+      .map((p) => ({ username: p.username, why: `exempt: ${site.exempt(p)}` })),
+    verified: true,
+    held: many ? `${overdue.length} of ${here} people signed in would be signed out, more than half.` : null,
+  };
+}
+
+export function sweepNow(site: FakeSite, force: boolean): SweepReport {
+  const due = plan(site, false);
+  if (due.held && !force) throw new Failure("too_many", due.held);
+  const gone = new Set(due.users.map((u) => u.id));
+  site.population.away.push(...site.population.people.filter((p) => gone.has(p.id)));
+  site.population.people = site.population.people.filter((p) => !gone.has(p.id));
+  site.samples.sweeps.push({ at: site.now, people: due.users.length });
+  site.last = {
+    at: site.stamp(site.now),
+    people: due.users.length,
+    sessions: due.sessions_deleted,
+    marked: due.users_marked,
+    skipped: due.skipped.length,
+    verified: true,
+    held: null,
+  };
+  write(
+    site,
+    "sweep",
+    due.users.map((u) => ({ ...u, sessions: [] })),
+    null,
+    "verified",
+    due.sessions_deleted,
+    due.users_marked,
+  );
+  site.tell({ kind: "swept", summary: site.last });
+  site.moved();
+  return due;
+}

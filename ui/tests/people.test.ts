@@ -1,0 +1,122 @@
+// The pages behind the table: what is asked, how often, and what moves when.
+import { describe, expect, it, vi } from "vitest";
+import { Fake } from "../src/lib/backend/fake";
+import { PAGE, People } from "../src/lib/state/people.svelte";
+import { settle } from "./window";
+
+async function loaded(users = 1000) {
+  const fake = new Fake({ users });
+  const people = new People(fake);
+  people.refresh();
+  await settle();
+  return { fake, people };
+}
+const asked = (fake: Fake) => fake.asked.filter((a) => a.what === "users");
+const ids = (people: People, n = 10) => Array.from({ length: n }, (_, i) => people.row(i)?.id);
+
+describe("pages", () => {
+  it("asks for the page in sight, and for no more", async () => {
+    const { fake, people } = await loaded();
+    expect(asked(fake)).toHaveLength(1);
+    people.want(480, 520);
+    await settle();
+    expect(asked(fake).map((a) => a.question?.offset)).toEqual([0, 450, 500]);
+    expect(people.row(500)).toBeDefined();
+    expect(people.row(300)).toBeUndefined();
+    expect(asked(fake).every((a) => (a.question?.limit ?? 1e9) <= PAGE)).toBe(true);
+  });
+
+  it("asks again when the picture moved, at most four times a second", async () => {
+    const { fake, people } = await loaded();
+    const before = asked(fake).length;
+    for (let n = 0; n < 40; n++) {
+      fake.moved();
+      people.hear(fake.revision);
+      await settle(25);
+    }
+    const more = asked(fake).length - before;
+    expect(more).toBeGreaterThanOrEqual(3);
+    expect(more).toBeLessThanOrEqual(5);
+  });
+
+  it("asks nothing for the same revision, and nothing while nobody can see it", async () => {
+    const { fake, people } = await loaded();
+    const before = asked(fake).length;
+    people.hear(fake.revision);
+    await settle();
+    expect(asked(fake)).toHaveLength(before);
+    const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(true);
+    fake.moved();
+    people.hear(fake.revision);
+    await settle();
+    expect(asked(fake)).toHaveLength(before);
+    hidden.mockReturnValue(false);
+    people.refresh();
+    await settle();
+    expect(asked(fake)).toHaveLength(before + 1);
+    hidden.mockRestore();
+  });
+
+  it("shows the answer to the last question, whatever comes late", async () => {
+    const { fake, people } = await loaded();
+    const real = fake.users;
+    let slow: (() => void) | undefined;
+    fake.users = async (q) => {
+      if (q.search === "a") await new Promise<void>((done) => (slow = done));
+      return real(q);
+    };
+    people.setSearch("a");
+    await settle(300);
+    people.setSearch("王小明");
+    slow?.();
+    await settle();
+    expect(people.total).toBeGreaterThan(0);
+    expect(people.row(0)?.username).toBe("王小明");
+  });
+
+  it("keeps what it shows when a question fails, and says so", async () => {
+    const { fake, people } = await loaded();
+    const before = ids(people);
+    fake.users = () => Promise.reject(new Error("gone"));
+    fake.moved();
+    people.hear(fake.revision);
+    await settle();
+    expect(ids(people)).toEqual(before);
+    expect(people.failure?.message).toBe("gone");
+  });
+});
+
+describe("order under the pointer", () => {
+  it("waits, while contents move on; the button or leaving takes it", async () => {
+    const { fake, people } = await loaded(30);
+    const before = ids(people);
+    people.hold(true);
+    const third = fake.population.people.find((p) => p.id === before[2]);
+    const last = fake.population.people.find((p) => p.id === people.row(20)?.id);
+    if (!third || !last) throw new Error("the fake has changed");
+    last.seen = fake.now + 1;
+    third.sessions.push(fake.population.session(fake.now));
+    fake.moved();
+    people.hear(fake.revision);
+    await settle();
+    expect(ids(people)).toEqual(before);
+    expect(people.changes).toBe(1);
+    expect(people.row(2)?.sessions).toBe(third.sessions.length);
+    people.apply();
+    expect(ids(people)[0]).toBe(last.id);
+    expect(people.changes).toBe(0);
+  });
+
+  it("comes by itself once the pointer has left", async () => {
+    const { fake, people } = await loaded(30);
+    people.hold(true);
+    const last = fake.population.people.find((p) => p.id === people.row(20)?.id);
+    if (last) last.seen = fake.now + 1;
+    fake.moved();
+    people.hear(fake.revision);
+    await settle();
+    expect(people.row(0)?.id).not.toBe(last?.id);
+    people.hold(false);
+    expect(people.row(0)?.id).toBe(last?.id);
+  });
+});
