@@ -96,12 +96,17 @@ fn on_a_virtual_screen(options: &Options) -> Result<()> {
     println!("the window's own messages go to {}", log.display());
     let started = Instant::now();
     let mut window = Running::start("curfew-desktop", &mut command)?;
-    wait_for_rows(&mut window, &ready, &log)?;
+    let picture = picture()?;
+    if let Err(error) = wait_for_rows(&mut window, &ready, &log) {
+        if screen.photograph(&picture).is_ok() {
+            eprintln!("xtask: what the window shows: {}", picture.display());
+        }
+        return Err(error);
+    }
     println!(
         "rows are live after {:.1} s",
         started.elapsed().as_secs_f64()
     );
-    let picture = picture()?;
     screen.photograph(&picture)?;
     if options.once {
         drop(window);
