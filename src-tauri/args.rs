@@ -21,31 +21,52 @@ pub struct Args {
     pub site: Option<String>,
 }
 
-/// WebKit's DMABUF renderer shows blank windows with some drivers. The variable that switches it off has to be
-/// there before GTK starts threads, so the process starts itself again with it. Returns where that is not
-/// needed or not possible.
+/// Variables that have to be there before GTK starts threads, and what they are set to where they are not:
+/// WebKit's DMABUF renderer shows blank windows with some drivers, and the name by which Tauri learns that a
+/// driver of tests holds the window has changed between its versions.
+fn wanted(is_set: impl Fn(&str) -> bool) -> Vec<(&'static str, &'static str)> {
+    let mut wanted = Vec::new();
+    if !is_set("WEBKIT_DISABLE_DMABUF_RENDERER") {
+        wanted.push(("WEBKIT_DISABLE_DMABUF_RENDERER", "1"));
+    }
+    if is_set(AUTOMATION) && !is_set("TAURI_WEBVIEW_AUTOMATION") {
+        wanted.push(("TAURI_WEBVIEW_AUTOMATION", "true"));
+    }
+    wanted
+}
+
+/// Set where a driver of tests holds the window.
+const AUTOMATION: &str = "TAURI_AUTOMATION";
+
+/// Whether a driver of tests holds the window.
+pub fn automated() -> bool {
+    std::env::var_os("TAURI_WEBVIEW_AUTOMATION").is_some() || std::env::var_os(AUTOMATION).is_some()
+}
+
+/// Starts this program again in its own process with the variables that are missing. Returns where none is, and
+/// where it cannot.
 #[cfg(target_os = "linux")]
-pub fn restart_without_dmabuf() {
+pub fn restart_with_variables() {
     use std::os::unix::process::CommandExt;
 
-    const VARIABLE: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
-    if std::env::var_os(VARIABLE).is_some() {
-        return;
-    }
+    let missing = wanted(|name| std::env::var_os(name).is_some());
     let Ok(program) = std::env::current_exe() else {
         return;
     };
+    if missing.is_empty() {
+        return;
+    }
     let mut again = std::process::Command::new(program);
-    again.args(std::env::args_os().skip(1)).env(VARIABLE, "1");
+    again.args(std::env::args_os().skip(1)).envs(missing);
     if let Some(name) = std::env::args_os().next() {
         again.arg0(name);
     }
     let error = again.exec();
-    tracing::warn!(%error, "cannot start again with {VARIABLE}=1");
+    tracing::warn!(%error, "cannot start again with the variables that WebKit needs");
 }
 
 #[cfg(not(target_os = "linux"))]
-pub fn restart_without_dmabuf() {}
+pub fn restart_with_variables() {}
 
 #[cfg(test)]
 mod tests {
@@ -60,6 +81,20 @@ mod tests {
         assert_eq!(args.site.as_deref(), Some("sqlite:///a.sqlite3"));
         let none = Args::try_parse_from(["curfew-desktop"]).unwrap();
         assert_eq!(none.site, None);
+    }
+
+    #[test]
+    fn what_is_set_stays_as_it_is() {
+        let names = |set: &'static [&'static str]| -> Vec<&str> {
+            let wanted = wanted(|name| set.contains(&name));
+            wanted.into_iter().map(|(name, _)| name).collect()
+        };
+        assert_eq!(names(&[]), ["WEBKIT_DISABLE_DMABUF_RENDERER"]);
+        assert!(names(&["WEBKIT_DISABLE_DMABUF_RENDERER"]).is_empty());
+        assert_eq!(
+            names(&["WEBKIT_DISABLE_DMABUF_RENDERER", "TAURI_AUTOMATION"]),
+            ["TAURI_WEBVIEW_AUTOMATION"]
+        );
     }
 
     #[test]

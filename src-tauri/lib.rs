@@ -34,7 +34,7 @@ pub fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    args::restart_without_dmabuf();
+    args::restart_with_variables();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -53,11 +53,12 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let invoke = bindings.invoke_handler();
     let mut builder = tauri::Builder::default();
     // Under automation several windows run side by side, each with a driver of its own.
-    if std::env::var_os("TAURI_AUTOMATION").is_none() {
+    if !args::automated() {
         builder = builder.plugin(single_instance(&env));
     }
     let app = builder
         .plugin(window_state(&env))
+        .plugin(language())
         .plugin(tauri_plugin_autostart::Builder::new().build())
         .manage(Shell::new(env))
         .manage(events::Screen::default())
@@ -69,13 +70,22 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
             begin(app, args.site);
             Ok(())
         })
-        .build(tauri::generate_context!())?;
+        .build(context())?;
     app.run(|app, event| {
         if matches!(event, RunEvent::Exit) {
             tauri::async_runtime::block_on(app.state::<Shell>().close());
         }
     });
     Ok(())
+}
+
+/// tauri.conf.json and the window's files, inside the binary.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "Tauri's own text ends the process"
+)]
+fn context() -> tauri::Context<Wry> {
+    tauri::generate_context!()
 }
 
 /// Starts what runs beside the window: notices, the tray, the first site, and an end on a signal.
@@ -148,6 +158,13 @@ fn window_state(env: &Env) -> tauri::plugin::TauriPlugin<Wry> {
                 | StateFlags::MAXIMIZED
                 | StateFlags::FULLSCREEN,
         )
+        .build()
+}
+
+/// Gives the window a language that JavaScript knows, where the system's locale has none.
+fn language() -> tauri::plugin::TauriPlugin<Wry> {
+    tauri::plugin::Builder::new("language")
+        .js_init_script(include_str!("language.js"))
         .build()
 }
 

@@ -11,6 +11,9 @@ use crate::events::{self, NoticeEvent, Screen};
 use crate::notify::{Answer, Message, Notifier};
 use crate::tray;
 
+/// Over the reason why a click on "Log out" did nothing.
+const NOT_DONE: &str = "Not logged out";
+
 /// Brings the window to the front, and has it ask for everything again.
 pub fn show(app: &AppHandle) {
     let Some(window) = app.get_webview_window("main") else {
@@ -70,17 +73,15 @@ pub fn message(app: &AppHandle, site: &Arc<Site>, notice: NoticeEvent, log_out: 
 }
 
 async fn log_out_one(app: AppHandle, site: Weak<Site>, person: Person) {
-    let name = &person.username;
     let Some(site) = site.upgrade() else {
-        let title = format!("{name} was not logged out");
         let body = "The site of that notice is not open any more.";
-        return tell(&app, title, body);
+        return tell(&app, NOT_DONE, body);
     };
     if !site.view().armed {
         show(&app);
         events::show_user(&app, &person.id);
         let notice = NoticeEvent {
-            title: format!("{name} was not logged out"),
+            title: NOT_DONE.to_owned(),
             body: "This site is view-only. Switch \"Allow changes\" on first.".to_owned(),
             people: vec![person],
         };
@@ -89,15 +90,15 @@ async fn log_out_one(app: AppHandle, site: Weak<Site>, person: Person) {
     match site.logout(&person.id, None, Some("from a notice")).await {
         Ok(report) => {
             let title = match report.outcome {
-                Outcome::SignedOut => format!("{name} is signed out"),
-                Outcome::NothingToDo => format!("{name} was not signed in any more"),
-                Outcome::Unverified => format!("{name}: not verified"),
-                Outcome::Partial => format!("{name}: signed out in part"),
-                Outcome::NotPossible => format!("{name} cannot be logged out"),
+                Outcome::SignedOut => "Signed out",
+                Outcome::NothingToDo => "Nothing to do",
+                Outcome::Unverified => "Not verified",
+                Outcome::Partial => "Signed out in part",
+                Outcome::NotPossible => "Not possible",
             };
             tell(&app, title, report.detail);
         }
-        Err(error) => tell(&app, format!("{name} was not logged out"), error.message),
+        Err(error) => tell(&app, NOT_DONE, error.message),
     }
 }
 
