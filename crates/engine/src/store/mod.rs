@@ -10,7 +10,6 @@ pub mod postgres;
 pub mod schema;
 pub mod sql;
 pub mod sqlite;
-pub mod sweep;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

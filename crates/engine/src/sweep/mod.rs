@@ -2,6 +2,7 @@
 //! deed, and the store's predicates decide at the last moment who stays.
 
 pub mod plan;
+mod record;
 pub mod schedule;
 
 use std::collections::{HashMap, HashSet};
@@ -18,11 +19,10 @@ use crate::policy::Rules;
 use crate::site::{Site, hold};
 use crate::store::{SessionKey, SessionRow, SweepBatch, UserId};
 use crate::tell::webhook::Message;
-use crate::view::{
-    Deed, EntryUser, Phase, Skipped, SweepReason, SweepReport, SweepSummary, SweepUser,
-};
+use crate::view::{Skipped, SweepReason, SweepReport, SweepSummary, SweepUser};
 
 use plan::{Plan, Taken};
+use record::{intent, outcome, summary};
 
 /// People in one transaction: few enough that no lock is held for long.
 const BATCH: usize = 50;
@@ -329,79 +329,5 @@ fn may_go(decoder: &Mutex<Decoder>, cutoff: Timestamp, id: &UserId, row: &Sessio
                 && session.last_saved.is_none_or(|at| at <= cutoff)
         }
         Err(_) => false,
-    }
-}
-
-fn summary(report: &SweepReport) -> SweepSummary {
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    SweepSummary {
-        at: report.at,
-        people: count(report.users.len()),
-        sessions: report.sessions_deleted,
-        marked: report.users_marked,
-        skipped: count(report.skipped.len()),
-        verified: report.verified,
-        held: None,
-    }
-}
-
-fn intent(site: &Site, plan: &Plan, id: &str) -> Draft {
-    Draft {
-        at: plan.at,
-        operator: site.operator.clone(),
-        site: site.name(),
-        deed: Deed::Sweep,
-        phase: Phase::Intent,
-        id: id.to_string(),
-        users: plan
-            .taken
-            .iter()
-            .map(|t| EntryUser {
-                id: t.id.to_string(),
-                username: t.username.clone(),
-                idle_seconds: t.idle_seconds,
-                sessions: t.sessions.iter().map(SessionKey::fingerprint).collect(),
-            })
-            .collect(),
-        reason: None,
-        outcome: None,
-        users_marked: None,
-        sessions_deleted: None,
-        verified: None,
-    }
-}
-
-fn outcome(site: &Site, plan: &Plan, done: &Done, report: &SweepReport, id: &str) -> Draft {
-    let deleted: HashSet<&SessionKey> = done.deleted.iter().collect();
-    let acted: HashSet<&str> = report.users.iter().map(|u| u.id.as_str()).collect();
-    let text = match &done.broken {
-        Some(error) => format!("ended early: {}", error.message),
-        None if report.verified => "signed out, verified".to_string(),
-        None => "signed out, not verified".to_string(),
-    };
-    Draft {
-        at: site.db_now().unwrap_or(plan.at),
-        phase: Phase::Outcome,
-        users: plan
-            .taken
-            .iter()
-            .filter(|t| acted.contains(t.id.as_str()))
-            .map(|t| EntryUser {
-                id: t.id.to_string(),
-                username: t.username.clone(),
-                idle_seconds: t.idle_seconds,
-                sessions: t
-                    .sessions
-                    .iter()
-                    .filter(|k| deleted.contains(k))
-                    .map(SessionKey::fingerprint)
-                    .collect(),
-            })
-            .collect(),
-        outcome: Some(text),
-        users_marked: Some(report.users_marked),
-        sessions_deleted: Some(report.sessions_deleted),
-        verified: Some(report.verified),
-        ..intent(site, plan, id)
     }
 }

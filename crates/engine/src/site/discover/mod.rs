@@ -1,49 +1,15 @@
 //! Which tables and columns are a site's sessions, users, activity and flag. Pure: from a catalog and what
 //! the operator configured. Everything found says why; what is ambiguous is asked, naming the candidates.
 
+mod columns;
+
+use columns::{activity, flag, pick, username};
+
 use crate::config::{SessionsConfig, UsersConfig};
 use crate::error::{Code, Error, Result};
 use crate::store::catalog::{Column, Kind, Table};
 use crate::store::schema::{Schema, SessionTable, TableName, TimeColumn, UserTable};
 use crate::view::Found;
-
-/// Names that sites give to "when was this person last here", without case, spaces and underscores.
-const ACTIVITY: [&str; 16] = [
-    "lastactivity",
-    "lastactivityat",
-    "lastactive",
-    "lastactiveat",
-    "lastseen",
-    "lastseenat",
-    "lastrequest",
-    "lastrequestat",
-    "lastaction",
-    "lastactionat",
-    "lastvisit",
-    "lastvisitat",
-    "lastaccess",
-    "lastaccessat",
-    "lastonline",
-    "activityat",
-];
-
-/// Names for "this person is here now". `is_active` is not one of them: it says who may sign in.
-const FLAG: [&str; 12] = [
-    "iscurrentlyactive",
-    "currentlyactive",
-    "isonline",
-    "online",
-    "isloggedin",
-    "loggedin",
-    "issignedin",
-    "signedin",
-    "ispresent",
-    "isherenow",
-    "isactivenow",
-    "activenow",
-];
-
-const USERNAME: [&str; 5] = ["username", "email", "emailaddress", "login", "name"];
 
 /// The tables and columns, and what to tell people about them.
 pub fn discover(
@@ -236,11 +202,7 @@ fn user_table(tables: &[Table], config: &UsersConfig, found: &mut Vec<Found>) ->
         table,
         "last_activity",
         config.last_activity.as_deref(),
-        || {
-            guess(table, &ACTIVITY, "last_activity", |k| {
-                matches!(k, Kind::Instant | Kind::NaiveTime)
-            })
-        },
+        || activity(table),
     )?;
     match activity {
         Some((column, because)) => say(found, "activity column", Some(&column.name), because),
@@ -251,9 +213,7 @@ fn user_table(tables: &[Table], config: &UsersConfig, found: &mut Vec<Found>) ->
             "no time column is named like last_activity or last_seen",
         ),
     }
-    let flag = pick(table, "flag", config.flag.as_deref(), || {
-        guess(table, &FLAG, "flag", |k| k == Kind::Boolean)
-    })?;
+    let flag = pick(table, "flag", config.flag.as_deref(), || flag(table))?;
     match flag {
         Some((column, because)) => say(found, "flag column", Some(&column.name), because),
         None => say(
@@ -317,212 +277,5 @@ fn missing(table: &Table, key: &str, what: &str) -> Error {
     )
 }
 
-type Picked<'a> = Option<(&'a Column, &'static str)>;
-
-/// The configured column, which must be there; else what `search` finds.
-fn pick<'a>(
-    table: &'a Table,
-    key: &str,
-    configured: Option<&str>,
-    search: impl FnOnce() -> Result<Picked<'a>>,
-) -> Result<Picked<'a>> {
-    let Some(name) = configured else {
-        return search();
-    };
-    let column = table.column(name).ok_or_else(|| {
-        Error::new(
-            Code::Config,
-            format!(
-                "table {} has no column {name:?}; correct [site.users] {key}",
-                table.shown()
-            ),
-        )
-    })?;
-    let fits = match key {
-        "last_activity" => matches!(column.kind(), Kind::Instant | Kind::NaiveTime),
-        "flag" => column.kind() == Kind::Boolean,
-        _ => true,
-    };
-    if !fits {
-        return Err(Error::new(
-            Code::Config,
-            format!(
-                "column {name:?} of {} is a {}, which {key} cannot be; correct [site.users] {key}",
-                table.shown(),
-                column.type_name
-            ),
-        ));
-    }
-    if key == "flag" && bare(name) == "isactive" {
-        return Err(Error::new(
-            Code::Config,
-            "is_active says who may sign in, not who is here; it cannot be the flag: correct [site.users] flag",
-        ));
-    }
-    Ok(Some((column, "configured")))
-}
-
-/// The one column of that kind whose name is on the list.
-fn guess<'a>(
-    table: &'a Table,
-    names: &[&str],
-    key: &str,
-    kind: impl Fn(Kind) -> bool,
-) -> Result<Picked<'a>> {
-    let hits: Vec<&Column> = table
-        .columns
-        .iter()
-        .filter(|c| kind(c.kind()) && names.contains(&bare(&c.name).as_str()))
-        .collect();
-    match hits.as_slice() {
-        [] => Ok(None),
-        [only] => Ok(Some((*only, "its name and type"))),
-        several => {
-            let names: Vec<&str> = several.iter().map(|c| c.name.as_str()).collect();
-            Err(Error::new(
-                Code::Ambiguous,
-                format!(
-                    "more than one column of {} could be it: {}; name one under [site.users] {key}",
-                    table.shown(),
-                    names.join(", ")
-                ),
-            ))
-        }
-    }
-}
-
-/// `username` where there is one; else the unique text column that people sign in with.
-fn username<'a>(table: &'a Table, id: &str) -> Result<Picked<'a>> {
-    let texts: Vec<&Column> = table
-        .columns
-        .iter()
-        .filter(|c| c.kind() == Kind::Text && c.name != id)
-        .collect();
-    for name in USERNAME {
-        if let Some(column) = texts.iter().find(|c| c.unique && bare(&c.name) == name) {
-            return Ok(Some((*column, "its name, and it is unique")));
-        }
-    }
-    if let Some(column) = texts.iter().find(|c| bare(&c.name) == "username") {
-        return Ok(Some((*column, "its name")));
-    }
-    let unique: Vec<&&Column> = texts.iter().filter(|c| c.unique).collect();
-    match unique.as_slice() {
-        [only] => Ok(Some((**only, "the only unique text column"))),
-        [] => Ok(texts
-            .iter()
-            .find(|c| bare(&c.name) == "email")
-            .map(|c| (*c, "its name"))),
-        several => {
-            let names: Vec<&str> = several.iter().map(|c| c.name.as_str()).collect();
-            Err(Error::new(
-                Code::Ambiguous,
-                format!(
-                    "more than one column of {} could be the name: {}; name one under [site.users] username",
-                    table.shown(),
-                    names.join(", ")
-                ),
-            ))
-        }
-    }
-}
-
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::store::catalog::Reference;
-
-    fn column(name: &str, type_name: &str) -> Column {
-        Column {
-            name: name.into(),
-            type_name: type_name.into(),
-            primary: name == "id",
-            unique: name == "id" || name == "username",
-        }
-    }
-
-    fn table(name: &str, columns: &[(&str, &str)]) -> Table {
-        Table {
-            schema: None,
-            name: name.into(),
-            columns: columns.iter().map(|(n, t)| column(n, t)).collect(),
-            references: Vec::new(),
-        }
-    }
-
-    fn session() -> Table {
-        table(
-            "django_session",
-            &[
-                ("session_key", "character varying"),
-                ("session_data", "text"),
-                ("expire_date", "timestamp with time zone"),
-            ],
-        )
-    }
-
-    fn person(name: &str) -> Table {
-        table(
-            name,
-            &[
-                ("id", "bigint"),
-                ("username", "character varying"),
-                ("password", "character varying"),
-                ("last_login", "timestamp with time zone"),
-                ("is_active", "boolean"),
-                ("isCurrentlyActive", "boolean"),
-                ("Last seen at", "timestamp with time zone"),
-            ],
-        )
-    }
-
-    #[test]
-    fn names_are_found_whatever_their_case_and_spaces() {
-        let (schema, found) = discover(
-            &[session(), person("accounts_customuser")],
-            &UsersConfig::default(),
-            &SessionsConfig::default(),
-        )
-        .unwrap();
-        assert_eq!(schema.users.last_activity.unwrap().name, "Last seen at");
-        assert_eq!(schema.users.flag.as_deref(), Some("isCurrentlyActive"));
-        assert_eq!(schema.users.is_active.as_deref(), Some("is_active"));
-        assert!(found.iter().all(|f| !f.because.is_empty()));
-    }
-
-    #[test]
-    fn two_user_tables_are_asked_about_unless_the_admin_log_decides() {
-        let mut tables = vec![session(), person("staff_user"), person("shop_customer")];
-        let error =
-            discover(&tables, &UsersConfig::default(), &SessionsConfig::default()).unwrap_err();
-        assert_eq!(error.code, Code::Ambiguous);
-        assert!(error.message.contains("shop_customer, staff_user"));
-
-        let mut log = table("django_admin_log", &[("user_id", "bigint")]);
-        log.references.push(Reference {
-            column: "user_id".into(),
-            to_schema: None,
-            to_table: "staff_user".into(),
-        });
-        tables.push(log);
-        let (schema, _) =
-            discover(&tables, &UsersConfig::default(), &SessionsConfig::default()).unwrap();
-        assert_eq!(schema.users.table.name, "staff_user");
-    }
-
-    #[test]
-    fn is_active_is_never_the_flag() {
-        let users = UsersConfig {
-            flag: Some("is_active".into()),
-            ..UsersConfig::default()
-        };
-        let error = discover(
-            &[session(), person("u")],
-            &users,
-            &SessionsConfig::default(),
-        )
-        .unwrap_err();
-        assert_eq!(error.code, Code::Config);
-    }
-}
+mod tests;

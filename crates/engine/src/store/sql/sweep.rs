@@ -6,13 +6,15 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use sea_query::{Alias, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
 
-use super::db::{Cell, DEADLINE, Read, Tx, finish};
-use super::key::{SessionKey, UserId};
-use super::schema::Dialect;
-use super::sql::{SqlStore, session_row, user_id};
-use super::{BatchDone, SessionRow, SweepBatch, expr};
+use super::sessions::session_row;
+use super::users::user_id;
+use super::{CHUNK, DATA, KEY, SqlStore};
 use crate::django::session::{Form, version_of};
 use crate::error::{Code, Result};
+use crate::store::db::{Cell, DEADLINE, Read, Tx, finish};
+use crate::store::key::{SessionKey, UserId};
+use crate::store::schema::Dialect;
+use crate::store::{BatchDone, SessionRow, SweepBatch, expr};
 
 const CAME_BACK: &str = "was seen again in the meantime";
 const BUSY: &str = "is being changed right now";
@@ -188,9 +190,9 @@ async fn read(
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
     let mut rows = Vec::with_capacity(keys.len());
     let shape = store.session_shape();
-    for chunk in keys.chunks(super::sql::CHUNK) {
+    for chunk in keys.chunks(CHUNK) {
         let mut query = store.select_sessions();
-        query.and_where(expr::col("session_key").is_in(chunk.iter().map(SessionKey::expose)));
+        query.and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)));
         rows.extend(
             tx.rows(&query, &shape)
                 .await?
@@ -213,17 +215,17 @@ async fn delete(
     let d = tx.dialect();
     let users = &store.schema.users;
     let mut deleted = Vec::with_capacity(rows.len());
-    for chunk in rows.chunks(super::sql::CHUNK) {
+    for chunk in rows.chunks(CHUNK) {
         let mut any = Cond::any();
         for row in chunk {
             let Ok(data) = std::str::from_utf8(&row.data) else {
                 continue;
             };
             let same = match Form::of(data) {
-                Form::Signed => expr::tail(d, "session_data").eq(version_of(data)),
-                Form::Legacy => expr::col("session_data").eq(data),
+                Form::Signed => expr::tail(d, DATA).eq(version_of(data)),
+                Form::Legacy => expr::col(DATA).eq(data),
             };
-            any = any.add(expr::col("session_key").eq(row.key.expose()).and(same));
+            any = any.add(expr::col(KEY).eq(row.key.expose()).and(same));
         }
         let mut seen_since = Cond::any();
         for column in [&users.last_activity, &users.last_login]
@@ -243,7 +245,7 @@ async fn delete(
             .from_table(expr::table(&store.schema.sessions.table))
             .cond_where(any)
             .and_where(Expr::not_exists(back))
-            .returning_col(Alias::new("session_key"))
+            .returning_col(Alias::new(KEY))
             .to_owned();
         let rows = tx.rows(&query, &[Read::Text]).await?;
         deleted.extend(
