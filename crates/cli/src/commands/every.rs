@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use curfew_engine::config::SiteConfig;
+use curfew_engine::config::{Backend, SiteConfig};
 use curfew_engine::error::{Code, Error};
 use curfew_engine::site::Site;
 use curfew_engine::view::SweepReport;
@@ -52,19 +52,19 @@ pub async fn run(
                         .output
                         .remark(&format!("the site answers again, after {lasted}"));
                 }
-                if say(context, &report)? == Reader::Gone {
+                if say(context, &report, timer.args.force)? == Reader::Gone {
                     return Ok(Status::Done);
                 }
-                period
+                next_tick(started.elapsed(), period)
             }
-            Err(error) if is_final(error.code, timer.swept) => return Err(error.into()),
+            Err(error) if timer.is_final(error.code) => return Err(error.into()),
             Err(error) if error.code.is_guard() => {
                 context.output.failure(&error.into());
-                period
+                next_tick(started.elapsed(), period)
             }
             Err(error) => {
                 timer.site = None;
-                let (wait, news) = outage.next(error.code, period);
+                let (wait, news) = outage.next(error.code, period, started);
                 if news {
                     context.output.failure(&error.into());
                 }
@@ -113,16 +113,29 @@ impl Timer {
         self.swept |= ended.is_ok();
         Ok(Some(ended))
     }
+
+    fn is_final(&self, code: Code) -> bool {
+        let file = matches!(self.config.address.backend(), Backend::Sqlite(_));
+        is_final(code, self.swept, file)
+    }
 }
 
 /// What only a person can mend, so that waiting for it would hide it: a site that is view-only, and before the
-/// first sweep whatever is wrong with the set-up. An outage and a sweep of too many people pass.
-fn is_final(code: Code, swept: bool) -> bool {
+/// first sweep whatever is wrong with the set-up, such as a file that is not there. An outage and a sweep of too
+/// many people pass.
+fn is_final(code: Code, swept: bool, file: bool) -> bool {
     match code {
         Code::ViewOnly | Code::Config | Code::NoSite => true,
-        Code::Unreachable | Code::Database | Code::TooMany => false,
+        Code::TooMany => false,
+        Code::Unreachable | Code::Database => file && !swept,
         _ => !swept,
     }
+}
+
+/// When the next sweep is due, counted from the beginning of the last: ticks that it outlasted are left out.
+fn next_tick(lasted: Duration, period: Duration) -> Duration {
+    let ticks = lasted.as_nanos() / period.as_nanos().max(1) + 1;
+    period.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
 }
 
 /// A run of tries that failed, and how long to wait for the next.
@@ -135,8 +148,8 @@ struct Outage {
 
 impl Outage {
     /// The wait until the next try, and whether people should hear of this one.
-    fn next(&mut self, code: Code, period: Duration) -> (Duration, bool) {
-        self.since.get_or_insert_with(Moment::now);
+    fn next(&mut self, code: Code, period: Duration, began: Moment) -> (Duration, bool) {
+        self.since.get_or_insert(began);
         let wait = FIRST_RETRY
             .saturating_mul(1 << self.tries.min(10))
             .min(LAST_RETRY)
@@ -187,13 +200,13 @@ impl Moment {
 }
 
 /// One line a sweep.
-fn say(context: &Context, report: &SweepReport) -> Result<Reader, Failure> {
+fn say(context: &Context, report: &SweepReport, force: bool) -> Result<Reader, Failure> {
     if context.output.is_json() {
         return context.output.document(report);
     }
     let mut text = format!("{} {}", stamp(report.at, &context.zone), line(report));
-    if let Some(held) = &report.held {
-        text.push_str(&format!(" A real sweep would stop here: {held}."));
+    if let Some(held) = report.held.as_ref().filter(|_| !force) {
+        text.push_str(&format!(" A real sweep would stop here: {held}"));
     }
     text = crate::words::clean(&text).into_owned();
     text.push('\n');
@@ -210,35 +223,52 @@ mod tests {
     fn waits_grow_up_to_a_minute_and_never_beyond_the_period() {
         let mut outage = Outage::default();
         let waits: Vec<u64> = (0..7)
-            .map(|_| outage.next(Code::Unreachable, PERIOD).0.as_secs())
+            .map(|_| {
+                outage
+                    .next(Code::Unreachable, PERIOD, Moment::now())
+                    .0
+                    .as_secs()
+            })
             .collect();
         assert_eq!(waits, [2, 4, 8, 16, 32, 60, 60]);
         let mut outage = Outage::default();
         let short = Duration::from_secs(3);
         let waits: Vec<u64> = (0..3)
-            .map(|_| outage.next(Code::Unreachable, short).0.as_secs())
+            .map(|_| {
+                outage
+                    .next(Code::Unreachable, short, Moment::now())
+                    .0
+                    .as_secs()
+            })
             .collect();
         assert_eq!(waits, [2, 3, 3]);
+    }
+
+    #[test]
+    fn ticks_that_were_missed_are_left_out() {
+        let second = Duration::from_secs(1);
+        for (lasted, due) in [(0, 300), (299, 300), (300, 600), (1000, 1200)] {
+            assert_eq!(next_tick(second * lasted, PERIOD), second * due, "{lasted}");
+        }
     }
 
     #[test]
     fn an_outage_is_told_once_for_each_way_of_failing() {
         let mut outage = Outage::default();
         assert!(outage.over().is_none());
-        assert!(outage.next(Code::Unreachable, PERIOD).1);
-        assert!(!outage.next(Code::Unreachable, PERIOD).1);
-        assert!(outage.next(Code::Denied, PERIOD).1);
+        assert!(outage.next(Code::Unreachable, PERIOD, Moment::now()).1);
+        assert!(!outage.next(Code::Unreachable, PERIOD, Moment::now()).1);
+        assert!(outage.next(Code::Denied, PERIOD, Moment::now()).1);
         assert!(outage.over().is_some());
         assert!(outage.over().is_none());
-        assert!(outage.next(Code::Unreachable, PERIOD).1);
+        assert!(outage.next(Code::Unreachable, PERIOD, Moment::now()).1);
     }
 
     #[test]
     fn only_what_needs_a_person_ends_the_timer() {
-        for swept in [false, true] {
-            assert!(is_final(Code::ViewOnly, swept));
-            assert!(!is_final(Code::Unreachable, swept));
-            assert!(!is_final(Code::TooMany, swept));
+        for (swept, file) in [(false, false), (false, true), (true, false), (true, true)] {
+            assert!(is_final(Code::ViewOnly, swept, file));
+            assert!(!is_final(Code::TooMany, swept, file));
         }
         for code in [
             Code::Denied,
@@ -246,9 +276,13 @@ mod tests {
             Code::NoEvidence,
             Code::Journal,
         ] {
-            assert!(is_final(code, false), "{code:?}");
-            assert!(!is_final(code, true), "{code:?}");
+            assert!(is_final(code, false, false), "{code:?}");
+            assert!(!is_final(code, true, false), "{code:?}");
         }
+        // A server may be starting; a file that is not there was misspelt.
+        assert!(!is_final(Code::Unreachable, false, false));
+        assert!(is_final(Code::Unreachable, false, true));
+        assert!(!is_final(Code::Unreachable, true, true));
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,8 +26,9 @@ pub fn run(context: &Context, args: &JournalArgs) -> Result<Status, Failure> {
         ..Failure::from(error)
     })?;
     let all = view.entries.len();
-    if let Some(site) = site(context, &view)? {
-        view.entries.retain(|entry| entry.site == site);
+    let site = site(context, &view)?;
+    if let Some(site) = &site {
+        view.entries.retain(|entry| entry.site == *site);
     }
     let limit = args.limit.and_then(|n| usize::try_from(n).ok());
     if context.output.is_json() {
@@ -35,6 +36,11 @@ pub fn run(context: &Context, args: &JournalArgs) -> Result<Status, Failure> {
         context.output.document(&view)?;
     } else if args.verify {
         context.output.text(&verdict(&view, all))?;
+    } else if view.entries.is_empty() {
+        let of = site.map_or_else(String::new, |site| format!(" of {}", clean(&site)));
+        context
+            .output
+            .text(&format!("The journal has no entries{of} yet.\n"))?;
     } else {
         context
             .output
@@ -104,9 +110,6 @@ fn text(context: &Context, entries: &[Entry], limit: usize) -> String {
         .iter()
         .filter(|entry| entry.phase == Phase::Outcome || !ended.contains(entry.id.as_str()))
         .collect();
-    if deeds.is_empty() {
-        return "The journal has no entries yet.\n".into();
-    }
     let mut table = Table::new(vec![
         column("TIME"),
         column("SITE").spare(2),

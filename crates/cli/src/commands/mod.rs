@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Status};
 
 pub async fn run(context: &Context, command: Command) -> Result<Status, Failure> {
+    tracing::debug!(?command, "runs");
     match command {
         Command::Users(args) => users::run(context, args).await,
         Command::Sessions(args) => sessions::run(context, args).await,

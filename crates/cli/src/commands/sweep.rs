@@ -26,7 +26,7 @@ pub async fn run(context: &Context, args: SweepArgs) -> Result<Status, Failure> 
     if context.output.is_json() {
         context.output.document(&report)?;
     } else {
-        context.output.text(&text(context, &report))?;
+        context.output.text(&text(context, &report, args.force))?;
         context.notes(&site);
         if status(&report) == Status::Partly {
             context.output.remark(
@@ -119,7 +119,7 @@ pub fn line(report: &SweepReport) -> String {
     format!("{}{verified}.", parts.join("; "))
 }
 
-fn text(context: &Context, report: &SweepReport) -> String {
+fn text(context: &Context, report: &SweepReport, force: bool) -> String {
     let bold = Style::new().bold();
     let mut text = format!(
         "{bold}{}{bold:#} {}\n",
@@ -167,7 +167,7 @@ fn text(context: &Context, report: &SweepReport) -> String {
             ));
         }
     }
-    if let Some(held) = &report.held {
+    if let Some(held) = report.held.as_ref().filter(|_| !force) {
         text.push_str(&format!(
             "\nA real sweep would stop here: {}\n",
             clean(held)
