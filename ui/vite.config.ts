@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 // The window's policy, so that `npm run preview` meets what the window meets.
 const csp =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; object-src 'none'";
 
 export default defineConfig(({ mode }) => ({
   base: "./",

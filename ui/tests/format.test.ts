@@ -63,7 +63,11 @@ describe("lengths of time, as people write them", () => {
 describe("places and prints", () => {
   it("names a database in a word, and never its password", () => {
     expect(place("postgres://curfew:secret@db.internal:5433/shop")).toBe("db.internal:5433");
+    expect(place("db.internal:5433/shop")).toBe("db.internal:5433");
     expect(place("sqlite:///var/lib/site.sqlite3")).toBe("site.sqlite3");
+    expect(place("/var/lib/site.sqlite3")).toBe("site.sqlite3");
+    expect(place("C:\\sites\\site.sqlite3")).toBe("site.sqlite3");
+    expect(place("")).toBe("");
   });
   it("groups a fingerprint by four", () => expect(fingerprint("9f3c1ab077de")).toBe("9f3c 1ab0 77de"));
 });

@@ -124,7 +124,7 @@ export function fingerprint(hex: string): string {
 
 /** Where a database is, in a word: "db.internal" of an address, the file's name of a path. */
 export function place(address: string): string {
-  const rest = address.replace(/^[a-z0-9+]+:\/\//i, "");
-  if (address.startsWith("sqlite")) return rest.split("/").at(-1) || rest;
+  const rest = address.replace(/^[a-z0-9+]+:(\/\/)?/i, "");
+  if (/^([/\\]|[a-z]:\\)/i.test(rest)) return rest.split(/[/\\]/).at(-1) || rest;
   return (rest.split("/")[0] ?? rest).replace(/^.*@/, "");
 }

@@ -174,7 +174,7 @@ export class FakeSite {
     const unsure = this.population.people.some((p) => p.seen === null);
     return {
       name: this.options.demo ? "Demo site" : "Harbor shop",
-      address: this.options.demo ? "sqlite:///demo.sqlite3" : "postgres://db.internal/shop",
+      address: this.options.demo ? "/home/mira/.local/state/curfew/demo.sqlite3" : "db.internal/shop",
       database: this.options.demo ? "sqlite" : "postgres",
       demo: this.options.demo ?? false,
       session_engine: "django.contrib.sessions.backends.db",

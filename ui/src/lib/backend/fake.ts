@@ -15,6 +15,7 @@ import {
 } from "./types";
 
 export class Fake extends FakeSite implements Backend {
+  starts = false;
   /** Every question that came, for tests to count. */
   asked: { what: string; question?: Question }[] = [];
   #sorted: { key: string; rows: UserView[] } | null = null;
@@ -42,7 +43,7 @@ export class Fake extends FakeSite implements Backend {
               demo: this.options.demo ?? false,
               open: this.open,
             },
-            { name: "Staging", address: "postgres://staging.internal/shop", demo: false, open: false },
+            { name: "Staging", address: "staging.internal/shop", demo: false, open: false },
           ],
     );
   openSite = () => this.#ask("openSite", () => this.view());
@@ -85,19 +86,19 @@ export class Fake extends FakeSite implements Backend {
           {
             source: "last_activity" as const,
             label: "last_activity",
-            at: at(one.seen),
+            at: at(one.evidence === "last_activity" || one.seen === null ? one.seen : one.seen - 90),
             decides: one.evidence === "last_activity",
           },
           {
             source: "session_save" as const,
             label: "session save",
-            at: at(one.sessions[0]?.saved ?? null),
+            at: at(one.evidence === "session_save" ? one.seen : (one.sessions[0]?.saved ?? 0) - 30),
             decides: one.evidence === "session_save",
           },
           {
             source: "last_login" as const,
             label: "last_login",
-            at: at(one.login),
+            at: at(one.evidence === "last_login" ? one.seen : one.login),
             decides: one.evidence === "last_login",
           },
         ],
@@ -164,6 +165,8 @@ export class Fake extends FakeSite implements Backend {
       return { entries: this.entries.slice(0, limit), intact: fault === null, fault };
     });
   timeline = () => this.#ask("timeline", () => structuredClone(this.samples));
+  autostart = () => this.#ask("autostart", () => this.starts);
+  setAutostart = (on: boolean) => this.#ask("setAutostart", () => (this.starts = on));
   painted = () => this.#ask("painted", () => undefined);
 
   listen = async (hearing: Hearing) => {

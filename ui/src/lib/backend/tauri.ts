@@ -41,6 +41,8 @@ export const tauri: Backend = {
   setNotices: (rules) => answer(commands.setNotices(rules)),
   journal: (limit) => answer(commands.journal(limit)),
   timeline: () => answer(commands.timeline()),
+  autostart: () => answer(commands.autostart()),
+  setAutostart: (on) => answer(commands.setAutostart(on)),
   painted: async () => {
     await answer(commands.painted());
   },

@@ -107,6 +107,9 @@ export interface Backend {
   setNotices(rules: NoticeRules): Promise<SiteView>;
   journal(limit: number): Promise<JournalView>;
   timeline(): Promise<Timeline>;
+  /** Whether the window starts with the desktop session. */
+  autostart(): Promise<boolean>;
+  setAutostart(on: boolean): Promise<boolean>;
   /** The first rows are on the screen. */
   painted(): Promise<void>;
   /** Resolves once nothing can be missed any more; what it resolves to stops the hearing. */

@@ -11,7 +11,13 @@ export interface Moment {
   left: number;
 }
 
-const HOUR = 3600;
+/** How much of the hour is drawn while it fills, in seconds: the first of these that holds all of it. */
+const SPANS = [300, 900, 1800, 3600];
+
+export function spanOf({ samples }: Timeline): number {
+  const known = (samples.at(-1)?.at ?? 0) - (samples[0]?.at ?? 0);
+  return SPANS.find((span) => known <= span) ?? 3600;
+}
 
 /** uPlot's columns: times, active plus idle, active. */
 export function columnsOf(timeline: Timeline): uPlot.AlignedData {
@@ -77,7 +83,7 @@ export function draw(
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       scales: {
-        x: { time: true, range: (_u, _min, max) => [max - HOUR, max] },
+        x: { time: true, range: (_u, _min, max) => [max - spanOf(timeline()), max] },
         y: { range: (_u, _min, max) => [0, Math.max(4, max * 1.2)] },
       },
       axes: [{ show: false }, { show: false }],
