@@ -1,8 +1,10 @@
 //! What every command starts from: the process's environment, the site that was named, the output.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 
-use curfew_engine::config::{Config, Env, SiteConfig};
+use curfew_engine::config::{Backend, Config, Env, SiteConfig};
+use curfew_engine::demo;
 use curfew_engine::site::Site;
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -27,14 +29,21 @@ impl Context {
         })
     }
 
-    /// The site's configuration. Typing an address is the consent to act on it; a configured site
-    /// is as its configuration says.
-    pub fn config(&self) -> Result<SiteConfig, Failure> {
+    /// The site's configuration. Typing an address is the consent to act on it; a configured site is as its
+    /// configuration says.
+    pub async fn config(&self) -> Result<SiteConfig, Failure> {
         let config = Config::load(&self.env)?;
         self.refuse_bare_credentials(&config)?;
         let mut site = config.pick(self.named.as_deref())?;
         if site.by_url {
             site.armed = true;
+        }
+        if let Backend::Sqlite(path) = site.address.backend().clone()
+            && demo::is_demo(&path).await
+        {
+            site.demo = true;
+            // Beside the demo site lies its key. Without it, all works but for the signatures.
+            site.secret_key = site.secret_key.or_else(|| demo::secret_key(&path).ok());
         }
         Ok(site)
     }
@@ -62,13 +71,17 @@ impl Context {
 
     /// Connected, with a look at the people taken.
     pub async fn look(&self) -> Result<Arc<Site>, Failure> {
-        let site = Site::open(self.config()?, &self.env).await?;
+        let site = Site::open(self.config().await?, &self.env).await?;
         site.look().await?;
         Ok(site)
     }
 
-    /// What people should know of the site, after the answer.
+    /// What people should know of the site, after the answer. Only where somebody looks: a sweep by cron
+    /// that went well says nothing on standard error.
     pub fn notes(&self, site: &Site) {
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
         for warning in site.view().warnings {
             self.output.remark(&format!("note: {warning}"));
         }

@@ -80,7 +80,7 @@ fn not_a_command(output: Output, error: &clap::Error, typed: &[OsString]) -> Sta
         };
     }
     if help && !output.is_json() {
-        anstream::eprint!("{}", error.render().ansi());
+        output.aside(&error.render().ansi().to_string());
     } else {
         output.failure(&usage::failure(error, typed));
     }
@@ -91,7 +91,8 @@ fn not_a_command(output: Output, error: &clap::Error, typed: &[OsString]) -> Sta
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|info| {
         if let Some(place) = info.location() {
-            anstream::eprintln!("curfew: fault at {}:{}", place.file(), place.line());
+            let place = format!("curfew: fault at {}:{}\n", place.file(), place.line());
+            Output::new(false).aside(&place);
         }
     }));
 }
@@ -101,8 +102,10 @@ fn log() {
     let Ok(filter) = EnvFilter::try_from_env("CURFEW_LOG") else {
         return;
     };
+    let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours)
         .with_writer(std::io::stderr)
         .init();
 }

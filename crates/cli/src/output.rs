@@ -65,9 +65,13 @@ impl Output {
     /// A remark for people, on standard error. With `--json` there are none.
     pub fn remark(self, text: &str) {
         if !self.json {
-            let mut stderr = anstream::stderr().lock();
-            let _nobody_to_tell = writeln!(stderr, "{}", clean(text));
+            self.aside(&format!("{}\n", clean(text)));
         }
+    }
+
+    /// Text as it is, to standard error. Where nobody can be told, there is nothing to be done about it.
+    pub fn aside(self, text: &str) {
+        let _nobody = anstream::stderr().lock().write_all(text.as_bytes());
     }
 
     /// The one line of an error, and with `--json` its document as well.
@@ -83,8 +87,10 @@ impl Output {
             reader = self.document(&document).unwrap_or(Reader::Gone);
         }
         let red = AnsiColor::Red.on_default();
-        let mut stderr = anstream::stderr().lock();
-        let _nobody_to_tell = writeln!(stderr, "{red}curfew:{red:#} {}", clean(&failure.message));
+        self.aside(&format!(
+            "{red}curfew:{red:#} {}\n",
+            clean(&failure.message)
+        ));
         reader
     }
 

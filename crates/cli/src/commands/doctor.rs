@@ -17,7 +17,7 @@ struct DoctorView {
 }
 
 pub async fn run(context: &Context) -> Result<Status, Failure> {
-    let checks = doctor(context.config()?, &context.env).await;
+    let checks = doctor(context.config().await?, &context.env).await;
     let failed = checks.iter().filter(|check| !check.ok).count();
     if context.output.is_json() {
         context.output.document(&DoctorView { checks })?;

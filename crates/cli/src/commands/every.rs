@@ -26,18 +26,25 @@ pub async fn run(
     args: SweepArgs,
     period: Duration,
 ) -> Result<Status, Failure> {
-    let stop = Stop::listen()?;
-    context.output.remark(&format!(
-        "sweeping {} every {}; Ctrl-C stops",
-        config.name,
-        setting(period)
-    ));
     let mut timer = Timer {
         config,
         args,
         site: None,
         swept: false,
     };
+    let ended = repeat(context, &mut timer, period).await;
+    // What is still to be told of the last sweep gets its time.
+    timer.let_go().await;
+    ended
+}
+
+async fn repeat(context: &Context, timer: &mut Timer, period: Duration) -> Result<Status, Failure> {
+    let stop = Stop::listen()?;
+    context.output.remark(&format!(
+        "sweeping {} every {}; Ctrl-C stops",
+        timer.config.name,
+        setting(period)
+    ));
     let mut outage = Outage::default();
     loop {
         let started = Moment::now();
@@ -63,7 +70,7 @@ pub async fn run(
                 next_tick(started.elapsed(), period)
             }
             Err(error) => {
-                timer.site = None;
+                timer.let_go().await;
                 let (wait, news) = outage.next(error.code, period, started);
                 if news {
                     context.output.failure(&error.into());
@@ -112,6 +119,12 @@ impl Timer {
             .await?;
         self.swept |= ended.is_ok();
         Ok(Some(ended))
+    }
+
+    async fn let_go(&mut self) {
+        if let Some(site) = self.site.take() {
+            site.close().await;
+        }
     }
 
     fn is_final(&self, code: Code) -> bool {

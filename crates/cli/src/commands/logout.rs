@@ -28,6 +28,7 @@ pub async fn run(context: &Context, args: LogoutArgs) -> Result<Status, Failure>
             context.output.remark(&advice);
         }
     }
+    site.close().await;
     Ok(status(&report))
 }
 

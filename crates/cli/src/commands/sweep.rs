@@ -16,7 +16,7 @@ use crate::table::{Table, column};
 use crate::words::{clean, count, moment, setting, span};
 
 pub async fn run(context: &Context, args: SweepArgs) -> Result<Status, Failure> {
-    let config = config(context, &args)?;
+    let config = config(context, &args).await?;
     if let Some(period) = args.every {
         return every::run(context, config, args, period).await;
     }
@@ -34,6 +34,7 @@ pub async fn run(context: &Context, args: SweepArgs) -> Result<Status, Failure> 
             );
         }
     }
+    site.close().await;
     Ok(status(&report))
 }
 
@@ -55,8 +56,8 @@ pub fn status(report: &SweepReport) -> Status {
 }
 
 /// The site with the durations that were typed in place of its own.
-fn config(context: &Context, args: &SweepArgs) -> Result<SiteConfig, Failure> {
-    let mut config = context.config()?;
+async fn config(context: &Context, args: &SweepArgs) -> Result<SiteConfig, Failure> {
+    let mut config = context.config().await?;
     let policy = &mut config.policy;
     if let Some(idle_after) = args.idle_after {
         policy.idle_after = idle_after;
