@@ -150,7 +150,7 @@ pub struct JournalArgs {
     /// Only check that no line was changed, dropped or moved
     #[arg(long)]
     pub verify: bool,
-    /// At most this many entries, the newest
+    /// At most this many, the newest [default: all with --json, else 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
 }

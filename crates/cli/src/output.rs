@@ -69,6 +69,12 @@ impl Output {
         }
     }
 
+    /// The one line on standard error that goes with every exit status but 0.
+    pub fn shortfall(self, text: &str) {
+        let red = AnsiColor::Red.on_default();
+        self.aside(&format!("{red}curfew:{red:#} {}\n", clean(text)));
+    }
+
     /// Text as it is, to standard error. Where nobody can be told, there is nothing to be done about it.
     pub fn aside(self, text: &str) {
         let _nobody = anstream::stderr().lock().write_all(text.as_bytes());
@@ -86,11 +92,7 @@ impl Output {
             };
             reader = self.document(&document).unwrap_or(Reader::Gone);
         }
-        let red = AnsiColor::Red.on_default();
-        self.aside(&format!(
-            "{red}curfew:{red:#} {}\n",
-            clean(&failure.message)
-        ));
+        self.shortfall(&failure.message);
         reader
     }
 

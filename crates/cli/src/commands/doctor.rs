@@ -18,17 +18,19 @@ struct DoctorView {
 
 pub async fn run(context: &Context) -> Result<Status, Failure> {
     let checks = doctor(context.config().await?, &context.env).await;
-    let failed = checks.iter().filter(|check| !check.ok).count();
+    let (failed, all) = (
+        checks.iter().filter(|check| !check.ok).count(),
+        checks.len(),
+    );
     if context.output.is_json() {
         context.output.document(&DoctorView { checks })?;
     } else {
         context.output.text(&text(&checks))?;
-        if failed > 0 {
-            context.output.remark(&format!(
-                "curfew: {failed} of {} checks failed",
-                checks.len()
-            ));
-        }
+    }
+    if failed > 0 {
+        context
+            .output
+            .shortfall(&format!("{failed} of {all} checks failed"));
     }
     Ok(if failed == 0 {
         Status::Done

@@ -18,6 +18,7 @@ use crate::words::{clean, count, moment};
 
 /// How many deeds people are shown who did not say how many.
 const SHOWN: usize = 50;
+const BROKEN: &str = "its chain of hashes breaks";
 
 pub fn run(context: &Context, args: &JournalArgs) -> Result<Status, Failure> {
     let mut view = journal::read(&context.env.state_dir, usize::MAX).map_err(|error| Failure {
@@ -46,20 +47,15 @@ pub fn run(context: &Context, args: &JournalArgs) -> Result<Status, Failure> {
             .output
             .text(&text(context, &view.entries, limit.unwrap_or(SHOWN)))?;
     }
-    if !view.intact {
-        let fault = view
-            .fault
-            .as_deref()
-            .unwrap_or("its chain of hashes breaks");
-        if !args.verify {
-            context
-                .output
-                .remark(&format!("note: the journal is not intact: {fault}"));
-        } else if !context.output.is_json() {
-            context.output.remark(
-                "curfew: the journal was changed by hand or damaged; keep a copy of it and find out why",
-            );
-        }
+    match &view.fault {
+        None if view.intact => {}
+        _ if args.verify => context.output.shortfall(
+            "the journal was changed by hand or damaged; keep a copy of it and find out why",
+        ),
+        fault => context.output.remark(&format!(
+            "note: the journal is not intact: {}",
+            fault.as_deref().unwrap_or(BROKEN)
+        )),
     }
     Ok(if args.verify && !view.intact {
         Status::Failed
@@ -94,7 +90,7 @@ fn verdict(view: &JournalView, all: usize) -> String {
         None if view.intact => format!("{style}intact{style:#}: {entries}\n"),
         fault => format!(
             "{style}not intact{style:#}: {}\n",
-            clean(fault.as_deref().unwrap_or("its chain of hashes breaks"))
+            clean(fault.as_deref().unwrap_or(BROKEN))
         ),
     }
 }

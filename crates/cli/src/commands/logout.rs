@@ -24,9 +24,9 @@ pub async fn run(context: &Context, args: LogoutArgs) -> Result<Status, Failure>
     } else {
         let left = left(&site, &report.user.id, session.as_deref());
         context.output.text(&text(&report, left))?;
-        if let Some(advice) = advice(&report) {
-            context.output.remark(&advice);
-        }
+    }
+    if let Some(advice) = advice(&report) {
+        context.output.shortfall(&advice);
     }
     site.close().await;
     Ok(status(&report))
@@ -98,10 +98,10 @@ fn advice(report: &LogoutReport) -> Option<String> {
     let name = &report.user.username;
     match status(report) {
         Status::Partly => Some(format!(
-            "curfew: {name} may still be signed in: look with 'curfew sessions {name}', then log out again"
+            "{name} may still be signed in: look with 'curfew sessions {name}', then log out again"
         )),
         Status::Refused => Some(format!(
-            "curfew: {name} is still signed in: only a new password or a disabled account ends these sessions"
+            "{name} is still signed in: only a new password or a disabled account ends these sessions"
         )),
         _ => None,
     }

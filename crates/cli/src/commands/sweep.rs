@@ -28,11 +28,11 @@ pub async fn run(context: &Context, args: SweepArgs) -> Result<Status, Failure> 
     } else {
         context.output.text(&text(context, &report, args.force))?;
         context.notes(&site);
-        if status(&report) == Status::Partly {
-            context.output.remark(
-                "curfew: not everything was seen to be gone: look with 'curfew users', then sweep again",
-            );
-        }
+    }
+    if status(&report) == Status::Partly {
+        context.output.shortfall(
+            "not everything was seen to be gone: look with 'curfew users', then sweep again",
+        );
     }
     site.close().await;
     Ok(status(&report))
