@@ -20,7 +20,10 @@ async fn a_demo_site_is_one_that_real_django_reads() {
 
     // Alive: somebody has moved within the three seconds.
     let first = here.done(&["users"]).await;
-    assert!(first["counts"]["signed_in"].as_u64().unwrap() > 5, "{first:#}");
+    assert!(
+        first["counts"]["signed_in"].as_u64().unwrap() > 5,
+        "{first:#}"
+    );
     for state in ["active", "idle", "overdue"] {
         assert_ne!(first["counts"][state], 0, "{state}: {}", first["counts"]);
     }
@@ -41,11 +44,17 @@ async fn a_demo_site_is_one_that_real_django_reads() {
     let counts = here.done(&["users"]).await["counts"].clone();
     let key = std::fs::read_to_string(home.path().join("demo.sqlite3.secret")).unwrap();
     for django in [Django::V42, Django::V52] {
-        let read = django.manage_with("auth", &sqlite(&path), key.trim(), &["whose_sessions"]).await;
+        let read = django
+            .manage_with("auth", &sqlite(&path), key.trim(), &["whose_sessions"])
+            .await;
         let read: Vec<Option<String>> = serde_json::from_str(&read).unwrap();
         let signed_in = read.iter().flatten().count();
-        let named = counts["sessions"].as_u64().unwrap() + counts["rejected_sessions"].as_u64().unwrap();
-        assert!(signed_in as u64 >= named, "{django:?}: {signed_in} of {counts}");
+        let named =
+            counts["sessions"].as_u64().unwrap() + counts["rejected_sessions"].as_u64().unwrap();
+        assert!(
+            signed_in as u64 >= named,
+            "{django:?}: {signed_in} of {counts}"
+        );
         assert!(signed_in > 5, "{django:?}: {read:?}");
     }
 }
@@ -57,7 +66,9 @@ async fn a_demo_never_overwrites_what_is_no_demo() {
     let path = home.path().join("mine.sqlite3");
     for content in ["somebody's own file", "SQLite format 3\0 but not really"] {
         std::fs::write(&path, content).unwrap();
-        let ran = curfew.json(&["demo", "--path", path.to_str().unwrap()]).await;
+        let ran = curfew
+            .json(&["demo", "--path", path.to_str().unwrap()])
+            .await;
         assert_eq!(ran.status, 1, "{ran:#?}");
         assert!(ran.error().1.contains("mine.sqlite3"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), content);

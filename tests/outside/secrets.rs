@@ -139,7 +139,11 @@ async fn no_secret_is_in_the_words_about_a_site_that_cannot_be_reached() {
             let ran = curfew.json(args).await;
             assert_eq!(ran.status, 1, "{args:?} {ran:#?}");
         }
-        let error = curfew.env("CURFEW_LOG", "off").json(&["users"]).await.error();
+        let error = curfew
+            .env("CURFEW_LOG", "off")
+            .json(&["users"])
+            .await
+            .error();
         assert!(
             ["denied", "unreachable"].contains(&error.0.as_str()),
             "{error:?}"

@@ -211,7 +211,9 @@ async fn make_template(django: Django, engine: Engine, users: &'static str) -> S
     match engine {
         Engine::Sqlite => {
             let path = SCRATCH.path().join(name);
-            django.manage(users, &sqlite(&path), &["migrate", "-v0"]).await;
+            django
+                .manage(users, &sqlite(&path), &["migrate", "-v0"])
+                .await;
             path.display().to_string()
         }
         Engine::Postgres => {

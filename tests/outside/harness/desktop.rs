@@ -1,6 +1,7 @@
 //! A desktop of one test's own: an X server, a session bus that starts nothing by itself, and, where the test
 //! wants one, dunst.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -83,10 +84,7 @@ impl Desktop {
 
     fn start_dunst(&mut self) {
         let rules = self.dir.join("dunstrc");
-        // Nothing ends by itself, and a middle click does the first action.
-        let text =
-            "[global]\ntimeout = 0\nhistory_length = 100\nmouse_left_click = close_current\n";
-        std::fs::write(&rules, text).unwrap();
+        std::fs::write(&rules, dunst_rules(&self.dir)).unwrap();
         let mut dunst = Command::new("dunst");
         dunst.arg("-conf").arg(&rules).envs(self.environment());
         self.dunst = Some(Process::start_group(
@@ -134,6 +132,13 @@ impl Desktop {
         shown
     }
 
+    /// Picks an action of the notice on the screen by its label, as from dunst's menu.
+    pub fn choose_action(&self, label: &str) {
+        std::fs::write(self.dir.join("choice"), label).unwrap();
+        let (done, words) = self.dunstctl(&["context"]);
+        assert!(done, "{words}");
+    }
+
     /// Takes a picture of the screen.
     pub fn picture(&self, file: &Path) {
         let mut import = Command::new("import");
@@ -148,6 +153,23 @@ pub struct Shown {
     pub id: u64,
     pub title: String,
     pub body: String,
+}
+
+/// Nothing ends by itself. The menu of actions is a script that takes the line of the label in `choice`.
+fn dunst_rules(dir: &Path) -> String {
+    let menu = dir.join("menu");
+    let choice = dir.join("choice");
+    let script = format!("#!/bin/sh\ngrep -m1 -F \"$(cat {})\"\n", choice.display());
+    std::fs::write(&menu, script).unwrap();
+    std::fs::set_permissions(&menu, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut rules = format!(
+        "[global]\nmarkup = full\nhistory_length = 100\ndmenu = {}\n",
+        menu.display()
+    );
+    for urgency in ["low", "normal", "critical"] {
+        rules += &format!("[urgency_{urgency}]\ntimeout = 0\n");
+    }
+    rules
 }
 
 /// A session bus with no service folders: what is not started by the test is not there.

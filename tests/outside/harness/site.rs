@@ -47,7 +47,8 @@ impl Django {
 
     /// Runs a management command to its end and returns what it printed.
     pub async fn manage(self, users: &str, database: &Database, args: &[&str]) -> String {
-        self.manage_with(users, database, "not yet chosen", args).await
+        self.manage_with(users, database, "not yet chosen", args)
+            .await
     }
 
     pub async fn manage_with(

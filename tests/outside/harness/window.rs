@@ -1,7 +1,7 @@
 //! The real window, on a desktop of its own, driven through WebKitWebDriver and found by the names that
 //! screen readers find it by. One at a time: a window under test has the machine to itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -35,16 +35,20 @@ pub struct Window {
     pub desktop: Desktop,
     driver: Process,
     name: String,
-    _dir: TempDir,
+    dir: TempDir,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Window {
     /// On this site, by its address: view-only until somebody allows changes.
     pub fn on(site: &Site) -> Opening {
-        Self::with_folders(site)
-            .argument("--site")
-            .argument(&site.db.url())
+        Self::on_address(site, &site.db.url())
+    }
+
+    /// The same by another address, such as one with a wire in between.
+    pub fn on_address(site: &Site, address: &str) -> Opening {
+        let opening = Self::with_folders(site);
+        opening.argument("--site").argument(address)
     }
 
     /// On this site, with this configuration; `{url}` in it stands for the site's address.
@@ -99,6 +103,7 @@ impl Opening {
             .arg(format!("--port={port}"))
             .envs(desktop.environment())
             .env("TAURI_AUTOMATION", "true")
+            .env("TAURI_WEBVIEW_AUTOMATION", "true")
             .env("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
             .envs(self.environment);
         let driver = Process::start_group(&mut command, &dir.path().join("window.log"));
@@ -127,7 +132,7 @@ impl Opening {
             desktop,
             driver,
             name,
-            _dir: dir,
+            dir,
             _alone: alone,
         }
     }
@@ -318,6 +323,11 @@ impl Window {
     /// Runs a script that calls its last argument when it is done.
     pub async fn run_async(&self, script: &str, arguments: Vec<Value>) -> Value {
         self.client.execute_async(script, arguments).await.unwrap()
+    }
+
+    /// The home of whoever sits at this desktop.
+    pub fn home(&self) -> &Path {
+        self.dir.path()
     }
 
     /// What the window wrote to standard error so far.

@@ -2,3 +2,27 @@
 
 /// Rows, counters, search, and how soon a change shows.
 mod rows;
+
+/// Logout by mouse and by keyboard alone, and Django's answer to it.
+mod signout;
+
+/// The sweep: preview, by hand, by its timer.
+mod sweep;
+
+/// A window that may look and not touch.
+mod view_only;
+
+/// A site that goes away and comes back.
+mod offline;
+
+/// axe-core on each view, in light and dark.
+mod accessible;
+
+/// Notices, with dunst and without.
+mod notices;
+
+/// The canary search in the window.
+mod secrets;
+
+/// The first start, and connecting to a site.
+mod connect;

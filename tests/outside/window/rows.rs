@@ -60,10 +60,10 @@ async fn a_change_in_the_database_shows_within_three_seconds() {
         })
         .await;
         browser.get("logout").await;
-        window.until_state("fay", None, AT_ONCE).await;
-        site.db
-            .execute("UPDATE accounts_customuser SET last_activity = NULL, last_login = NULL")
-            .await;
+        // Down as here by that last request, and out.
+        window.until_state("fay", Some("stale"), AT_ONCE).await;
+        site.db.execute("DELETE FROM django_session").await;
+        window.until_state("cem", Some("stale"), AT_ONCE).await;
     }
 }
 
@@ -77,6 +77,11 @@ async fn the_search_narrows_the_rows() {
     window.find("searchbox", "Search users").await;
     // The key that leads there.
     window.press("/").await;
+    until("the search has the focus", SOON, || async {
+        let script = "return document.activeElement?.matches('input[type=search]') ?? false";
+        window.run(script, Vec::new()).await == true
+    })
+    .await;
     window.press("ben").await;
     until("two rows are left", SOON, || async {
         let mut names: Vec<_> = window.rows().await.into_iter().map(|row| row.0).collect();
