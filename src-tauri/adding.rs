@@ -37,14 +37,14 @@ pub fn name(site: &mut SiteConfig, name: &str, env: &Env) -> Result<()> {
 pub async fn save(site: &SiteConfig, env: &Env) -> Result<Option<String>> {
     Config::load(env)?.save_site(site)?;
     let secrets = [
-        (Item::Password, site.address.password()),
-        (Item::SecretKey, site.secret_key.clone()),
+        ("password", Item::Password, site.address.password()),
+        ("SECRET_KEY", Item::SecretKey, site.secret_key.clone()),
     ];
-    for (item, secret) in secrets {
+    for (name, item, secret) in secrets {
         let Some(secret) = secret else { continue };
         if let Err(error) = keychain::set(&site.name, item, secret).await {
             return Ok(Some(format!(
-                "The {item} of {} is known until Curfew is closed, and not kept: {error}",
+                "The {name} of {} is known until Curfew is closed, and not kept: {error}",
                 site.name
             )));
         }

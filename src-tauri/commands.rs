@@ -22,6 +22,7 @@ pub struct SiteEntry {
     /// Without user and password.
     pub address: String,
     pub demo: bool,
+    /// The one that the window is about: open, or being opened, or not to be opened.
     pub open: bool,
 }
 

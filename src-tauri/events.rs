@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 use tauri::{AppHandle, Manager};
 use tauri_specta::Event as _;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::notify::Notifier;
@@ -95,8 +95,7 @@ impl Screen {
 }
 
 /// Carries a site's events to the window and to the notices, until the site is closed.
-pub async fn pump(app: AppHandle, site: Arc<Site>) {
-    let mut heard = site.subscribe();
+pub async fn pump(app: AppHandle, site: Arc<Site>, mut heard: Receiver<Event>) {
     let mut notices = Notices::new(site.view().notices);
     let mut looked = None;
     let mut looks = interval(LOOKS_EVERY);

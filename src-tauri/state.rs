@@ -1,9 +1,9 @@
-//! The open site and what keeps it alive: its watch and the pump of its events. Opening and closing are one at
-//! a time, and the new site is open before the old one is closed.
+//! The open site and what keeps it alive: its watch and the pump of its events. A new site is reached before the
+//! old one is closed, and there is one at a time.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use curfew_engine::config::{Config, Env, SiteConfig};
@@ -27,7 +27,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub struct Shell {
     env: Env,
     current: RwLock<Current>,
-    /// Held while a site is opened or closed. The watch and pump of the open site are in it.
+    /// The site that was named by address: in the list, and in no configuration.
+    given: RwLock<Option<SiteConfig>>,
+    /// The name of the site that the window is about: open, being opened, or not to be opened.
+    about: RwLock<Option<String>>,
+    /// What keeps the open site alive. Held while one takes the place of another.
     running: tokio::sync::Mutex<Option<Running>>,
     ready_file: Option<PathBuf>,
     painted: AtomicBool,
@@ -37,6 +41,11 @@ enum Current {
     Opening,
     Failed(Error),
     Open(Arc<Site>),
+}
+
+struct Opened {
+    site: Arc<Site>,
+    people: Option<demo::People>,
 }
 
 struct Running {
@@ -63,6 +72,8 @@ impl Shell {
         Self {
             env,
             current: RwLock::new(Current::Opening),
+            given: RwLock::default(),
+            about: RwLock::default(),
             running: tokio::sync::Mutex::new(None),
             ready_file: std::env::var_os("CURFEW_READY_FILE").map(PathBuf::from),
             painted: AtomicBool::new(false),
@@ -75,7 +86,7 @@ impl Shell {
 
     /// The open site.
     pub fn site(&self) -> Result<Arc<Site>> {
-        match &*self.read() {
+        match &*read(&self.current) {
             Current::Open(site) => Ok(Arc::clone(site)),
             Current::Failed(error) => Err(error.clone()),
             Current::Opening => Err(Error::new(Code::NoSite, "the site is being opened")),
@@ -84,41 +95,39 @@ impl Shell {
 
     /// The open site's view; none while the first site is being opened.
     pub fn view(&self) -> Result<Option<SiteView>> {
-        match &*self.read() {
+        match &*read(&self.current) {
             Current::Open(site) => Ok(Some(site.view())),
             Current::Failed(error) => Err(error.clone()),
             Current::Opening => Ok(None),
         }
     }
 
+    /// The site named by address, those of the configuration, and the demo. A name stands for the first of them
+    /// that has it.
     pub fn sites(&self) -> Result<Vec<SiteEntry>> {
-        let open = self.site().ok().map(|site| site.settings());
-        let is_open = |name: &str, demo: bool| {
-            open.as_ref()
-                .is_some_and(|site| site.name == name && site.demo == demo && !site.by_url)
-        };
-        let mut entries: Vec<SiteEntry> = Config::load(&self.env)?
-            .sites
-            .iter()
-            .map(|site| SiteEntry {
-                name: site.name.clone(),
-                address: site.address.shown().to_owned(),
-                demo: false,
-                open: is_open(&site.name, false),
-            })
-            .collect();
-        if let Some(site) = open.as_ref().filter(|site| site.by_url && !site.demo) {
-            entries.insert(0, entry(site, true));
-        }
-        if let Ok(site) = demo::config(&self.env) {
-            let open = open.as_ref().is_some_and(|open| open.demo);
-            entries.push(entry(&site, open));
+        let about = read(&self.about).clone();
+        let mut sites: Vec<SiteConfig> = read(&self.given).iter().cloned().collect();
+        sites.extend(Config::load(&self.env)?.sites);
+        sites.extend(demo::config(&self.env).ok());
+        let mut entries: Vec<SiteEntry> = Vec::with_capacity(sites.len());
+        for site in sites {
+            if !entries.iter().any(|entry| entry.name == site.name) {
+                entries.push(SiteEntry {
+                    open: about.as_ref() == Some(&site.name),
+                    address: site.address.shown().to_owned(),
+                    demo: site.demo,
+                    name: site.name,
+                });
+            }
         }
         Ok(entries)
     }
 
     /// What a name in the list of sites, or an address, stands for.
     pub fn named(&self, name: &str) -> Result<SiteConfig> {
+        if let Some(site) = read(&self.given).as_ref().filter(|site| site.name == name) {
+            return Ok(site.clone());
+        }
         let config = Config::load(&self.env)?;
         let configured = config.sites.iter().any(|site| site.name == name);
         if name == demo::NAME && !configured {
@@ -127,6 +136,7 @@ impl Shell {
         let mut site = config.pick(Some(name))?;
         if site.by_url {
             site.armed = false;
+            *write(&self.given) = Some(site.clone());
         }
         Ok(site)
     }
@@ -147,10 +157,23 @@ impl Shell {
         let mut pause = Duration::from_secs(2);
         loop {
             let opened = match self.first(named) {
-                Ok(config) => self.open(app, config).await,
+                Ok(config) => {
+                    *write(&self.about) = Some(config.name.clone());
+                    self.opened(config).await
+                }
                 Err(error) => Err(error),
             };
-            let Err(error) = opened else { return };
+            let error = match opened {
+                Ok(opened) => {
+                    let mut running = self.running.lock().await;
+                    // Someone may have opened another one meanwhile.
+                    if running.is_none() {
+                        self.take_over(app, &mut running, opened).await;
+                    }
+                    return;
+                }
+                Err(error) => error,
+            };
             tracing::warn!(code = ?error.code, "cannot open the site: {error}");
             let again = error.code == Code::Unreachable;
             if !self.fail(error) {
@@ -166,29 +189,46 @@ impl Shell {
     }
 
     /// Opens a site and closes the one before. Where it cannot be opened, the one before stays.
-    pub async fn open(&self, app: &AppHandle, mut config: SiteConfig) -> Result<SiteView> {
+    pub async fn open(&self, app: &AppHandle, config: SiteConfig) -> Result<SiteView> {
+        let opened = self.opened(config).await?;
         let mut running = self.running.lock().await;
+        Ok(self.take_over(app, &mut running, opened).await)
+    }
+
+    /// A site that was reached and looked at, and that nothing keeps alive yet.
+    async fn opened(&self, mut config: SiteConfig) -> Result<Opened> {
         let people = match config.demo {
             true => Some(demo::People::start(&mut config).await?),
             false => None,
         };
         let site = Site::open(config, &self.env).await?;
         site.look().await?;
+        Ok(Opened { site, people })
+    }
+
+    /// Puts a site in place of the one before, and keeps it alive.
+    async fn take_over(
+        &self,
+        app: &AppHandle,
+        running: &mut Option<Running>,
+        opened: Opened,
+    ) -> SiteView {
         if let Some(before) = running.take() {
             before.stop().await;
         }
-        let pump = tauri::async_runtime::spawn(events::pump(app.clone(), Arc::clone(&site)));
-        let watch = watch::start(Arc::clone(&site));
+        let Opened { site, people } = opened;
+        // Heard from before the first look on.
+        let pump = events::pump(app.clone(), Arc::clone(&site), site.subscribe());
         *running = Some(Running {
-            watch,
-            pump,
+            pump: tauri::async_runtime::spawn(pump),
+            watch: watch::start(Arc::clone(&site)),
             people,
         });
         let view = site.view();
-        *self.write() = Current::Open(site);
-        drop(running);
+        *write(&self.about) = Some(view.name.clone());
+        *write(&self.current) = Current::Open(site);
         events::everything(app);
-        Ok(view)
+        view
     }
 
     /// Stops the watch. Within two seconds, whatever the database does.
@@ -241,28 +281,19 @@ impl Shell {
 
     /// Notes that the first site cannot be opened. False where one is open by now.
     fn fail(&self, error: Error) -> bool {
-        let mut current = self.write();
+        let mut current = write(&self.current);
         if matches!(*current, Current::Open(..)) {
             return false;
         }
         *current = Current::Failed(error);
         true
     }
-
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Current> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Current> {
-        self.current.write().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-fn entry(site: &SiteConfig, open: bool) -> SiteEntry {
-    SiteEntry {
-        name: site.name.clone(),
-        address: site.address.shown().to_owned(),
-        demo: site.demo,
-        open,
-    }
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

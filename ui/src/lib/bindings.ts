@@ -352,6 +352,7 @@ export type SiteEntry = {
 	/**  Without user and password. */
 	address: string,
 	demo: boolean,
+	/**  The one that the window is about: open, or being opened, or not to be opened. */
 	open: boolean,
 };
 
