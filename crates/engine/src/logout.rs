@@ -88,7 +88,11 @@ impl Site {
         if let Err(error) = self.carry_out(&id, &target, keys, &mut progress).await {
             progress.broken = Some(error);
         }
-        let report = conclude(user, &progress);
+        let stays = match target {
+            Target::Session(_) => hold(&self.roster).person(&id).map_or(0, |p| p.usable),
+            Target::User => 0,
+        };
+        let report = conclude(user, &progress, stays);
         let recorded = self
             .record(self.logout_outcome(&report, &progress, reason, &deed))
             .await;
@@ -244,7 +248,8 @@ fn sessions(n: usize) -> String {
 }
 
 /// Calls the end by its name. "Signed out" only where it was looked again and all was gone.
-fn conclude(user: UserView, progress: &Progress) -> LogoutReport {
+/// `stays`: sessions that were not meant to go.
+fn conclude(user: UserView, progress: &Progress, stays: u32) -> LogoutReport {
     let deleted = progress.deleted.len();
     let name = &user.username;
     let flag = if progress.flag_cleared {
@@ -301,14 +306,19 @@ fn conclude(user: UserView, progress: &Progress) -> LogoutReport {
         } else {
             ""
         };
-        (
-            Outcome::SignedOut,
-            true,
+        let detail = if stays > 0 {
+            format!(
+                "Ended {} of {name}{again}, verified; still signed in with {}.",
+                sessions(deleted),
+                sessions(stays as usize)
+            )
+        } else {
             format!(
                 "Signed out {name}: {} deleted{again}{flag}, verified.",
                 sessions(deleted)
-            ),
-        )
+            )
+        };
+        (Outcome::SignedOut, true, detail)
     };
     LogoutReport {
         user,

@@ -112,6 +112,13 @@ impl Config {
             Some(text) if Address::looks_like(text) => {
                 SiteConfig::by_address(Address::parse(text)?)
             }
+            // An address that lost its scheme would be repeated as a name, password and all.
+            Some(text) if text.contains('@') && self.sites.iter().all(|s| s.name != text) => {
+                return Err(Error::new(
+                    Code::NoSite,
+                    "the site is no configured name and no address; write postgres://user@host:port/db or sqlite:///absolute/path.sqlite3",
+                ));
+            }
             Some(name) => self
                 .sites
                 .iter()

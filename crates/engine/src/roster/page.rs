@@ -189,15 +189,21 @@ fn compare(a: &Person, b: &Person, sort: Sort, descending: bool) -> Ordering {
                 .cmp(&b.username().to_lowercase()),
         ),
         Sort::Email => text(|p| p.row.as_ref()?.email.as_ref().map(|e| e.to_lowercase())),
-        Sort::LastSeen | Sort::Idle => {
+        Sort::LastSeen => {
             let seen = |p: &Person| p.verdict.and_then(|v| v.seen).map(|(at, _)| at);
             let (x, y) = (seen(a), seen(b));
-            // Least idle is last seen latest.
-            let order = x.zip(y).map(|(x, y)| match sort {
-                Sort::LastSeen => x.cmp(&y),
-                _ => y.cmp(&x),
-            });
-            known(order, x.is_some(), y.is_some())
+            known(x.zip(y).map(|(x, y)| x.cmp(&y)), x.is_some(), y.is_some())
+        }
+        Sort::Idle => {
+            // Who is active is not idle at all: their rows keep still while they act. Least idle is last seen latest.
+            let idle = |p: &Person| {
+                p.verdict.and_then(|v| match v.state {
+                    State::Active => Some(None),
+                    _ => v.seen.map(|(at, _)| Some(std::cmp::Reverse(at))),
+                })
+            };
+            let (x, y) = (idle(a), idle(b));
+            known(x.zip(y).map(|(x, y)| x.cmp(&y)), x.is_some(), y.is_some())
         }
         Sort::Sessions => turn(a.usable.cmp(&b.usable)),
         Sort::Role => {

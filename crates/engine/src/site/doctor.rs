@@ -2,10 +2,10 @@
 
 use super::open::{catalog, reach};
 use super::{Site, discover, hold};
-use crate::config::{Env, SiteConfig};
+use crate::config::{Backend, Env, SiteConfig};
 use crate::journal::Journal;
 use crate::secrets;
-use crate::store::db::Db;
+use crate::store::db::{Db, Pool};
 use crate::store::schema::Schema;
 use crate::view::{Check, Found};
 
@@ -41,11 +41,13 @@ pub async fn doctor(mut config: SiteConfig, env: &Env) -> Vec<Check> {
     let reached = match reach(&config).await {
         Ok(reached) => reached,
         Err(error) => {
-            checks.push(bad(
-                "reached",
-                error.message,
-                "check host, port, user, password and that the server takes connections from here",
-            ));
+            let fix = match config.address.backend() {
+                Backend::Postgres => {
+                    "check host, port, user, password and that the server takes connections from here"
+                }
+                Backend::Sqlite(_) => "check the path, and that this user may read the file",
+            };
+            checks.push(bad("reached", error.message, fix));
             return checks;
         }
     };
@@ -143,7 +145,7 @@ fn journal(env: &Env) -> Check {
 
 /// What the role may do, asked of PostgreSQL itself.
 async fn rights(db: &Db, schema: &Schema) -> Option<Check> {
-    let Db::Postgres(pool) = db else {
+    let Pool::Postgres(pool) = db.pool() else {
         return None;
     };
     let quoted = |t: &crate::store::schema::TableName| {
@@ -163,7 +165,7 @@ async fn rights(db: &Db, schema: &Schema) -> Option<Check> {
     .bind(&sessions)
     .bind(&users)
     .bind(schema.users.flag.as_deref())
-    .fetch_one(pool)
+    .fetch_one(&pool)
     .await;
     let mut lacks = Vec::new();
     match asked {

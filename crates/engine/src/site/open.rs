@@ -14,7 +14,7 @@ use crate::journal::Journal;
 use crate::roster::Roster;
 use crate::secrets;
 use crate::store::catalog::Table;
-use crate::store::db::Db;
+use crate::store::db::{Db, Pool};
 use crate::store::sql::SqlStore;
 use crate::store::{Mark, postgres, sqlite};
 use crate::tell::webhook::Webhook;
@@ -38,7 +38,7 @@ pub(super) async fn reach(config: &SiteConfig) -> Result<Reached> {
             })
         }
         Backend::Sqlite(path) => Ok(Reached {
-            db: Db::Sqlite(sqlite::connect(path).await?),
+            db: sqlite::connect(path).await?,
             encrypted: None,
             local: true,
         }),
@@ -46,9 +46,9 @@ pub(super) async fn reach(config: &SiteConfig) -> Result<Reached> {
 }
 
 pub(super) async fn catalog(db: &Db) -> Result<Vec<Table>> {
-    match db {
-        Db::Postgres(pool) => postgres::catalog(pool).await,
-        Db::Sqlite(pool) => sqlite::catalog(pool).await,
+    match db.pool() {
+        Pool::Postgres(pool) => postgres::catalog(&pool).await,
+        Pool::Sqlite(pool) => sqlite::catalog(&pool).await,
     }
 }
 

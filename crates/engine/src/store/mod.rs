@@ -10,6 +10,8 @@ pub mod postgres;
 pub mod schema;
 pub mod sql;
 pub mod sqlite;
+mod statement;
+mod tx;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

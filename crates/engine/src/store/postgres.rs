@@ -1,13 +1,12 @@
 //! PostgreSQL: how to reach it, and what it says of its own tables.
 
 use std::str::FromStr;
-use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgPool, Row};
 
 use super::catalog::{Column, Reference, Table};
-use super::db::{Db, explain, finish};
+use super::db::{Db, Pool, explain};
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
 
@@ -37,45 +36,37 @@ pub async fn connect(address: &Address) -> Result<Reached> {
             .parse::<std::net::IpAddr>()
             .is_ok_and(|ip| ip.is_loopback());
     let said = address.expose().contains("sslmode=");
-    if local || said {
-        let pool = open(options).await?;
-        let encrypted = encrypted(&pool).await;
-        return Ok(Reached {
-            db: Db::Postgres(pool),
-            encrypted,
-            local,
-        });
-    }
-    match open(options.clone().ssl_mode(PgSslMode::VerifyFull)).await {
-        Ok(pool) => Ok(Reached {
-            db: Db::Postgres(pool),
-            encrypted: true,
-            local,
-        }),
-        Err(error) if error.message.contains("server does not support TLS") => Ok(Reached {
-            db: Db::Postgres(open(options.ssl_mode(PgSslMode::Disable)).await?),
-            encrypted: false,
-            local,
-        }),
-        Err(error) => Err(error),
-    }
-}
-
-async fn open(options: PgConnectOptions) -> Result<PgPool> {
-    let at = format!("{}:{}", options.get_host(), options.get_port());
-    finish(Duration::from_secs(8), async move {
-        PgPoolOptions::new()
-            .max_connections(3)
-            .acquire_timeout(Duration::from_secs(6))
-            .idle_timeout(Duration::from_secs(600))
-            .connect_with(options)
-            .await
+    let (options, encrypted) = if local || said {
+        (options, None)
+    } else {
+        match Db::postgres(options.clone().ssl_mode(PgSslMode::VerifyFull)).await {
+            Ok(db) => {
+                return Ok(Reached {
+                    db,
+                    encrypted: true,
+                    local,
+                });
+            }
+            Err(error) if error.message.contains("server does not support TLS") => {
+                (options.ssl_mode(PgSslMode::Disable), Some(false))
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let db = Db::postgres(options).await?;
+    let encrypted = match (encrypted, db.pool()) {
+        (Some(known), _) => known,
+        (None, Pool::Postgres(pool)) => encrypted_now(&pool).await,
+        (None, Pool::Sqlite(_)) => false,
+    };
+    Ok(Reached {
+        db,
+        encrypted,
+        local,
     })
-    .await
-    .map_err(|e| Error::new(e.code, format!("{at}: {}", e.message)))
 }
 
-async fn encrypted(pool: &PgPool) -> bool {
+async fn encrypted_now(pool: &PgPool) -> bool {
     sqlx::query(
         "SELECT COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)",
     )

@@ -3,49 +3,62 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Row, SqlitePool};
 
 use super::catalog::{Column, Reference, Table};
-use super::db::{explain, finish};
+use super::db::{Db, explain};
 use crate::error::{Code, Error, Result};
 
-/// Opens an existing file. Never creates one, never changes its journal mode.
-pub async fn connect(path: &Path) -> Result<SqlitePool> {
-    let missing = |why: String| {
-        Error::new(
-            Code::Unreachable,
-            format!("{}: {why}; check the path", path.display()),
-        )
-    };
-    match std::fs::metadata(path) {
-        Ok(meta) if meta.is_file() => {}
-        Ok(_) => return Err(missing("not a file".into())),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(missing("no such SQLite file".into()));
+/// Which file it is, whatever its name: another one in its place is another site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity(u64, u64);
+
+impl Identity {
+    /// The file at this path, which has to be there.
+    pub fn of(path: &Path) -> Result<Self> {
+        let missing = |why: String| {
+            Error::new(
+                Code::File,
+                format!("{}: {why}; check the path", path.display()),
+            )
+        };
+        match std::fs::metadata(path) {
+            Ok(meta) if meta.is_file() => Ok(Self::from(&meta)),
+            Ok(_) => Err(missing("not a file".into())),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                Err(missing("no such SQLite file".into()))
+            }
+            Err(e) => Err(missing(e.to_string())),
         }
-        Err(e) => return Err(missing(e.to_string())),
     }
+}
+
+#[cfg(unix)]
+impl From<&std::fs::Metadata> for Identity {
+    fn from(meta: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self(meta.dev(), meta.ino())
+    }
+}
+
+#[cfg(not(unix))]
+impl From<&std::fs::Metadata> for Identity {
+    fn from(_: &std::fs::Metadata) -> Self {
+        // There an open file cannot be moved away.
+        Self(0, 0)
+    }
+}
+
+/// Opens an existing file. Never creates one, never changes its journal mode.
+pub async fn connect(path: &Path) -> Result<Db> {
+    Identity::of(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
         .busy_timeout(Duration::from_secs(2))
         .disable_statement_logging();
-    let shown = path.display().to_string();
-    finish(Duration::from_secs(8), async move {
-        let pool = SqlitePoolOptions::new()
-            .max_connections(2)
-            .acquire_timeout(Duration::from_secs(6))
-            .connect_with(options)
-            .await?;
-        // A file that is no database is only found out when it is read.
-        sqlx::query("SELECT count(*) FROM sqlite_master")
-            .fetch_one(&pool)
-            .await?;
-        Ok(pool)
-    })
-    .await
-    .map_err(|e| Error::new(e.code, format!("{shown}: {}", e.message)))
+    Db::sqlite(options).await
 }
 
 const COLUMNS: &str = "

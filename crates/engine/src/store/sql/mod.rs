@@ -10,9 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, ExprTrait, Query};
 use tokio::time::Instant;
 
-use super::db::{Cell, Db, Read};
+use super::db::Db;
 use super::key::{SessionKey, UserId};
 use super::schema::{Dialect, Schema};
+use super::statement::{Cell, Read};
 use super::{BatchDone, Mark, Sink, Store, SweepBatch, UserRow, expr};
 use crate::error::{Code, Error, Result};
 
@@ -59,7 +60,7 @@ impl Store for SqlStore {
             Dialect::Sqlite => [Read::Text],
         };
         let query = Query::select().expr(expr::now(self.dialect())).to_owned();
-        let rows = self.db.rows(self.db.statement(&query, &shape)).await?;
+        let rows = self.db.rows(&query, &shape).await?;
         rows.into_iter()
             .flatten()
             .next()
@@ -131,10 +132,7 @@ impl Store for SqlStore {
                 .from(expr::table(&self.schema.sessions.table))
                 .and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)))
                 .to_owned();
-            let rows = self
-                .db
-                .rows(self.db.statement(&query, &[Read::Text]))
-                .await?;
+            let rows = self.db.rows(&query, &[Read::Text]).await?;
             found.extend(
                 rows.into_iter()
                     .flatten()
@@ -153,10 +151,7 @@ impl Store for SqlStore {
                 .and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)))
                 .returning_col(Alias::new(KEY))
                 .to_owned();
-            let rows = self
-                .db
-                .rows(self.db.statement(&query, &[Read::Text]))
-                .await?;
+            let rows = self.db.rows(&query, &[Read::Text]).await?;
             deleted.extend(
                 rows.into_iter()
                     .flatten()
@@ -181,7 +176,7 @@ impl Store for SqlStore {
             .returning_col(Alias::new(&users.id))
             .to_owned();
         // The id is not needed, only whether a row came back.
-        let rows = self.db.rows(self.db.statement(&query, &[])).await?;
+        let rows = self.db.rows(&query, &[]).await?;
         Ok(!rows.is_empty())
     }
 

@@ -5,9 +5,9 @@ use sea_query::{Alias, Expr, ExprTrait, Order, Query, SelectStatement, SimpleExp
 
 use super::{CHUNK, DATA, KEY, OVERLAP, SqlStore};
 use crate::error::Result;
-use crate::store::db::{Cell, Read};
 use crate::store::key::SessionKey;
 use crate::store::schema::Dialect;
+use crate::store::statement::{Cell, Read};
 use crate::store::{SessionRow, Sink, expr};
 
 /// Rows of one step of a whole reading.
@@ -47,7 +47,7 @@ impl SqlStore {
 
     async fn session_rows(&self, query: &SelectStatement) -> Result<Vec<SessionRow>> {
         let shape = self.session_shape();
-        let rows = self.db.rows(self.db.statement(query, &shape)).await?;
+        let rows = self.db.rows(query, &shape).await?;
         Ok(rows.into_iter().filter_map(session_row).collect())
     }
 
@@ -93,7 +93,7 @@ impl SqlStore {
             if let Some(key) = &after {
                 query.and_where(expr::col(KEY).gt(key.expose()));
             }
-            let rows = self.db.rows(self.db.statement(&query, &shape)).await?;
+            let rows = self.db.rows(&query, &shape).await?;
             let full = rows.len() == STEP;
             let mut wanted = Vec::new();
             for row in rows {

@@ -11,9 +11,10 @@ use super::users::user_id;
 use super::{CHUNK, DATA, KEY, SqlStore};
 use crate::django::session::{Form, version_of};
 use crate::error::{Code, Result};
-use crate::store::db::{Cell, DEADLINE, Read, Tx, finish};
 use crate::store::key::{SessionKey, UserId};
 use crate::store::schema::Dialect;
+use crate::store::statement::{Cell, Read};
+use crate::store::tx::Tx;
 use crate::store::{BatchDone, SessionRow, SweepBatch, expr};
 
 const CAME_BACK: &str = "was seen again in the meantime";
@@ -27,7 +28,8 @@ pub async fn run(store: SqlStore, batch: SweepBatch) -> Result<BatchDone> {
         .map(|(id, _)| id.clone())
         .chain(batch.stale.iter().map(|(id, _)| id.clone()))
         .collect();
-    match finish(DEADLINE, attempt(store, batch)).await {
+    let db = store.db.clone();
+    match db.finish(attempt(store, batch)).await {
         // 55P03: a lock was not to be had within 100 ms. The site goes first.
         Err(e) if e.code == Code::Database && e.message.contains("lock") => Ok(BatchDone {
             spared: people.into_iter().map(|id| (id, BUSY)).collect(),

@@ -9,9 +9,9 @@ use secrecy::SecretString;
 use super::{CHUNK, OVERLAP, SqlStore};
 use crate::error::Result;
 use crate::store::catalog::Kind;
-use crate::store::db::{Cell, Read};
 use crate::store::key::UserId;
 use crate::store::schema::{Dialect, TimeColumn};
+use crate::store::statement::{Cell, Read};
 use crate::store::{Sink, Store, UserRow, expr};
 
 impl SqlStore {
@@ -66,7 +66,7 @@ impl SqlStore {
 
     pub(super) async fn user_rows(&self, query: &SelectStatement) -> Result<Vec<UserRow>> {
         let shape = self.user_shape();
-        let rows = self.db.rows(self.db.statement(query, &shape)).await?;
+        let rows = self.db.rows(query, &shape).await?;
         let knows_active = self.schema.users.is_active.is_some();
         Ok(rows
             .into_iter()

@@ -1,0 +1,170 @@
+//! A statement made by sea-query, and the values its rows hold. The only place where SQL text is handed
+//! to the driver.
+
+use jiff::Timestamp;
+use sea_query::{PostgresQueryBuilder, SqliteQueryBuilder};
+use sea_query_sqlx::{SqlxBinder, SqlxValues};
+use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Postgres, Row, Sqlite, Type};
+
+use super::schema::Dialect;
+
+/// A value of a row, as statements here ask for it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    Null,
+    Int(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Cell {
+    pub fn text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            Self::Int(n) => Some(n.to_string()),
+            Self::Null => None,
+        }
+    }
+
+    pub fn bytes(self) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Text(text) => text.into_bytes(),
+            Self::Int(_) | Self::Null => Vec::new(),
+        }
+    }
+
+    pub fn truth(&self) -> bool {
+        matches!(self, Self::Int(n) if *n != 0)
+    }
+
+    /// Microseconds since 1970, or Django's text in UTC.
+    pub fn time(&self) -> Option<Timestamp> {
+        match self {
+            Self::Int(us) => Timestamp::from_microsecond(*us).ok(),
+            Self::Text(text) => parse_time(text),
+            Self::Bytes(bytes) => parse_time(std::str::from_utf8(bytes).ok()?),
+            Self::Null => None,
+        }
+    }
+}
+
+/// `2026-11-23 10:00:00.123456`, with or without fraction, `T` or an offset.
+fn parse_time(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Some(at);
+    }
+    let naive: jiff::civil::DateTime = text.parse().ok()?;
+    naive
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .ok()
+        .map(|z| z.timestamp())
+}
+
+/// What to read out of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    Int,
+    Text,
+    Bytes,
+}
+
+/// A statement's text and values, ready for the driver.
+pub struct Statement {
+    sql: String,
+    values: SqlxValues,
+    shape: Vec<Read>,
+}
+
+impl Statement {
+    /// Of a dialect. `shape` says what its rows hold; empty for none.
+    pub fn new(dialect: Dialect, query: &impl SqlxBinder, shape: &[Read]) -> Self {
+        let (sql, values) = match dialect {
+            Dialect::Postgres => query.build_sqlx(PostgresQueryBuilder),
+            Dialect::Sqlite => query.build_sqlx(SqliteQueryBuilder),
+        };
+        Self {
+            sql,
+            values,
+            shape: shape.to_vec(),
+        }
+    }
+
+    pub(super) async fn on_postgres<'c>(
+        self,
+        executor: impl Executor<'c, Database = Postgres>,
+    ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        let rows = sqlx::query_with(AssertSqlSafe(self.sql), self.values)
+            .fetch_all(executor)
+            .await?;
+        rows.iter().map(|row| cells(row, &self.shape)).collect()
+    }
+
+    pub(super) async fn on_sqlite<'c>(
+        self,
+        executor: impl Executor<'c, Database = Sqlite>,
+    ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        let rows = sqlx::query_with(AssertSqlSafe(self.sql), self.values)
+            .fetch_all(executor)
+            .await?;
+        rows.iter().map(|row| cells(row, &self.shape)).collect()
+    }
+}
+
+// Unchecked on purpose: the statements cast every column to the type read here, and the
+// driver's own check would refuse equal things (varchar and text, bytes of a text).
+fn cells<'r, R: Row>(row: &'r R, shape: &[Read]) -> Result<Vec<Cell>, sqlx::Error>
+where
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    shape
+        .iter()
+        .enumerate()
+        .map(|(i, read)| {
+            Ok(match read {
+                Read::Int => row
+                    .try_get_unchecked::<Option<i64>, _>(i)?
+                    .map_or(Cell::Null, Cell::Int),
+                Read::Text | Read::Bytes => row
+                    .try_get_unchecked::<Option<Vec<u8>>, _>(i)?
+                    .map_or(Cell::Null, |bytes| cell(bytes, *read)),
+            })
+        })
+        .collect()
+}
+
+/// Text that is not UTF-8 is one odd value, not the end of a reading.
+fn cell(bytes: Vec<u8>, read: Read) -> Cell {
+    match read {
+        Read::Text => Cell::Text(match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
+        }),
+        Read::Int | Read::Bytes => Cell::Bytes(bytes),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_every_form_that_django_writes() {
+        let want: Timestamp = "2026-11-23T10:00:00.25Z".parse().unwrap();
+        for text in [
+            "2026-11-23 10:00:00.250000",
+            "2026-11-23T10:00:00.25",
+            "2026-11-23 10:00:00.25Z",
+            "2026-11-23 11:00:00.25+01:00",
+        ] {
+            assert_eq!(Cell::Text(text.into()).time(), Some(want), "{text}");
+        }
+        assert_eq!(Cell::Text("never".into()).time(), None);
+        assert_eq!(Cell::Int(want.as_microsecond()).time(), Some(want));
+    }
+}
