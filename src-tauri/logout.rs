@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use curfew_engine::error::{Code, Error, Result};
 use curfew_engine::site::Site;
-use curfew_engine::view::{LogoutReport, Outcome};
+use curfew_engine::view::{LogoutReport, Outcome, State, UserView};
 use futures_util::{StreamExt, stream};
 
 /// A logout takes about three seconds, nearly all of it waiting for the second look, so several run side by side.
@@ -41,24 +41,43 @@ pub async fn each(
     for (id, report) in ended {
         reports.push(match report {
             Ok(report) => report,
-            Err(error) => failed(&site, &id, error).await?,
+            Err(error) => failed(&site, &id, error).await,
         });
     }
     Ok(reports)
 }
 
-/// The report of someone whose logout failed beside others that did not. Fails with the same error where the
-/// site does not know that person any more.
-async fn failed(site: &Site, id: &str, error: Error) -> Result<LogoutReport> {
-    match site.lookup(&format!("id:{id}")).await {
-        Ok(user) => Ok(LogoutReport {
-            user,
-            sessions_deleted: 0,
-            outcome: Outcome::Unverified,
-            verified: false,
-            flag_cleared: false,
-            detail: error.message,
-        }),
-        Err(_) => Err(error),
+/// The report of someone whose logout failed beside others that did not.
+async fn failed(site: &Site, id: &str, error: Error) -> LogoutReport {
+    let user = site.lookup(&format!("id:{id}")).await;
+    LogoutReport {
+        user: user.unwrap_or_else(|_| unknown(id)),
+        sessions_deleted: 0,
+        outcome: Outcome::Unverified,
+        verified: false,
+        flag_cleared: false,
+        detail: error.message,
+    }
+}
+
+/// Someone of whom the site tells nothing but the id that the window had.
+fn unknown(id: &str) -> UserView {
+    UserView {
+        id: id.to_owned(),
+        username: format!("id:{id}"),
+        email: None,
+        name: None,
+        state: State::Unknown,
+        last_activity: None,
+        last_seen: None,
+        evidence: None,
+        idle_seconds: None,
+        sessions: 0,
+        flagged: false,
+        staff: false,
+        superuser: false,
+        enabled: false,
+        exempt: None,
+        fault: None,
     }
 }
