@@ -80,7 +80,8 @@ async fn each_deed_is_told_before_and_after() {
         .iter()
         .map(|s| s.as_str().unwrap().to_owned())
         .collect();
-    (marks.sort(), told.sort());
+    marks.sort();
+    told.sort();
     assert_eq!(told, marks);
     assert_eq!(entries[2]["sessions_deleted"], 2);
     assert_eq!(entries[2]["verified"], true);

@@ -64,3 +64,19 @@ async fn nothing_is_touched_while_the_site_is_offline_and_one_sweep_follows() {
     .await;
     assert_eq!(site.flagged().await, ["ana"]);
 }
+
+#[tokio::test]
+async fn the_sites_own_address_is_said_to_answer_or_not() {
+    let site = Site::start().await;
+    site.seed(&[active("ana")]).await;
+    for (address, words) in [
+        (site.address(), "Site answers"),
+        ("http://127.0.0.1:9", "Site does not answer since"),
+    ] {
+        let config = format!(
+            "[[site]]\nname = \"shop\"\nurl = \"{{url}}\"\nhealth_url = \"{address}/whoami\"\n"
+        );
+        let window = Window::configured(&site, &config).live().await;
+        window.until_words(words, SOON).await;
+    }
+}
