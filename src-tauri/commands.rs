@@ -88,7 +88,7 @@ pub async fn users(shell: State<'_, Shell>, query: Query) -> Result<Page> {
 #[tauri::command]
 #[specta::specta]
 pub async fn user(shell: State<'_, Shell>, id: String) -> Result<UserDetail> {
-    shell.site()?.user(&id)
+    shell.site()?.user_or_gone(&id).await
 }
 
 /// Signs people out, or with a fingerprint one session of one person. One report each, in the order asked.

@@ -56,7 +56,6 @@ impl Site {
             ));
         }
         self.journal_ready().await?;
-        let _one = self.deeds.lock().await;
         self.look_whole().await?;
         let user = self.lookup(&format!("id:{id}")).await?;
         let id = UserId::new(user.id.as_str());

@@ -1,6 +1,6 @@
 // Sentences about what was done, in the words that the whole of Curfew uses. Pure.
 import type { Doing } from "./state/journal.svelte";
-import type { LogoutReport, Outcome, SweepSummary } from "./backend";
+import type { LogoutReport, Outcome, SweepReport, SweepSummary } from "./backend";
 import { clock, people, sessions } from "./format";
 
 /** "14:05 signed out 4 people, 7 sessions, verified". */
@@ -19,6 +19,8 @@ export function sweepLine(last: SweepSummary): string {
 export function doingLine(doing: Doing): string {
   const { outcome, entry } = doing;
   if (!outcome) return "no outcome written";
+  // A logout's outcome is a sentence of its own.
+  if (entry.deed === "logout" && outcome.outcome) return outcome.outcome.replace(/\.$/, "");
   const parts: string[] = [];
   const deleted = outcome.sessions_deleted ?? 0;
   if (entry.users.length === 0 && deleted === 0) parts.push("nobody to sign out");
@@ -38,13 +40,21 @@ const outcomes: Record<Outcome, string> = {
   not_possible: "not possible",
 };
 
-/** An outcome by its own name, and the engine's sentence where it says more than the name. */
+/** An outcome by its own name, and of the engine's sentence what the name and the title do not say already. */
 export function outcomeWords(report: LogoutReport): { head: string; more: string | null } {
   const name =
     report.outcome === "signed_out" && !report.verified
       ? "signed out, not verified"
       : outcomes[report.outcome];
-  const detail = report.detail.trim().replace(/\.$/, "");
-  if (detail.toLowerCase().startsWith(name)) return { head: detail, more: null };
-  return { head: name, more: detail === "" ? null : detail };
+  const said = [`Signed out ${report.user.username}: `, "Not verified: ", "Done in part: "];
+  let more = report.detail.trim().replace(/\.$/, "");
+  for (const start of said) if (more.startsWith(start)) more = more.slice(start.length);
+  if (report.verified) more = more.replace(/, verified$/, "");
+  return { head: name, more: more === "" ? null : more };
+}
+
+/** How many sessions a sweep deleted, or a preview would. */
+export function sessionsOf(report: SweepReport): number {
+  if (!report.dry_run) return report.sessions_deleted;
+  return report.users.reduce((sum, user) => sum + user.sessions, 0);
 }

@@ -53,8 +53,8 @@ pub struct Site {
     pub(crate) roster: Mutex<Roster>,
     /// Held during a look: there is one at a time.
     pub(crate) mark: tokio::sync::Mutex<Mark>,
-    /// Held during a sweep or a logout: there is one at a time.
-    pub(crate) deeds: tokio::sync::Mutex<()>,
+    /// Held during a sweep: there is one at a time. Logouts need no such order, each is a few statements that may be repeated.
+    pub(crate) sweeping: tokio::sync::Mutex<()>,
     pub(crate) line: Arc<Mutex<Line>>,
     pub(crate) history: Mutex<History>,
     pub(crate) timer: Mutex<Timer>,
@@ -271,6 +271,25 @@ impl Site {
             evidence,
             sessions,
         })
+    }
+
+    /// As [`Site::user`], and for someone who has left: what the table and the journal still say of them.
+    pub async fn user_or_gone(&self, id: &str) -> Result<UserDetail> {
+        match self.user(id) {
+            Err(error) if error.code == Code::NoUser => {
+                let user = self.lookup(&format!("id:{id}")).await?;
+                Ok(UserDetail {
+                    journal: self
+                        .journal
+                        .about(&user.id, &self.name(), 10)
+                        .unwrap_or_default(),
+                    user,
+                    evidence: Vec::new(),
+                    sessions: Vec::new(),
+                })
+            }
+            other => other,
+        }
     }
 
     /// The one person meant by `USERNAME` or `id:VALUE`, signed in or not. Asks the database where the roster

@@ -84,7 +84,7 @@ impl Site {
             journal: Journal::at(&env.state_dir),
             roster: Mutex::new(Roster::new(keys)),
             mark: tokio::sync::Mutex::new(Mark::default()),
-            deeds: tokio::sync::Mutex::new(()),
+            sweeping: tokio::sync::Mutex::new(()),
             line,
             history: Mutex::new(History::default()),
             timer: Mutex::new(Timer::default()),

@@ -77,7 +77,7 @@ impl Site {
         }
         self.need_evidence()?;
         self.journal_ready().await?;
-        let _one = self.deeds.lock().await;
+        let _one = self.sweeping.lock().await;
         hold(&self.timer).running = true;
         self.look_whole().await?;
         let plan = self.plan()?;

@@ -87,7 +87,7 @@ export function plan(site: FakeSite, dry: boolean): SweepReport {
       sessions: p.sessions.length,
     })),
     users_marked: taken.filter((p) => p.flagged).length,
-    sessions_deleted: taken.reduce((n, p) => n + p.sessions.length, 0),
+    sessions_deleted: dry ? 0 : taken.reduce((n, p) => n + p.sessions.length, 0),
     skipped: due
       .filter((p) => site.exempt(p))
       .map((p) => ({ username: p.username, why: `exempt: ${site.exempt(p)}` })),
