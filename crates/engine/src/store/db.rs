@@ -17,9 +17,12 @@ use super::tx::Tx;
 use crate::error::{Code, Error, Result};
 
 /// How long a reading may take before the site counts as not answering.
-const DEADLINE: Duration = Duration::from_secs(7);
+/// With the two seconds between looks it has to stay under the ten within which people are told.
+const DEADLINE: Duration = Duration::from_secs(5);
 /// How long a free connection is waited for.
-const ACQUIRE: Duration = Duration::from_secs(4);
+const ACQUIRE: Duration = Duration::from_secs(3);
+/// How long a server that gives no connection is asked for its reason.
+const REASON: Duration = Duration::from_secs(2);
 /// Connections, at most.
 const MOST: u32 = 3;
 
@@ -63,7 +66,7 @@ impl Db {
     }
 
     async fn make(source: Source) -> Result<Self> {
-        source.try_once().await?;
+        source.try_once(DEADLINE).await?;
         let state = State {
             pool: source.pool(),
             file: source.identity(),
@@ -146,8 +149,9 @@ impl Db {
             Ok(Ok(Ok(value))) => Ok(value),
             // The pool keeps trying and says only that time ran out; the server itself says why.
             Ok(Ok(Err(sqlx::Error::PoolTimedOut))) => {
-                self.source.try_once().await?;
+                // Either way these connections lead nowhere.
                 self.give_up();
+                self.source.try_once(REASON).await?;
                 Err(explain(&sqlx::Error::PoolTimedOut))
             }
             Ok(Ok(Err(error))) => Err(explain(&error)),
@@ -157,7 +161,7 @@ impl Db {
             )),
             Err(_) => {
                 self.give_up();
-                Err(too_slow())
+                Err(too_slow(DEADLINE))
             }
         }
     }
@@ -205,7 +209,7 @@ impl Source {
     }
 
     /// One connection, made and closed, for what the server says.
-    async fn try_once(&self) -> Result<()> {
+    async fn try_once(&self, limit: Duration) -> Result<()> {
         let (at, attempt) = match self {
             Self::Postgres(options) => {
                 let at = format!("{}:{}", options.get_host(), options.get_port());
@@ -229,10 +233,10 @@ impl Source {
                 (at, attempt)
             }
         };
-        let error = match tokio::time::timeout(DEADLINE, attempt).await {
+        let error = match tokio::time::timeout(limit, attempt).await {
             Ok(Ok(Ok(()))) => return Ok(()),
             Ok(Ok(Err(error))) => explain(&error),
-            Ok(Err(_)) | Err(_) => too_slow(),
+            Ok(Err(_)) | Err(_) => too_slow(limit),
         };
         Err(Error::new(error.code, format!("{at}: {}", error.message)))
     }
@@ -253,12 +257,12 @@ async fn end_what_was_given_up(pool: PgPool) {
     }
 }
 
-fn too_slow() -> Error {
+fn too_slow(after: Duration) -> Error {
     Error::new(
         Code::Unreachable,
         format!(
             "the database has not answered for {} s; check the network and the server",
-            DEADLINE.as_secs()
+            after.as_secs()
         ),
     )
 }

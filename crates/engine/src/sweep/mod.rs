@@ -275,7 +275,7 @@ impl Site {
             return;
         };
         // A sweep of nobody is no news.
-        if error.is_none() && summary.people == 0 {
+        if error.is_none() && summary.people == 0 && summary.marked == 0 {
             return;
         }
         webhook.offer(Message {

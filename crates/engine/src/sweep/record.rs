@@ -7,13 +7,20 @@ use super::plan::Plan;
 use crate::journal::Draft;
 use crate::site::Site;
 use crate::store::SessionKey;
-use crate::view::{Deed, EntryUser, Phase, SweepReport, SweepSummary};
+use crate::view::{Deed, EntryUser, Phase, SweepReason, SweepReport, SweepSummary};
 
 pub(super) fn summary(report: &SweepReport) -> SweepSummary {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     SweepSummary {
         at: report.at,
-        people: count(report.users.len()),
+        // Who was stale had left already: their flag alone was cleared.
+        people: count(
+            report
+                .users
+                .iter()
+                .filter(|u| u.reason == SweepReason::Overdue)
+                .count(),
+        ),
         sessions: report.sessions_deleted,
         marked: report.users_marked,
         skipped: count(report.skipped.len()),
