@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::journal::{self, Draft, clean_reason};
 use crate::site::{Site, hold};
@@ -49,12 +49,7 @@ impl Site {
         if !self.armed() {
             return Err(view_only(&self.name()));
         }
-        if !self.all_visible() {
-            return Err(Error::new(
-                Code::NotPossible,
-                "this site keeps sessions in the browser (signed_cookies), so there is nothing on the server to delete; disable the account or change its password",
-            ));
-        }
+        self.need_rows_that_decide()?;
         self.journal_ready().await?;
         self.look_whole().await?;
         let user = self.lookup(&format!("id:{id}")).await?;

@@ -88,6 +88,7 @@ pub async fn doctor(mut config: SiteConfig, env: &Env) -> Vec<Check> {
         }
     };
     checks.push(good("tables", tables_found(&found)));
+    checks.push(session_engine(&config));
     checks.extend(rights(&reached.db, &schema).await);
     reached.db.close().await;
     checks.push(evidence(&config, &found));
@@ -111,6 +112,24 @@ fn tables_found(found: &[Found]) -> String {
         named("user key"),
         named("name column"),
     )
+}
+
+fn session_engine(config: &SiteConfig) -> Check {
+    let engine = &config.sessions.engine;
+    match super::settings::rows_decide(engine) {
+        Ok(()) if config.by_url => good(
+            "session engine",
+            format!(
+                "{engine}, taken for granted; where SESSION_ENGINE is another, name it in config.toml"
+            ),
+        ),
+        Ok(()) => good("session engine", engine.as_str()),
+        Err(error) => bad(
+            "session engine",
+            error.message,
+            "look, and sign nobody out from here until Curfew can",
+        ),
+    }
 }
 
 fn evidence(config: &SiteConfig, found: &[Found]) -> Check {

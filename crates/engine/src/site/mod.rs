@@ -7,6 +7,7 @@ mod history;
 mod link;
 mod look;
 mod open;
+mod settings;
 pub(crate) use open::secret_keys;
 
 use std::collections::HashSet;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
-use crate::config::{Policy, SiteConfig};
+use crate::config::SiteConfig;
 use crate::error::{Code, Error, Result};
 use crate::event::Event;
 use crate::journal::{self, Journal};
@@ -28,8 +29,8 @@ use crate::store::{Mark, Schema, Store, UserId, UserRow};
 use crate::sweep::schedule::Schedule;
 use crate::tell::webhook::Webhook;
 use crate::view::{
-    Found, Health, JournalView, NoticeRules, Page, Query, SiteView, State, SweepStatus,
-    SweepSummary, Timeline, UserDetail, UserView, UsersView,
+    Found, Health, JournalView, Page, Query, SiteView, State, SweepStatus, SweepSummary, Timeline,
+    UserDetail, UserView, UsersView,
 };
 
 use history::History;
@@ -82,11 +83,6 @@ impl Site {
         self.config.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn configure(&self, change: impl FnOnce(&mut SiteConfig)) {
-        let mut config = self.config.write().unwrap_or_else(PoisonError::into_inner);
-        change(&mut config);
-    }
-
     pub fn name(&self) -> String {
         self.config().name.clone()
     }
@@ -94,23 +90,6 @@ impl Site {
     /// The settings as they are now, to be saved.
     pub fn settings(&self) -> SiteConfig {
         self.config().clone()
-    }
-
-    pub fn policy(&self) -> Policy {
-        self.config().policy.clone()
-    }
-
-    pub fn notices(&self) -> NoticeRules {
-        self.config().notices.clone()
-    }
-
-    pub fn armed(&self) -> bool {
-        self.config().armed
-    }
-
-    /// Sessions of this engine all lie where Curfew looks.
-    pub(crate) fn all_visible(&self) -> bool {
-        !self.config().sessions.engine.ends_with("signed_cookies")
     }
 
     pub(crate) fn rules(&self) -> Rules {
@@ -349,54 +328,11 @@ impl Site {
         hold(&self.history).view()
     }
 
-    /// Allows changes, or makes the site view-only.
-    pub fn set_armed(&self, armed: bool) {
-        self.configure(|c| c.armed = armed);
-        hold(&self.timer).schedule.stop();
-        self.changed();
-    }
-
-    /// The window's timer. Off means that nothing is swept unless someone asks.
-    pub fn set_automatic(&self, on: bool) {
-        self.configure(|c| c.automatic_sweep = on);
-        let mut timer = hold(&self.timer);
-        match self.db_now().filter(|_| on) {
-            Some(now) => timer.schedule.restart(now, self.policy().sweep_every),
-            None => timer.schedule.stop(),
-        }
-        drop(timer);
-        self.changed();
-    }
-
-    pub fn set_policy(&self, policy: Policy) -> Result<()> {
-        policy.check()?;
-        let every = policy.sweep_every;
-        let restart = self.policy().sweep_every != every;
-        self.configure(|c| c.policy = policy);
-        if restart && let Some(now) = self.db_now() {
-            hold(&self.timer).schedule.restart(now, every);
-        }
-        // States follow the limits at once, not at the next look.
-        self.settle();
-        self.changed();
-        Ok(())
-    }
-
-    pub fn set_notices(&self, rules: NoticeRules) {
-        self.configure(|c| c.notices = rules);
-        self.changed();
-    }
-
     /// Gives what is still to be told a few seconds, and lets the site go.
     pub async fn close(&self) {
         if let Some(webhook) = &self.webhook {
             webhook.stop(FAREWELL).await;
         }
-    }
-
-    fn changed(&self) {
-        self.emit(Event::Settings);
-        self.wake.notify_one();
     }
 }
 

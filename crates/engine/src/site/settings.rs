@@ -1,0 +1,99 @@
+//! A site's settings as they are now: what may be done, when people are idle, what is told.
+
+use crate::config::{Policy, SiteConfig};
+use crate::error::{Code, Error, Result};
+use crate::event::Event;
+use crate::site::{Site, hold};
+use crate::view::NoticeRules;
+
+impl Site {
+    fn configure(&self, change: impl FnOnce(&mut SiteConfig)) {
+        let mut config = self
+            .config
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        change(&mut config);
+    }
+
+    pub fn policy(&self) -> Policy {
+        self.config().policy.clone()
+    }
+
+    pub fn notices(&self) -> NoticeRules {
+        self.config().notices.clone()
+    }
+
+    pub fn armed(&self) -> bool {
+        self.config().armed
+    }
+
+    /// Sessions of this engine all lie where Curfew looks.
+    pub(crate) fn all_visible(&self) -> bool {
+        let config = self.config();
+        let kind = config.sessions.engine.rsplit('.').next();
+        !matches!(kind, Some("signed_cookies" | "cache" | "file"))
+    }
+
+    /// Refuses where deleting the row would sign nobody out.
+    pub(crate) fn need_rows_that_decide(&self) -> Result<()> {
+        rows_decide(&self.config().sessions.engine)
+    }
+
+    /// Allows changes, or makes the site view-only.
+    pub fn set_armed(&self, armed: bool) {
+        self.configure(|c| c.armed = armed);
+        hold(&self.timer).schedule.stop();
+        self.changed();
+    }
+
+    /// The window's timer. Off means that nothing is swept unless someone asks.
+    pub fn set_automatic(&self, on: bool) {
+        self.configure(|c| c.automatic_sweep = on);
+        let mut timer = hold(&self.timer);
+        match self.db_now().filter(|_| on) {
+            Some(now) => timer.schedule.restart(now, self.policy().sweep_every),
+            None => timer.schedule.stop(),
+        }
+        drop(timer);
+        self.changed();
+    }
+
+    pub fn set_policy(&self, policy: Policy) -> Result<()> {
+        policy.check()?;
+        let every = policy.sweep_every;
+        let restart = self.policy().sweep_every != every;
+        self.configure(|c| c.policy = policy);
+        if restart && let Some(now) = self.db_now() {
+            hold(&self.timer).schedule.restart(now, every);
+        }
+        // States follow the limits at once, not at the next look.
+        self.settle();
+        self.changed();
+        Ok(())
+    }
+
+    pub fn set_notices(&self, rules: NoticeRules) {
+        self.configure(|c| c.notices = rules);
+        self.changed();
+    }
+
+    fn changed(&self) {
+        self.emit(Event::Settings);
+        self.wake.notify_one();
+    }
+}
+
+/// Whether a session of this engine ends with its row; where not, a cache, a file or the browser holds it too.
+pub(super) fn rows_decide(engine: &str) -> Result<()> {
+    let why = match engine.rsplit('.').next() {
+        Some("signed_cookies") => {
+            "keeps sessions in the browser, so there is nothing on the server to delete; disable the account or change its password"
+        }
+        Some("cached_db") => {
+            "keeps a copy of each session in the cache, which this version of Curfew cannot delete; the table's row alone signs nobody out"
+        }
+        Some("cache" | "file") => "keeps sessions where this version of Curfew cannot reach them",
+        _ => return Ok(()),
+    };
+    Err(Error::new(Code::NotPossible, format!("{engine} {why}")))
+}
