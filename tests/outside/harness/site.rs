@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 
 use super::browser::Browser;
@@ -17,6 +18,8 @@ use super::environment::setting;
 use super::people::Person;
 use super::process::Process;
 use super::until;
+
+static ONE_WINDOW_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Django {
@@ -93,6 +96,7 @@ pub struct Site {
     address: String,
     server: Process,
     dir: TempDir,
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 impl Site {
@@ -109,6 +113,11 @@ impl Site {
     /// Django 5.2 on PostgreSQL, for tests that do not turn on the versions.
     pub async fn start() -> Self {
         Self::on(Django::V52, Engine::Postgres).start().await
+    }
+
+    /// The same, for tests of the window.
+    pub async fn for_window() -> Self {
+        Self::on(Django::V52, Engine::Postgres).for_window().await
     }
 
     /// Makes people as they would stand after days of use; their names and session keys come back.
@@ -229,6 +238,15 @@ impl Plan {
         self
     }
 
+    /// Starts it when no other test has a window: a window under test has the machine to itself, and
+    /// nobody's activity grows old while a test waits for its turn.
+    pub async fn for_window(self) -> Site {
+        let alone = ONE_WINDOW_AT_A_TIME.lock().await;
+        let mut site = self.start().await;
+        site._alone = Some(alone);
+        site
+    }
+
     pub async fn start(self) -> Site {
         let dir = tempfile::tempdir().unwrap();
         let db = Database::create(self.django, self.engine, self.users, dir.path()).await;
@@ -258,6 +276,7 @@ impl Plan {
             address: format!("http://127.0.0.1:{port}"),
             server,
             dir,
+            _alone: None,
         }
     }
 }

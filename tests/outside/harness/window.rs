@@ -1,5 +1,5 @@
 //! The real window, on a desktop of its own, driven through WebKitWebDriver and found by the names that
-//! screen readers find it by. One at a time: a window under test has the machine to itself.
+//! screen readers find it by. One at a time: see `Plan::for_window`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,14 +11,11 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
 
 use super::desktop::{Desktop, Notices};
 use super::environment::setting;
 use super::process::Process;
 use super::{Site, until};
-
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// How long anything in the window may take that is not a promise of its own.
 pub const SOON: Duration = Duration::from_secs(15);
@@ -36,7 +33,6 @@ pub struct Window {
     driver: Process,
     name: String,
     dir: TempDir,
-    _alone: MutexGuard<'static, ()>,
 }
 
 impl Window {
@@ -91,7 +87,6 @@ impl Opening {
 
     /// Opens it. Rows need not be there yet.
     pub async fn open(self) -> Window {
-        let alone = ONE_AT_A_TIME.lock().await;
         let dir = tempfile::tempdir().unwrap();
         for folder in ["home", "runtime"] {
             std::fs::create_dir(dir.path().join(folder)).unwrap();
@@ -133,7 +128,6 @@ impl Opening {
             driver,
             name,
             dir,
-            _alone: alone,
         }
     }
 
@@ -299,6 +293,20 @@ impl Window {
             state.unwrap().as_deref() == Some(if on { "true" } else { "false" })
         })
         .await;
+    }
+
+    /// Goes to the page for a new site, by the menu of sites.
+    pub async fn open_connect(&self) {
+        let menu = self
+            .by_css("nav button.site")
+            .await
+            .expect("the menu of sites");
+        menu.click().await.unwrap();
+        let item = self
+            .find_in("menuitem", Some("Connect a site…"), None)
+            .await;
+        item.click().await.unwrap();
+        self.find("textbox", "Address of the database").await;
     }
 
     /// Presses and releases each key, wherever the focus is.

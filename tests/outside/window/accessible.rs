@@ -60,10 +60,12 @@ async fn each_view(opening: Opening, dark: bool) {
         tokio::time::sleep(std::time::Duration::from_millis(400)).await;
         nothing_found(&window, view).await;
     }
+    window.open_connect().await;
+    nothing_found(&window, "connecting a site").await;
 }
 
 async fn site() -> Site {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     site.seed(&[
         active("ana").staff().session(30),
         idle("ben").superuser(),

@@ -8,7 +8,7 @@ use crate::secrets::{files, none_of};
 
 #[tokio::test]
 async fn with_no_site_configured_a_demo_is_alive_within_three_seconds() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     let window = Window::configured(&site, "").live().await;
     until("rows", Duration::from_secs(3), || async {
         window.rows().await.len() > 5
@@ -29,7 +29,7 @@ async fn with_no_site_configured_a_demo_is_alive_within_three_seconds() {
 
 #[tokio::test]
 async fn a_site_is_tested_step_by_step_and_then_opened_view_only() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     site.seed(&[active("ana"), overdue("cem")]).await;
     let before = site.checksums().await;
     let window = Window::configured(&site, "").live().await;
@@ -67,15 +67,7 @@ async fn a_site_is_tested_step_by_step_and_then_opened_view_only() {
 
 /// Opens the page for a new site, pastes the address and has it tested.
 async fn connect(window: &Window, address: &str) {
-    let menu = window
-        .by_css("nav button.site")
-        .await
-        .expect("the menu of sites");
-    menu.click().await.unwrap();
-    let item = window
-        .find_in("menuitem", Some("Connect a site…"), None)
-        .await;
-    item.click().await.unwrap();
+    window.open_connect().await;
     let field = window.find("textbox", "Address of the database").await;
     field.send_keys(address).await.unwrap();
     window.click("button", "Test").await;
@@ -83,7 +75,7 @@ async fn connect(window: &Window, address: &str) {
 
 #[tokio::test]
 async fn a_site_that_cannot_be_reached_says_which_step_fails_and_what_to_do() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     let window = Window::configured(&site, "").live().await;
     let wrong = site.db.url().replace(&password(), "not-the-password");
     connect(&window, &wrong).await;

@@ -22,7 +22,7 @@ async fn here(site: &Site, names: &[&str]) {
 }
 
 async fn three_people(notices: Notices) -> (Site, Window) {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     let gone = |name: &str| active(name).activity(1000).login(5000);
     site.seed(&[gone("ana"), gone("ben"), gone("<b>cem</b> & co")])
         .await;

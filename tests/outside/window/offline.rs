@@ -8,7 +8,7 @@ const PROMISED: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn a_database_that_refuses_is_offline_within_ten_seconds_and_back_by_itself() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     site.seed(&[active("ana"), person("ben")]).await;
     let window = Window::on(&site).live().await;
     window.until_state("ana", Some("active"), SOON).await;
@@ -29,7 +29,7 @@ async fn a_database_that_refuses_is_offline_within_ten_seconds_and_back_by_itsel
 
 #[tokio::test]
 async fn a_network_that_swallows_everything_is_offline_within_ten_seconds() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     site.seed(&[active("ana")]).await;
     let proxy = Proxy::before(&site.db.url()).await;
     let window = Window::on_address(&site, proxy.url())
@@ -46,7 +46,7 @@ async fn a_network_that_swallows_everything_is_offline_within_ten_seconds() {
 
 #[tokio::test]
 async fn nothing_is_touched_while_the_site_is_offline_and_one_sweep_follows() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     site.seed(&[active("ana")]).await;
     let quick = "[[site]]\nname = \"shop\"\nurl = \"{url}\"\narmed = true\n[site.policy]\n\
                  sweep_every = \"3s\"\n";
@@ -67,7 +67,7 @@ async fn nothing_is_touched_while_the_site_is_offline_and_one_sweep_follows() {
 
 #[tokio::test]
 async fn the_sites_own_address_is_said_to_answer_or_not() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     site.seed(&[active("ana")]).await;
     for (address, words) in [
         (site.address(), "Site answers"),

@@ -10,7 +10,7 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 #[tokio::test]
 async fn people_are_on_the_screen_with_their_states_and_counts() {
     for engine in [Engine::Postgres, Engine::Sqlite] {
-        let site = Site::on(Django::V52, engine).start().await;
+        let site = Site::on(Django::V52, engine).for_window().await;
         site.seed(&[
             active("ana").session(50),
             idle("ben"),
@@ -46,7 +46,7 @@ async fn people_are_on_the_screen_with_their_states_and_counts() {
 #[tokio::test]
 async fn a_change_in_the_database_shows_within_three_seconds() {
     for engine in [Engine::Postgres, Engine::Sqlite] {
-        let site = Site::on(Django::V52, engine).start().await;
+        let site = Site::on(Django::V52, engine).for_window().await;
         let seeded = site.seed(&[overdue("cem"), person("fay")]).await;
         let window = Window::on(&site).live().await;
         window.until_state("cem", Some("overdue"), SOON).await;
@@ -69,7 +69,7 @@ async fn a_change_in_the_database_shows_within_three_seconds() {
 
 #[tokio::test]
 async fn the_search_narrows_the_rows() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     site.seed(&[active("ana"), idle("ben"), overdue("benita"), active("Ζωή")])
         .await;
     let window = Window::on(&site).live().await;

@@ -7,7 +7,7 @@ use crate::secrets::{files, none_of};
 
 #[tokio::test]
 async fn no_secret_is_in_the_page_the_log_or_the_files_of_the_window() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     let seeded = site
         .seed(&[active("ana").session(60), overdue("cem")])
         .await;

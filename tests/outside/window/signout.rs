@@ -13,7 +13,7 @@ const TAB: &str = "\u{e004}";
 #[tokio::test]
 async fn a_logout_through_the_dialog_makes_its_browser_anonymous() {
     for engine in [Engine::Postgres, Engine::Sqlite] {
-        let site = Site::on(Django::V52, engine).start().await;
+        let site = Site::on(Django::V52, engine).for_window().await;
         site.seed(&[active("ana"), active("ben")]).await;
         let mut browser = site.sign_in("ana").await;
         let mut other = site.sign_in("ben").await;
@@ -54,7 +54,7 @@ async fn a_logout_through_the_dialog_makes_its_browser_anonymous() {
 
 #[tokio::test]
 async fn the_keyboard_alone_suffices() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     let seeded = site
         .seed(&[active("ana"), idle("ben"), overdue("cem")])
         .await;
@@ -138,7 +138,7 @@ async fn tab_to(window: &Window, css: &str) {
 
 #[tokio::test]
 async fn one_session_of_several_is_ended_from_the_panel() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     site.seed(&[active("ana").no_session()]).await;
     let mut laptop = site.sign_in("ana").await;
     let mut phone = site.sign_in("ana").await;

@@ -10,7 +10,7 @@ const QUICK: &str = "[[site]]\nname = \"shop\"\nurl = \"{url}\"\narmed = false\n
 
 #[tokio::test]
 async fn the_timer_sweeps_once_changes_are_allowed_and_it_is_switched_on() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     let seeded = site
         .seed(&[
             active("ana"),
@@ -61,7 +61,7 @@ async fn the_timer_sweeps_once_changes_are_allowed_and_it_is_switched_on() {
 
 #[tokio::test]
 async fn a_preview_names_who_and_sweep_now_does_it() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     let seeded = site
         .seed(&[
             active("ana"),

@@ -19,7 +19,7 @@ async fn invoke(window: &Window, command: &str, arguments: Value) -> Value {
 #[tokio::test]
 async fn view_only_holds() {
     for engine in [Engine::Postgres, Engine::Sqlite] {
-        let site = Site::on(Django::V52, engine).start().await;
+        let site = Site::on(Django::V52, engine).for_window().await;
         let seeded = site
             .seed(&[active("ana"), overdue("cem"), overdue("dee").no_session()])
             .await;
@@ -73,7 +73,7 @@ async fn view_only_holds() {
 
 #[tokio::test]
 async fn what_was_allowed_can_be_forbidden_again() {
-    let site = Site::start().await;
+    let site = Site::for_window().await;
     site.seed(&[overdue("cem")]).await;
     let window = Window::on(&site).live().await;
     window.switch("Allow changes", true).await;
