@@ -10,8 +10,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection, PgConnection, PgPool, SqliteConnection, SqlitePool};
 
+use super::identity::Identity;
 use super::schema::Dialect;
-use super::sqlite::Identity;
 use super::statement::{Cell, Read, Statement};
 use super::tx::Tx;
 use crate::error::{Code, Error, Result};

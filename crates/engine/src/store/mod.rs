@@ -4,6 +4,7 @@
 pub mod catalog;
 pub mod db;
 mod expr;
+mod identity;
 pub mod key;
 pub mod pace;
 pub mod postgres;
