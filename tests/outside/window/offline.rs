@@ -37,11 +37,15 @@ async fn a_network_that_swallows_everything_is_offline_within_ten_seconds() {
         .live()
         .await;
     window.until_state("ana", Some("active"), SOON).await;
-    // Connections stay open, and not a byte comes through.
-    proxy.hold(true);
-    window.until_link("offline", PROMISED).await;
-    proxy.hold(false);
-    window.until_link("live", Duration::from_secs(40)).await;
+    // At more than one moment between two looks.
+    for moment in [0, 700, 1400] {
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        // Connections stay open, and not a byte comes through.
+        proxy.hold(true);
+        window.until_link("offline", PROMISED).await;
+        proxy.hold(false);
+        window.until_link("live", Duration::from_secs(40)).await;
+    }
 }
 
 #[tokio::test]
