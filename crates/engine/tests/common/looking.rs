@@ -1,0 +1,113 @@
+//! Someone who looks again and again: a real roster, and a note of what was handed to it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use curfew_engine::roster::Roster;
+use curfew_engine::store::sql::SqlStore;
+use curfew_engine::store::{Mark, SessionKey, SessionRow, Sink, Store, UserId, UserRow};
+use jiff::Timestamp;
+
+use super::KEYS;
+
+pub struct Looking {
+    pub roster: Roster,
+    /// Sessions handed over whole by the last look, in their order.
+    pub sessions: Vec<SessionRow>,
+    /// Users handed over by the last look.
+    pub users: Vec<UserRow>,
+    /// How often the last look said that it had listed everything.
+    pub listings: u32,
+    mark: Mark,
+    /// How long each session takes to be taken in.
+    slow: Duration,
+}
+
+impl Looking {
+    pub fn new() -> Self {
+        Self {
+            roster: Roster::new(Some(KEYS.clone())),
+            sessions: Vec::new(),
+            users: Vec::new(),
+            listings: 0,
+            mark: Mark::default(),
+            slow: Duration::ZERO,
+        }
+    }
+
+    /// A look as cheap as its pace has it.
+    pub async fn look(&mut self, store: &SqlStore) -> Timestamp {
+        self.sessions.clear();
+        self.users.clear();
+        self.listings = 0;
+        let mut mark = std::mem::take(&mut self.mark);
+        let at = store.look(&mut mark, self).await.unwrap();
+        self.mark = mark;
+        at
+    }
+
+    /// A look for which everything is due.
+    pub async fn look_whole(&mut self, store: &SqlStore) -> Timestamp {
+        let mut mark = Mark::default();
+        mark.last = self.mark.last;
+        self.mark = mark;
+        self.look(store).await
+    }
+
+    /// The first look, so slow that the next listing is not due for many seconds.
+    pub async fn look_slowly(&mut self, store: &SqlStore) -> Timestamp {
+        self.slow = Duration::from_millis(300);
+        let at = self.look(store).await;
+        self.slow = Duration::ZERO;
+        at
+    }
+
+    /// The keys handed over by the last look, sorted.
+    pub fn keys(&self) -> Vec<SessionKey> {
+        super::sorted(self.sessions.iter().map(|row| row.key.clone()))
+    }
+
+    /// The last look's row of this person.
+    pub fn user(&self, id: &UserId) -> &UserRow {
+        let mut rows = self.users.iter().filter(|row| row.id == *id);
+        rows.next()
+            .unwrap_or_else(|| panic!("no row of {id} was handed over"))
+    }
+}
+
+impl Sink for Looking {
+    fn session(&mut self, row: SessionRow) {
+        std::thread::sleep(self.slow);
+        let copy = SessionRow {
+            key: row.key.clone(),
+            data: row.data.clone(),
+            expires: row.expires,
+        };
+        self.sessions.push(copy);
+        self.roster.session(row);
+    }
+    fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool {
+        self.roster.listed(key, expires)
+    }
+    fn listing_done(&mut self) {
+        self.listings += 1;
+        self.roster.listing_done();
+    }
+    fn ages(&self) -> Vec<i64> {
+        self.roster.ages()
+    }
+    fn user(&mut self, row: UserRow) {
+        std::thread::sleep(self.slow);
+        self.users.push(row.clone());
+        self.roster.user(row);
+    }
+    fn users_wanted(&self, all: bool) -> Vec<UserId> {
+        self.roster.users_wanted(all)
+    }
+    fn users_missing(&mut self, ids: Vec<UserId>) {
+        self.roster.users_missing(ids);
+    }
+    fn flagged(&mut self, ids: BTreeSet<UserId>) {
+        self.roster.flagged(ids);
+    }
+}

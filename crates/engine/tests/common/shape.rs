@@ -1,0 +1,142 @@
+//! How a site's tables are made: Django's own, with other ids, names or column types.
+
+use super::Engine;
+
+/// What kind of key people have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Id {
+    Integer,
+    Uuid,
+    Text,
+}
+
+impl Id {
+    /// The nth person's id as Django writes it into a session.
+    pub fn said(self, number: u32) -> String {
+        match self {
+            Self::Integer => number.to_string(),
+            Self::Uuid => format!("{number:08x}-52f1-4c3a-9d0e-a0b1c2d3e4f5"),
+            Self::Text => format!("Née o'{number}"),
+        }
+    }
+
+    /// The same as a literal of the user table's column.
+    pub fn kept(self, number: u32, engine: Engine) -> String {
+        match (self, engine) {
+            (Self::Integer, _) => number.to_string(),
+            (Self::Uuid, Engine::Sqlite) => format!("'{}'", self.said(number).replace('-', "")),
+            _ => format!("'{}'", self.said(number).replace('\'', "''")),
+        }
+    }
+
+    fn column(self, engine: Engine) -> &'static str {
+        match (self, engine) {
+            (Self::Integer, Engine::Postgres) => "bigint",
+            (Self::Integer, Engine::Sqlite) => "integer",
+            (Self::Uuid, Engine::Postgres) => "uuid",
+            (Self::Uuid, Engine::Sqlite) => "char(32)",
+            (Self::Text, _) => "varchar(40)",
+        }
+    }
+}
+
+/// What the user table and its columns are called.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    pub table: &'static str,
+    pub id: &'static str,
+    pub username: &'static str,
+    pub activity: &'static str,
+    pub flag: &'static str,
+}
+
+impl Names {
+    pub const USUAL: Self = Self {
+        table: "accounts_user",
+        id: "id",
+        username: "username",
+        activity: "last_activity",
+        flag: "isCurrentlyActive",
+    };
+    /// A reserved word, mixed case, spaces.
+    pub const ODD: Self = Self {
+        table: "Order",
+        id: "Person Id",
+        username: "User Name",
+        activity: "Last seen at",
+        flag: "Is Online",
+    };
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub id: Id,
+    pub names: Names,
+    /// Moments without a time zone, where the database has both.
+    pub naive: bool,
+    pub activity: bool,
+    pub login: bool,
+    pub flag: bool,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            id: Id::Integer,
+            names: Names::USUAL,
+            naive: false,
+            activity: true,
+            login: true,
+            flag: true,
+        }
+    }
+}
+
+impl Shape {
+    /// The statements that make the tables.
+    pub fn tables(&self, engine: Engine) -> String {
+        let time = match engine {
+            Engine::Sqlite => "datetime",
+            Engine::Postgres if self.naive => "timestamp",
+            Engine::Postgres => "timestamptz",
+        };
+        let Names {
+            table,
+            id,
+            username,
+            activity,
+            flag,
+        } = self.names;
+        let key = self.id.column(engine);
+        let mut optional = String::new();
+        if self.activity {
+            optional += &format!(", \"{activity}\" {time} NULL");
+        }
+        if self.login {
+            optional += &format!(", last_login {time} NULL");
+        }
+        if self.flag {
+            optional += &format!(", \"{flag}\" bool NOT NULL DEFAULT false");
+        }
+        format!(
+            "CREATE TABLE \"{table}\" (
+                \"{id}\" {key} NOT NULL PRIMARY KEY,
+                password varchar(128) NOT NULL DEFAULT '!',
+                \"{username}\" varchar(150) NOT NULL UNIQUE,
+                first_name varchar(150) NOT NULL DEFAULT '',
+                last_name varchar(150) NOT NULL DEFAULT '',
+                email varchar(254) NOT NULL DEFAULT '',
+                is_superuser bool NOT NULL DEFAULT false,
+                is_staff bool NOT NULL DEFAULT false,
+                is_active bool NOT NULL DEFAULT true{optional});
+             CREATE TABLE django_admin_log (
+                id integer NOT NULL PRIMARY KEY,
+                user_id {key} NOT NULL REFERENCES \"{table}\" (\"{id}\") DEFERRABLE INITIALLY DEFERRED);
+             CREATE TABLE django_session (
+                session_key varchar(40) NOT NULL PRIMARY KEY,
+                session_data text NOT NULL,
+                expire_date {time} NOT NULL);
+             CREATE INDEX django_session_expire_date ON django_session (expire_date);"
+        )
+    }
+}

@@ -1,0 +1,192 @@
+//! Someone else at work in the same moment. The site goes first: Curfew waits for nobody's lock, and what moves
+//! between its statements is left alone.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use curfew_engine::django::session::Expiry;
+use curfew_engine::store::{BatchDone, Store, SweepBatch};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::common::{COOKIE_AGE, Engine, Ground, Shape, may_go};
+
+/// A batch of two overdue people, ana with `o1` and ben with `o2`.
+async fn two(ground: &Ground) -> SweepBatch {
+    let one = ground.overdue(1, "o1").await;
+    let two = ground.overdue(2, "o2").await;
+    ground.batch(vec![(ground.id(1), vec![one]), (ground.id(2), vec![two])])
+}
+
+/// Sweeps, and holds it to its second.
+async fn soon(ground: &Ground, batch: SweepBatch) -> BatchDone {
+    let began = Instant::now();
+    let done = ground.store.sweep(batch).await.unwrap();
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(1_200), "it took {took:?}");
+    done
+}
+
+#[tokio::test]
+async fn who_is_being_written_right_now_is_spared_and_nobody_waits() {
+    let ground = Ground::on(Engine::Postgres).await;
+    let batch = two(&ground).await;
+    let held = "SELECT 1 FROM accounts_user WHERE id = 1 FOR UPDATE";
+    let held = ground.db.holding(held).await;
+    let done = soon(&ground, batch).await;
+    assert_eq!(done.marked, [ground.id(2)]);
+    assert_eq!(done.spared.len(), 1);
+    assert_eq!(done.spared[0].0, ground.id(1));
+    drop(held);
+    assert_eq!(ground.keys().await, ["o1"]);
+    assert!(ground.flagged(1).await);
+}
+
+#[tokio::test]
+async fn a_stale_person_who_is_being_written_right_now_is_spared() {
+    let ground = Ground::on(Engine::Postgres).await;
+    let mut batch = two(&ground).await;
+    let seen = Some(ground.ago(60));
+    batch.stale = batch.overdue.drain(..).map(|(id, _)| (id, seen)).collect();
+    let write = ground.setting(1, "last_activity", "now()");
+    let held = ground.db.holding(&write).await;
+    let done = soon(&ground, batch).await;
+    assert_eq!(done.marked, [ground.id(2)]);
+    assert_eq!(done.spared[0].0, ground.id(1));
+    drop(held);
+    assert!(ground.flagged(1).await);
+}
+
+#[tokio::test]
+async fn a_session_that_is_being_saved_right_now_puts_the_batch_off() {
+    let ground = Ground::on(Engine::Postgres).await;
+    let batch = two(&ground).await;
+    let data = ground.data(Some(1), Timestamp::now(), Expiry::Default);
+    let save = ground.saving("o1", &data, ground.ago(-COOKIE_AGE));
+    let held = ground.db.holding(&save).await;
+    let done = soon(&ground, batch).await;
+    assert!(done.deleted.is_empty() && done.marked.is_empty());
+    assert_eq!(done.spared.len(), 2);
+    assert!(
+        done.spared
+            .iter()
+            .all(|(_, why)| *why == "is being changed right now")
+    );
+    drop(held);
+    assert_eq!(ground.keys().await, ["o1", "o2"]);
+    assert!(ground.flagged(1).await && ground.flagged(2).await);
+}
+
+#[tokio::test]
+async fn a_table_that_is_being_altered_puts_the_batch_off() {
+    let ground = Ground::on(Engine::Postgres).await;
+    let batch = two(&ground).await;
+    let held = ground.db.holding("LOCK TABLE accounts_user").await;
+    let done = soon(&ground, batch.clone()).await;
+    assert!(done.deleted.is_empty() && done.marked.is_empty());
+    assert_eq!(done.spared.len(), 2);
+    drop(held);
+    // Put off, not given up.
+    assert_eq!(soon(&ground, batch).await.deleted.len(), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_another_writes_puts_the_batch_off() {
+    let ground = Ground::on(Engine::Sqlite).await;
+    let batch = two(&ground).await;
+    let held = ground.db.holding("SELECT 1").await;
+    let done = ground.store.sweep(batch.clone()).await.unwrap();
+    assert!(done.deleted.is_empty() && done.marked.is_empty());
+    assert_eq!(done.spared.len(), 2);
+    drop(held);
+    assert_eq!(ground.store.sweep(batch).await.unwrap().deleted.len(), 2);
+}
+
+/// Runs a statement of someone else's after the sessions of `batch` were judged and before they are deleted.
+fn between(ground: &Ground, batch: &mut SweepBatch, sql: String) {
+    let (meanwhile, once) = (ground.db.meanwhile(sql), std::sync::Once::new());
+    let cutoff = batch.cutoff;
+    batch.decide = Arc::new(move |id, row| {
+        let verdict = may_go(cutoff, id, row);
+        once.call_once(&meanwhile);
+        verdict
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_save_between_judgement_and_deletion_spares() {
+    let ground = Ground::on(Engine::Postgres).await;
+    let mut batch = two(&ground).await;
+    let now = Timestamp::now();
+    let data = ground.data(Some(1), now, Expiry::Default);
+    let expires = now + SignedDuration::from_secs(COOKIE_AGE);
+    let save = ground.saving("o1", &data, expires);
+    between(&ground, &mut batch, save);
+    let done = soon(&ground, batch).await;
+    assert_eq!(done.marked, [ground.id(2)]);
+    assert_eq!(done.spared.len(), 1);
+    assert_eq!(ground.keys().await, ["o1"]);
+    assert!(ground.flagged(1).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_legacy_row_that_changes_after_its_digest_is_spared() {
+    use base64::Engine as _;
+    let ground = Ground::on(Engine::Postgres).await;
+    ground.overdue(1, "o1").await;
+    // Two rows that differ in their last characters alone: the beginning is no version of them.
+    let row = |end: &str| {
+        let text = format!(r#"{}:{{"_auth_user_id":"1","x":"{end}"}}"#, "5".repeat(40));
+        base64::engine::general_purpose::STANDARD.encode(text)
+    };
+    let expires = ground.ago(-COOKIE_AGE);
+    let key = ground.row("l1", &row("before"), expires).await;
+    let mut batch = ground.batch(vec![(ground.id(1), vec![key])]);
+    let save = ground.saving("l1", &row("behind"), expires);
+    between(&ground, &mut batch, save);
+    let done = soon(&ground, batch).await;
+    assert!(done.deleted.is_empty() && done.marked.is_empty());
+    assert_eq!(done.spared.len(), 1);
+    assert!(ground.flagged(1).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_back_between_judgement_and_deletion_is_spared_without_a_row_lock() {
+    // Without a flag to clear there is nothing to lock people's rows for, so the deletion itself has to see it.
+    let shape = Shape {
+        flag: false,
+        ..Shape::default()
+    };
+    let ground = Ground::shaped(Engine::Postgres, shape).await;
+    let mut batch = two(&ground).await;
+    let back = ground.setting(1, "last_activity", "now()");
+    between(&ground, &mut batch, back);
+    let done = soon(&ground, batch).await;
+    assert!(done.spared.iter().any(|(id, _)| *id == ground.id(1)));
+    assert!(ground.keys().await.contains(&"o1".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_refer_to_a_person_are_not_held_up_by_the_batch() {
+    let ground = Ground::on(Engine::Postgres).await;
+    let mut batch = two(&ground).await;
+    let log = "INSERT INTO django_admin_log VALUES (1, 1)".to_owned();
+    between(&ground, &mut batch, log);
+    let done = soon(&ground, batch).await;
+    assert_eq!((done.deleted.len(), done.marked.len()), (2, 2));
+    assert_eq!(
+        ground.db.int("SELECT count(*) FROM django_admin_log").await,
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_signs_out_between_judgement_and_deletion_is_not_reported() {
+    let ground = Ground::on(Engine::Postgres).await;
+    let mut batch = two(&ground).await;
+    let out = "DELETE FROM django_session WHERE session_key = 'o1'".to_owned();
+    between(&ground, &mut batch, out);
+    let done = soon(&ground, batch).await;
+    assert_eq!(done.deleted.len(), 1);
+    assert!(!done.marked.contains(&ground.id(1)));
+    assert!(ground.keys().await.is_empty());
+}

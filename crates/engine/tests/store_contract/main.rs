@@ -1,0 +1,23 @@
+//! What every store promises, written once and run on SQLite and on PostgreSQL (`cargo xtask test` starts one).
+//! A module is a subject; add a test where its subject is.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[macro_use]
+#[path = "../common/mod.rs"]
+mod common;
+
+/// What a look hands over, and what it leaves out.
+mod looks;
+
+/// Ids, names, column types and texts as sites have them.
+mod columns;
+
+/// Deleting and clearing the flag whatever the activity.
+mod deletes;
+
+/// A sweep's batch: who goes, who is spared.
+mod sweep;
+
+/// Someone else at work in the same moment.
+mod locks;
