@@ -4,6 +4,8 @@
 mod intake;
 mod page;
 mod person;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::collections::HashMap;
 

@@ -118,3 +118,7 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
         held,
     })
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

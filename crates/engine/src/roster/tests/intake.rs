@@ -1,0 +1,209 @@
+//! Taking in sessions and users piece by piece.
+
+use super::*;
+use crate::roster::Owner;
+
+fn owner(roster: &Roster, key: &str) -> Owner {
+    roster.sessions[&SessionKey::new(key)].owner.clone()
+}
+
+#[test]
+fn no_user_yet_is_not_final_but_this_user_is_taken_in() {
+    // Sign-in saves the new key empty first, and with the user a moment later.
+    let mut roster = roster();
+    roster.session(session("k", None, 2));
+    roster.settle(now(), &rules());
+    assert_eq!(roster.counts().anonymous_sessions, 1);
+    assert_eq!(owner(&roster, "k"), Owner::Anonymous);
+    roster.session(session("k", Some("7"), 1));
+    roster.user(seen("7", "ana", 1));
+    roster.settle(now(), &rules());
+    assert_eq!(owner(&roster, "k"), Owner::User(id("7")));
+    let counts = roster.counts();
+    assert_eq!(
+        (counts.anonymous_sessions, counts.active, counts.sessions),
+        (0, 1, 1)
+    );
+    assert_eq!(roster.keys_of(&id("7")), [SessionKey::new("k")]);
+}
+
+#[test]
+fn a_key_that_loses_its_user_is_no_longer_theirs() {
+    let mut roster = roster();
+    signed_in(&mut roster, user("7", "ana"), 30);
+    roster.session(session("key of 7", None, 1));
+    roster.settle(now(), &rules());
+    assert!(roster.keys_of(&id("7")).is_empty());
+    assert_eq!(roster.counts().signed_in, 0);
+    assert!(
+        roster.person(&id("7")).is_none(),
+        "nobody's row is kept for nothing"
+    );
+}
+
+#[test]
+fn what_a_listing_does_not_name_is_gone() {
+    let mut roster = roster();
+    for key in ["a", "b", "c"] {
+        roster.session(session(key, Some("7"), 60));
+    }
+    roster.user(seen("7", "ana", 60));
+    roster.listing_done();
+    let expires = later(COOKIE_AGE - 60);
+    assert!(!roster.listed(&SessionKey::new("a"), expires));
+    roster.session(session("d", Some("7"), 1));
+    roster.listing_done();
+    let mut left = roster.keys_of(&id("7"));
+    left.sort();
+    assert_eq!(left, [SessionKey::new("a"), SessionKey::new("d")]);
+    // Each listing stands for itself: having been named once does not last.
+    roster.listing_done();
+    assert!(roster.keys_of(&id("7")).is_empty());
+}
+
+#[test]
+fn a_listing_asks_for_what_is_new_moved_or_fixed() {
+    let mut roster = roster();
+    let expires = later(COOKIE_AGE - 60);
+    roster.session(session("a", Some("7"), 60));
+    let fixed = Expiry::Fixed(expires);
+    roster.session(session_with("f", Some("7"), 60, fixed, &keys()));
+    let mut asks = |key: &str, at| roster.listed(&SessionKey::new(key), at);
+    assert!(!asks("a", expires), "as it was");
+    assert!(asks("a", later(COOKIE_AGE)), "saved again");
+    assert!(asks("a", ago(1)), "moved back");
+    assert!(asks("f", expires), "a save moves no fixed date");
+    assert!(asks("n", expires), "never seen");
+}
+
+#[test]
+fn ages_are_named_by_how_many_sessions_have_them() {
+    let mut roster = roster();
+    assert!(roster.ages().is_empty());
+    for (key, saved) in [("a", 10), ("b", 20), ("c", 900)] {
+        roster.session(session(key, None, saved));
+    }
+    let mut short = session_with("d", None, 40, Expiry::Seconds(600), &keys());
+    short.expires = later(560);
+    roster.session(short);
+    let mut fixed = session_with("f", None, 40, Expiry::Fixed(later(99)), &keys());
+    fixed.expires = later(99);
+    roster.session(fixed);
+    roster.session(row("x", "damaged", later(50)));
+    assert_eq!(roster.ages(), [COOKIE_AGE, 600]);
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_counted_and_end_nothing() {
+    let mut roster = roster();
+    let bad: [&[u8]; 6] = [
+        b"",
+        b"damaged",
+        b"a:b",
+        b"\xff\xfe",
+        b":::::",
+        b".eJw:1abc:sig",
+    ];
+    for (number, data) in bad.into_iter().enumerate() {
+        roster.session(SessionRow {
+            key: SessionKey::new(format!("bad {number}")),
+            data: data.into(),
+            expires: later(60),
+        });
+    }
+    signed_in(&mut roster, user("7", "ana"), 30);
+    roster.settle(now(), &rules());
+    let counts = roster.counts();
+    assert_eq!((counts.unreadable_sessions, counts.sessions), (6, 1));
+    assert_eq!(roster.signatures(), (1, 0));
+}
+
+#[test]
+fn users_who_are_not_here_are_not_kept() {
+    let mut roster = roster();
+    roster.user(seen("1", "away", 10));
+    let flagged = UserRow {
+        flagged: true,
+        ..seen("2", "flagged", 10)
+    };
+    roster.user(flagged);
+    roster.settle(now(), &rules());
+    assert!(roster.person(&id("1")).is_none());
+    assert_eq!(roster.counts().stale, 1);
+    // Flags that are not among those set now are down.
+    roster.flagged([id("1")].into());
+    roster.settle(now(), &rules());
+    assert!(roster.person(&id("2")).is_none());
+    assert_eq!(roster.counts(), Default::default());
+}
+
+#[test]
+fn users_are_wanted_until_they_are_read_or_known_to_be_missing() {
+    let mut roster = roster();
+    for name in ["1", "2", "3"] {
+        roster.session(session(name, Some(name), 5));
+    }
+    roster.user(seen("1", "ana", 5));
+    roster.users_missing(vec![id("3"), id("never asked for")]);
+    assert_eq!(roster.users_wanted(false), [id("2")]);
+    let mut all = roster.users_wanted(true);
+    all.sort();
+    assert_eq!(all, [id("1"), id("2"), id("3")]);
+    // Whoever turns up after all is there.
+    roster.user(seen("3", "cem", 5));
+    roster.settle(now(), &rules());
+    assert_eq!(roster.counts().active, 2);
+}
+
+#[test]
+fn what_was_deleted_here_is_forgotten_at_once() {
+    let mut roster = roster();
+    let flagged = UserRow {
+        flagged: true,
+        ..user("7", "ana")
+    };
+    signed_in(&mut roster, flagged, 30);
+    roster.session(session("second", Some("7"), 30));
+    roster.forget(&[SessionKey::new("key of 7"), SessionKey::new("never there")]);
+    assert_eq!(roster.keys_of(&id("7")), [SessionKey::new("second")]);
+    roster.forget(&[SessionKey::new("second")]);
+    roster.settle(now(), &rules());
+    assert_eq!(roster.counts().stale, 1);
+    roster.unflag(&[id("7"), id("nobody")]);
+    roster.settle(now(), &rules());
+    assert!(roster.person(&id("7")).is_none());
+}
+
+#[test]
+fn a_session_is_found_by_its_fingerprint_among_its_persons_own() {
+    let mut roster = roster();
+    // Two keys whose fingerprints begin alike; among a few hundred there are some.
+    let mut seen = std::collections::HashMap::new();
+    let (one, two) = (0..)
+        .find_map(|n| {
+            let key = SessionKey::new(format!("key {n}"));
+            let head = key.fingerprint()[..4].to_owned();
+            seen.insert(head, key.clone()).map(|old| (old, key))
+        })
+        .unwrap();
+    for key in [&one, &two] {
+        roster.session(session(key.expose(), Some("7"), 5));
+    }
+    roster.session(session("other", Some("8"), 5));
+    let find = |text: &str| roster.key_by_fingerprint(&id("7"), text);
+    let print = one.fingerprint();
+    assert_eq!(find(&print).unwrap(), one);
+    assert_eq!(find(&format!(" {} ", print.to_uppercase())).unwrap(), one);
+    assert_eq!(find(&two.fingerprint()[..11]).unwrap(), two);
+    for (text, words) in [
+        (&print[..4], "2 sessions of this user begin"),
+        (&print[..3], "no session"),
+        ("", "no session"),
+        ("zzzzzz", "no session"),
+        (&SessionKey::new("other").fingerprint(), "no session"),
+    ] {
+        let error = find(text).unwrap_err();
+        assert_eq!(error.code, crate::Code::NoSession);
+        assert!(error.message.contains(words), "{text}: {error}");
+    }
+}
