@@ -105,6 +105,10 @@ impl Sink for Roster {
         }
     }
 
+    fn listing_begins(&mut self) {
+        self.pass = self.pass.wrapping_add(1);
+    }
+
     fn listing_done(&mut self) {
         let gone: Vec<SessionKey> = self
             .sessions
@@ -113,7 +117,6 @@ impl Sink for Roster {
             .map(|(k, _)| k.clone())
             .collect();
         self.forget(&gone);
-        self.pass = self.pass.wrapping_add(1);
     }
 
     fn ages(&self) -> Vec<i64> {

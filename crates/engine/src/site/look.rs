@@ -35,6 +35,9 @@ impl Sink for Intake<'_> {
     fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool {
         hold(&self.0.roster).listed(key, expires)
     }
+    fn listing_begins(&mut self) {
+        hold(&self.0.roster).listing_begins();
+    }
     fn listing_done(&mut self) {
         hold(&self.0.roster).listing_done();
     }

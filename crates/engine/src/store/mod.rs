@@ -57,7 +57,9 @@ pub trait Sink: Send {
     fn session(&mut self, row: SessionRow);
     /// A session's key and date alone. True asks for the whole row.
     fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool;
-    /// Every session has been listed or handed over since the look began: the others are gone.
+    /// A listing begins: whatever it does not name or hand over is gone.
+    fn listing_begins(&mut self);
+    /// The listing that began last is whole.
     fn listing_done(&mut self);
     /// The ages, in seconds, that sessions are saved with.
     fn ages(&self) -> Vec<i64>;

@@ -89,6 +89,9 @@ impl Sink for Looking {
     fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool {
         self.roster.listed(key, expires)
     }
+    fn listing_begins(&mut self) {
+        self.roster.listing_begins();
+    }
     fn listing_done(&mut self) {
         self.listings += 1;
         self.roster.listing_done();

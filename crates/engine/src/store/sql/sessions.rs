@@ -53,6 +53,7 @@ impl SqlStore {
 
     /// Every usable session whole, in steps along the key.
     pub(super) async fn read_all(&self, now: Timestamp, sink: &mut dyn Sink) -> Result<()> {
+        sink.listing_begins();
         let mut after: Option<SessionKey> = None;
         loop {
             let mut query = self.select_sessions();
@@ -80,6 +81,7 @@ impl SqlStore {
     pub(super) async fn list(&self, now: Timestamp, sink: &mut dyn Sink) -> Result<()> {
         let d = self.dialect();
         let shape = [Read::Text, self.session_shape()[2]];
+        sink.listing_begins();
         let mut after: Option<SessionKey> = None;
         loop {
             let mut query = Query::select()
@@ -138,13 +140,14 @@ impl SqlStore {
         for age in sink.ages().into_iter().take(AGES) {
             let age = SignedDuration::from_secs(age);
             let (Ok(from), Ok(to)) = (
-                last.checked_add(age - OVERLAP),
+                // What is over stays over, however short its age.
+                last.checked_add(age - OVERLAP).map(|from| from.max(now)),
                 now.checked_add(age + OVERLAP),
             ) else {
                 continue;
             };
             let mut query = self.select_sessions();
-            query.and_where(self.expires().gte(self.moment(from)));
+            query.and_where(self.expires().gt(self.moment(from)));
             query.and_where(self.expires().lte(self.moment(to)));
             for row in self.session_rows(&query).await? {
                 sink.session(row);
