@@ -106,7 +106,7 @@ fn tables_found(found: &[Found]) -> String {
             .unwrap_or_else(|| "none".into())
     };
     format!(
-        "sessions in {}, users in {} ({} by {})",
+        "sessions in {}, users in {} (key {}, name {})",
         named("session table"),
         named("user table"),
         named("user key"),
