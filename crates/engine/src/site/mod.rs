@@ -8,6 +8,8 @@ mod link;
 mod look;
 mod open;
 mod settings;
+#[cfg(test)]
+mod tests;
 pub(crate) use open::secret_keys;
 
 use std::collections::HashSet;
