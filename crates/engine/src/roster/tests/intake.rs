@@ -44,12 +44,16 @@ fn a_key_that_loses_its_user_is_no_longer_theirs() {
 #[test]
 fn what_a_listing_does_not_name_is_gone() {
     let mut roster = roster();
+    roster.listing_begins();
     for key in ["a", "b", "c"] {
         roster.session(session(key, Some("7"), 60));
     }
     roster.user(seen("7", "ana", 60));
     roster.listing_done();
+    // Found by its date between two listings, and gone before the second.
+    roster.session(session("gone again", Some("7"), 1));
     let expires = later(COOKIE_AGE - 60);
+    roster.listing_begins();
     assert!(!roster.listed(&SessionKey::new("a"), expires));
     roster.session(session("d", Some("7"), 1));
     roster.listing_done();
@@ -57,8 +61,28 @@ fn what_a_listing_does_not_name_is_gone() {
     left.sort();
     assert_eq!(left, [SessionKey::new("a"), SessionKey::new("d")]);
     // Each listing stands for itself: having been named once does not last.
+    roster.listing_begins();
     roster.listing_done();
     assert!(roster.keys_of(&id("7")).is_empty());
+}
+
+#[test]
+fn a_listing_that_breaks_off_takes_nobody_out_and_vouches_for_nobody() {
+    let mut roster = roster();
+    let expires = later(COOKIE_AGE - 60);
+    roster.listing_begins();
+    for key in ["a", "b"] {
+        roster.session(session(key, Some("7"), 60));
+    }
+    roster.listing_done();
+    // The database went away after the first row.
+    roster.listing_begins();
+    roster.listed(&SessionKey::new("a"), expires);
+    assert_eq!(roster.keys_of(&id("7")).len(), 2);
+    roster.listing_begins();
+    roster.listed(&SessionKey::new("b"), expires);
+    roster.listing_done();
+    assert_eq!(roster.keys_of(&id("7")), [SessionKey::new("b")]);
 }
 
 #[test]
