@@ -6,25 +6,13 @@ use curfew_engine::view::{
     Check, JournalView, LogoutReport, NoticeRules, Page, PolicyView, Query, SiteView, SweepReport,
     Timeline, UserDetail,
 };
-use serde::{Deserialize, Serialize};
-use specta::Type;
 use tauri::{AppHandle, State};
 use tauri_plugin_autostart::ManagerExt;
 
 use crate::adding;
-use crate::events::{self, NoticeEvent};
+use crate::screen;
 use crate::state::Shell;
-
-/// A site that can be opened by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
-pub struct SiteEntry {
-    pub name: String,
-    /// Without user and password.
-    pub address: String,
-    pub demo: bool,
-    /// The one that the window is about: open, or being opened, or not to be opened.
-    pub open: bool,
-}
+use crate::wire::{NoticeEvent, SiteEntry};
 
 /// The configured sites and the demo site.
 #[tauri::command]
@@ -55,7 +43,7 @@ pub async fn add_site(
     adding::name(&mut config, &name, shell.env())?;
     let view = shell.open(&app, config.clone()).await?;
     if let Some(body) = adding::save(&config, shell.env()).await? {
-        events::in_window(&app, NoticeEvent::plain("Not kept", body));
+        screen::in_window(&app, NoticeEvent::plain("Not kept", body));
     }
     Ok(view)
 }

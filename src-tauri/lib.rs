@@ -6,12 +6,14 @@ mod args;
 mod bus;
 mod commands;
 mod demo;
-mod events;
 mod logout;
 mod notify;
+mod pump;
+mod screen;
 mod state;
 mod tray;
 mod window;
+mod wire;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::process::ExitCode;
@@ -23,7 +25,16 @@ use tauri_plugin_window_state::StateFlags;
 use tauri_specta::{collect_commands, collect_events};
 
 use args::Args;
-use state::Shell;
+use state::{Hooks, Shell};
+
+/// What the open site's state calls back.
+const HOOKS: Hooks = Hooks {
+    pump: |app, site, heard| tauri::async_runtime::spawn(pump::pump(app, site, heard)),
+    moved: |app, view| {
+        screen::everything(app, view);
+        tray::settings_moved(app);
+    },
+};
 
 /// Runs the window. The status is 0 after a clean end, 1 where it could not start, 2 for wrong usage.
 pub fn main() -> ExitCode {
@@ -60,11 +71,13 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         .plugin(window_state(&env))
         .plugin(language())
         .plugin(tauri_plugin_autostart::Builder::new().build())
-        .manage(Shell::new(env))
-        .manage(events::Screen::default())
+        .manage(Shell::new(env, HOOKS))
+        .manage(screen::Screen::default())
         .manage(tray::Tray::default())
         .invoke_handler(invoke)
-        .on_window_event(window::on_event)
+        .on_window_event(|window, event| {
+            window::on_event(window, event, tray::is_there(window.app_handle()));
+        })
         .setup(move |app| {
             bindings.mount_events(app);
             begin(app, args.site);
@@ -93,7 +106,7 @@ fn begin(app: &App, named: Option<String>) {
     let handle = app.handle().clone();
     let there = handle.clone();
     app.manage(notify::Notifier::start(move |notice| {
-        events::in_window(&there, notice);
+        screen::in_window(&there, notice);
     }));
     tray::start(&handle);
     tauri::async_runtime::spawn(end_on_signal(handle.clone()));
@@ -195,9 +208,9 @@ fn bindings() -> tauri_specta::Builder<Wry> {
             commands::painted,
         ])
         .events(collect_events![
-            events::SiteEvent,
-            events::NoticeEvent,
-            events::ShowUser
+            wire::SiteEvent,
+            wire::NoticeEvent,
+            wire::ShowUser
         ])
 }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::bus;
-use crate::events::NoticeEvent;
+use crate::wire::NoticeEvent;
 
 /// How long a daemon may take for one notice.
 const DEADLINE: Duration = Duration::from_secs(3);

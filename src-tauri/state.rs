@@ -8,24 +8,34 @@ use std::time::Duration;
 
 use curfew_engine::config::{Config, Env, SiteConfig};
 use curfew_engine::error::{Code, Error, Result};
+use curfew_engine::event::Event;
 use curfew_engine::site::Site;
 use curfew_engine::view::{Query, SiteView};
 use curfew_engine::watch::{self, Watch};
 use tauri::AppHandle;
 use tauri::async_runtime::JoinHandle;
+use tokio::sync::broadcast::Receiver;
 
-use crate::commands::SiteEntry;
 use crate::demo;
-use crate::events;
+use crate::wire::SiteEntry;
 
 /// How long a clean end may take before the process ends anyway.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// The longest pause between two tries to open the first site.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// What the rest of the shell does about an open site.
+pub struct Hooks {
+    /// Carries a site's events to whoever shows them, until it is aborted.
+    pub pump: fn(AppHandle, Arc<Site>, Receiver<Event>) -> JoinHandle<()>,
+    /// All that is shown may have moved.
+    pub moved: fn(&AppHandle, Option<SiteView>),
+}
+
 /// The state of the whole window.
 pub struct Shell {
     env: Env,
+    hooks: Hooks,
     current: RwLock<Current>,
     /// The site that was named by address: in the list, and in no configuration.
     given: RwLock<Option<SiteConfig>>,
@@ -68,9 +78,10 @@ impl Running {
 }
 
 impl Shell {
-    pub fn new(env: Env) -> Self {
+    pub fn new(env: Env, hooks: Hooks) -> Self {
         Self {
             env,
+            hooks,
             current: RwLock::new(Current::Opening),
             given: RwLock::default(),
             about: RwLock::default(),
@@ -179,7 +190,7 @@ impl Shell {
             if !self.fail(error) {
                 return;
             }
-            events::everything(app);
+            (self.hooks.moved)(app, None);
             if !again {
                 return;
             }
@@ -218,16 +229,16 @@ impl Shell {
         }
         let Opened { site, people } = opened;
         // Heard from before the first look on.
-        let pump = events::pump(app.clone(), Arc::clone(&site), site.subscribe());
+        let pump = (self.hooks.pump)(app.clone(), Arc::clone(&site), site.subscribe());
         *running = Some(Running {
-            pump: tauri::async_runtime::spawn(pump),
+            pump,
             watch: watch::start(Arc::clone(&site)),
             people,
         });
         let view = site.view();
         *write(&self.about) = Some(view.name.clone());
         *write(&self.current) = Current::Open(site);
-        events::everything(app);
+        (self.hooks.moved)(app, Some(view.clone()));
         view
     }
 

@@ -7,9 +7,10 @@ use curfew_engine::site::Site;
 use curfew_engine::view::Outcome;
 use tauri::{AppHandle, Manager, Window, WindowEvent};
 
-use crate::events::{self, NoticeEvent, Screen};
 use crate::notify::{Answer, Message, Notifier};
-use crate::tray;
+use crate::screen::{self, Screen};
+use crate::state::Shell;
+use crate::wire::NoticeEvent;
 
 /// Over the reason why a click on "Log out" did nothing.
 const NOT_DONE: &str = "Not logged out";
@@ -27,16 +28,17 @@ pub fn show(app: &AppHandle) {
         tracing::warn!(%error, "cannot show the window");
     }
     app.state::<Screen>().set_hidden(false);
-    events::everything(app);
+    let view = app.state::<Shell>().view().ok().flatten();
+    screen::everything(app, view);
 }
 
 /// Closing hides the window where the tray can bring it back, and ends Curfew where not.
-pub fn on_event(window: &Window, event: &WindowEvent) {
+pub fn on_event(window: &Window, event: &WindowEvent, tray_is_there: bool) {
     let WindowEvent::CloseRequested { api, .. } = event else {
         return;
     };
     let app = window.app_handle();
-    if !tray::is_there(app) || window.hide().is_err() {
+    if !tray_is_there || window.hide().is_err() {
         return;
     }
     api.prevent_close();
@@ -61,7 +63,7 @@ pub fn message(app: &AppHandle, site: &Arc<Site>, notice: NoticeEvent, log_out: 
             (Answer::Show, None) => show(&app),
             (Answer::Show, Some(person)) => {
                 show(&app);
-                events::show_user(&app, &person.id);
+                screen::show_user(&app, &person.id);
             }
             (Answer::LogOut, Some(person)) => {
                 let work = log_out_one(app.clone(), site.clone(), person.clone());
@@ -79,13 +81,13 @@ async fn log_out_one(app: AppHandle, site: Weak<Site>, person: Person) {
     };
     if !site.view().armed {
         show(&app);
-        events::show_user(&app, &person.id);
+        screen::show_user(&app, &person.id);
         let notice = NoticeEvent {
             title: NOT_DONE.to_owned(),
             body: "This site is view-only. Switch \"Allow changes\" on first.".to_owned(),
             people: vec![person],
         };
-        return events::in_window(&app, notice);
+        return screen::in_window(&app, notice);
     }
     match site.logout(&person.id, None, Some("from a notice")).await {
         Ok(report) => {
