@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -47,8 +48,10 @@ async fn come_back_while_it_sweeps(
             let (site, keys, over) = (site.clone(), keys.clone(), over.clone());
             tokio::spawn(async move {
                 let mut back = Vec::new();
-                // Each lane has people of its own, spread over the whole crowd.
-                for step in 0..CROWD / 4 {
+                // Each lane has people of its own, spread over the whole crowd. Every fourth stays away, and
+                // the others come one by one, so that they meet the sweep and not only its plan.
+                for step in 0..CROWD / 4 * 3 / 4 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
                     let number = (step * 7 + 3) % (CROWD / 4) * 4 + lane;
                     if over.load(Ordering::Relaxed) {
                         break;
