@@ -139,7 +139,8 @@ impl Database {
         }
     }
 
-    /// Runs a statement from where nothing can be awaited, and returns when it is committed.
+    /// Runs a statement from where nothing can be awaited, and returns when it is committed. What is held up
+    /// for a second fails: whoever holds it up may be waiting for this to return.
     pub fn meanwhile(&self, sql: String) -> impl Fn() + Send + Sync + 'static + use<> {
         let address = self.address.clone();
         move || {
@@ -151,6 +152,10 @@ impl Database {
                     .unwrap();
                 runtime.block_on(async {
                     let mut connection = PgConnection::connect(&address).await.unwrap();
+                    sqlx::raw_sql("SET lock_timeout = '1s'")
+                        .execute(&mut connection)
+                        .await
+                        .unwrap();
                     let done = sqlx::raw_sql(AssertSqlSafe(sql))
                         .execute(&mut connection)
                         .await
@@ -173,7 +178,10 @@ impl Drop for Database {
         let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
         // A runtime of its own: the test's is on its way out.
         let _ = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(admin(&sql));
         })
         .join();
