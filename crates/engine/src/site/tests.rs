@@ -4,6 +4,7 @@
 mod deeds;
 mod guards;
 mod line;
+mod refused;
 mod timer;
 
 use std::path::PathBuf;

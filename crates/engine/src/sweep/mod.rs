@@ -5,7 +5,7 @@ pub mod plan;
 mod record;
 pub mod schedule;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -26,6 +26,7 @@ use record::{intent, outcome, summary};
 
 /// People in one transaction: few enough that no lock is held for long.
 const BATCH: usize = 50;
+const REFUSED: &str = "stays: the database refused to delete their sessions";
 
 /// What the batches did, put together.
 #[derive(Default)]
@@ -33,6 +34,8 @@ struct Done {
     marked: Vec<UserId>,
     deleted: Vec<SessionKey>,
     spared: HashMap<UserId, &'static str>,
+    /// The database would not do it for someone, and said so.
+    refused: Option<Error>,
     /// Why the sweep ended before its last batch.
     broken: Option<Error>,
 }
@@ -104,7 +107,10 @@ impl Site {
             tracing::warn!(%error, "the sweep ended early");
         }
         outcome?;
-        Ok(report)
+        match done.refused {
+            Some(error) if report.users.is_empty() => Err(error),
+            _ => Ok(report),
+        }
     }
 
     fn need_evidence(&self) -> Result<()> {
@@ -154,9 +160,11 @@ impl Site {
         let cutoff = plan.cutoff;
         let decide =
             Arc::new(move |id: &UserId, row: &SessionRow| may_go(&decoder, cutoff, id, row));
-        for chunk in plan.taken.chunks(BATCH) {
-            let (overdue, stale): (Vec<&Taken>, Vec<&Taken>) =
-                chunk.iter().partition(|t| t.reason == SweepReason::Overdue);
+        let mut batches: VecDeque<&[Taken]> = plan.taken.chunks(BATCH).collect();
+        while let Some(people) = batches.pop_front() {
+            let (overdue, stale): (Vec<&Taken>, Vec<&Taken>) = people
+                .iter()
+                .partition(|t| t.reason == SweepReason::Overdue);
             let batch = SweepBatch {
                 overdue: overdue
                     .iter()
@@ -178,6 +186,17 @@ impl Site {
                     done.deleted.extend(batch.deleted);
                     done.spared.extend(batch.spared);
                 }
+                // One row that another table of the site holds on to must not keep everyone else here.
+                Err(error) if error.code == Code::Database => match people {
+                    [one] => {
+                        done.refused = Some(error);
+                        done.spared.insert(one.id.clone(), REFUSED);
+                    }
+                    several => several
+                        .chunks(1)
+                        .rev()
+                        .for_each(|one| batches.push_front(one)),
+                },
                 Err(error) => {
                     done.broken = Some(error);
                     break;
@@ -190,7 +209,7 @@ impl Site {
     /// Looks again: the sessions are gone, and the flags are down. A site's full save of a user can write an
     /// old flag back; such a flag is cleared once more.
     async fn verify(&self, done: &Done) -> bool {
-        if done.broken.is_some() {
+        if done.broken.is_some() || done.refused.is_some() {
             return false;
         }
         let survivors = match self.store.surviving(&done.deleted).await {

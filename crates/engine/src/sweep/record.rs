@@ -64,10 +64,11 @@ pub(super) fn outcome(
 ) -> Draft {
     let deleted: HashSet<&SessionKey> = done.deleted.iter().collect();
     let acted: HashSet<&str> = report.users.iter().map(|u| u.id.as_str()).collect();
-    let text = match &done.broken {
-        Some(error) => format!("ended early: {}", error.message),
-        None if report.verified => "signed out, verified".to_string(),
-        None => "signed out, not verified".to_string(),
+    let text = match (&done.broken, &done.refused) {
+        (Some(error), _) => format!("ended early: {}", error.message),
+        (None, Some(error)) => format!("done in part: {}", error.message),
+        (None, None) if report.verified => "signed out, verified".to_string(),
+        (None, None) => "signed out, not verified".to_string(),
     };
     Draft {
         at: site.db_now().unwrap_or(plan.at),
