@@ -12,8 +12,12 @@ use crate::event::Event;
 use crate::site::{Site, hold};
 use crate::tell::health;
 
-/// Between looks at a site that answers.
+/// Between looks at a site that answers, at most.
 const EVERY: Duration = Duration::from_secs(2);
+/// And at least: a small site is looked at twice as often, for a look costs it nothing to speak of.
+const OFTEN: Duration = Duration::from_secs(1);
+/// A look may take one hundredth of the time between looks before they come less often.
+const SHARE: u32 = 100;
 /// Between tries at a site that does not, at most.
 const SLOWEST: Duration = Duration::from_secs(30);
 
@@ -49,11 +53,13 @@ impl Watch {
 async fn run(site: Arc<Site>, stop: CancellationToken) {
     let mut failures: u32 = 0;
     loop {
+        let began = Instant::now();
         let wait = match site.look().await {
             Ok(()) => {
                 failures = 0;
+                let wait = (began.elapsed() * SHARE).clamp(OFTEN, EVERY);
                 sweep_if_due(&site).await;
-                EVERY
+                wait
             }
             Err(error) => {
                 failures = failures.saturating_add(1);

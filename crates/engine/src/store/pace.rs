@@ -7,10 +7,15 @@ use tokio::time::Instant;
 /// Of the time, the share that a paced reading may take: one in fifty.
 const SHARE: u32 = 50;
 
-/// Due at first; afterwards, when fifty times its last cost has passed.
+/// How many costs are remembered.
+const RECENT: usize = 4;
+
+/// Due at first; afterwards, when fifty times its cost has passed. Of the last few costs the least counts: a busy
+/// moment makes a reading slow, never quick.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Pace {
     next: Option<Instant>,
+    recent: [Option<Duration>; RECENT],
 }
 
 impl Pace {
@@ -19,7 +24,10 @@ impl Pace {
     }
 
     pub fn took(&mut self, cost: Duration, now: Instant) {
-        self.next = Some(now + cost * SHARE);
+        self.recent.rotate_right(1);
+        self.recent[0] = Some(cost);
+        let least = self.recent.iter().flatten().min().copied().unwrap_or(cost);
+        self.next = Some(now + least * SHARE);
     }
 
     /// Due at the next look, whatever the cost was.
@@ -39,10 +47,14 @@ mod tests {
         assert!(pace.due(start));
         pace.took(Duration::from_millis(10), start);
         assert!(pace.due(start + Duration::from_secs(2)));
+        // One slow reading among quick ones was a busy moment.
         pace.took(Duration::from_secs(1), start);
+        assert!(pace.due(start + Duration::from_secs(2)));
+        for _ in 0..RECENT {
+            pace.took(Duration::from_secs(1), start);
+        }
         assert!(!pace.due(start + Duration::from_secs(49)));
         assert!(pace.due(start + Duration::from_secs(50)));
-        pace.took(Duration::from_secs(1), start);
         pace.hurry();
         assert!(pace.due(start));
     }
