@@ -1,5 +1,6 @@
 //! `config.toml`: read with one clear line where it is wrong, written so that people's comments stay.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -210,15 +211,36 @@ impl Config {
         if let Some(dir) = self.path.parent() {
             std::fs::create_dir_all(dir).map_err(|e| failed("make the folder of", &e))?;
         }
-        let temporary = self.path.with_extension("toml.new");
-        std::fs::write(&temporary, document.to_string()).map_err(|e| failed("write", &e))?;
-        std::fs::rename(&temporary, &self.path).map_err(|e| failed("write", &e))?;
+        replace(&self.path, &document.to_string()).map_err(|e| failed("write", &e))?;
         match self.sites.iter_mut().find(|s| s.name == site.name) {
             Some(old) => *old = site.clone(),
             None => self.sites.push(site.clone()),
         }
         Ok(())
     }
+}
+
+/// Puts a text in a file's place at once. A webhook's secret may stand in it: the file keeps who may read it, and a
+/// new one is its owner's alone. A link stays a link.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let temporary = target.with_extension("toml.new");
+    // What a broken attempt left behind may be readable by anyone.
+    match std::fs::remove_file(&temporary) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    if let Ok(before) = std::fs::metadata(&target) {
+        file.set_permissions(before.permissions())?;
+    }
+    file.sync_all()?;
+    std::fs::rename(&temporary, &target)
 }
 
 /// What the window can change; the rest of the table stays as people wrote it.
@@ -323,4 +345,52 @@ fn site(raw: RawSite) -> Result<SiteConfig> {
             connection: raw.notify.connection,
         },
     })
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_saved_configuration_keeps_its_comments_its_readers_and_its_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, linked) = (
+            folder.path().join("real"),
+            folder.path().join("config.toml"),
+        );
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        std::fs::write(
+            &real,
+            "# ours\n[[site]]\nname = \"shop\" # the shop\nurl = \"sqlite:///srv/shop.sqlite3\"\n",
+        )
+        .unwrap();
+        std::fs::set_permissions(&real, PermissionsExt::from_mode(0o640)).unwrap();
+        symlink(&real, &linked).unwrap();
+        let env = Env {
+            config_dir: folder.path().to_path_buf(),
+            state_dir: folder.path().to_path_buf(),
+            site: None,
+            secret_key: None,
+            secret_key_fallbacks: Vec::new(),
+        };
+        let mut config = Config::load(&env).unwrap();
+        let mut site = config.pick(Some("shop")).unwrap();
+        site.automatic_sweep = true;
+        config.save_site(&site).unwrap();
+        let text = std::fs::read_to_string(&real).unwrap();
+        assert!(
+            text.contains("# ours") && text.contains("# the shop"),
+            "{text}"
+        );
+        assert!(Config::load(&env).unwrap().sites[0].automatic_sweep);
+        assert_eq!(mode(&real), 0o640);
+        assert!(linked.is_symlink());
+
+        std::fs::remove_file(&linked).unwrap();
+        config.save_site(&site).unwrap();
+        assert_eq!(mode(&linked), 0o600);
+    }
 }

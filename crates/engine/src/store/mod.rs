@@ -119,7 +119,7 @@ pub trait Store: Send + Sync {
     /// Hands over what changed since `mark`, and moves it on. Returns the database's time at the look's begin.
     async fn look(&self, mark: &mut Mark, sink: &mut dyn Sink) -> Result<Timestamp>;
 
-    /// The users of that name; more than one where names differ in case alone.
+    /// The users of exactly that name; more than one where the column is not unique.
     async fn users_named(&self, name: &str) -> Result<Vec<UserRow>>;
 
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>>;
