@@ -5,6 +5,8 @@ mod sessions;
 mod sweep;
 mod users;
 
+use sessions::keys_of;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, ExprTrait, Query};
@@ -13,7 +15,7 @@ use tokio::time::Instant;
 use super::db::Db;
 use super::key::{SessionKey, UserId};
 use super::schema::{Dialect, Schema};
-use super::statement::{Cell, Read};
+use super::statement::Read;
 use super::{BatchDone, Mark, Sink, Store, SweepBatch, UserRow, expr};
 use crate::error::{Code, Error, Result};
 
@@ -133,12 +135,7 @@ impl Store for SqlStore {
                 .and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)))
                 .to_owned();
             let rows = self.db.rows(&query, &[Read::Text]).await?;
-            found.extend(
-                rows.into_iter()
-                    .flatten()
-                    .filter_map(Cell::text)
-                    .map(SessionKey::new),
-            );
+            found.extend(keys_of(rows));
         }
         Ok(found)
     }
@@ -152,12 +149,7 @@ impl Store for SqlStore {
                 .returning_col(Alias::new(KEY))
                 .to_owned();
             let rows = self.db.rows(&query, &[Read::Text]).await?;
-            deleted.extend(
-                rows.into_iter()
-                    .flatten()
-                    .filter_map(Cell::text)
-                    .map(SessionKey::new),
-            );
+            deleted.extend(keys_of(rows));
         }
         Ok(deleted)
     }

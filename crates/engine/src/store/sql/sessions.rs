@@ -166,3 +166,11 @@ pub(super) fn session_row(row: Vec<Cell>) -> Option<SessionRow> {
         expires: cells.next()?.time().unwrap_or(Timestamp::MAX),
     })
 }
+
+/// The keys that a statement returned.
+pub(super) fn keys_of(rows: Vec<Vec<Cell>>) -> impl Iterator<Item = SessionKey> {
+    rows.into_iter()
+        .flatten()
+        .filter_map(Cell::text)
+        .map(SessionKey::new)
+}

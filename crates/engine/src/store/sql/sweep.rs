@@ -6,14 +6,14 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use sea_query::{Alias, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
 
-use super::sessions::session_row;
-use super::users::user_id;
+use super::sessions::{keys_of, session_row};
+use super::users::ids_of;
 use super::{CHUNK, DATA, KEY, SqlStore};
 use crate::django::session::{Form, version_of};
 use crate::error::{Code, Result};
 use crate::store::key::{SessionKey, UserId};
 use crate::store::schema::Dialect;
-use crate::store::statement::{Cell, Read};
+use crate::store::statement::Read;
 use crate::store::tx::Tx;
 use crate::store::{BatchDone, SessionRow, SweepBatch, expr};
 
@@ -177,12 +177,7 @@ async fn lock(
         query.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
     }
     let rows = tx.rows(&query, &[Read::Text]).await?;
-    Ok(rows
-        .into_iter()
-        .flatten()
-        .filter_map(Cell::text)
-        .map(|text| user_id(text, users.id_kind))
-        .collect())
+    Ok(ids_of(rows, users.id_kind).collect())
 }
 
 async fn read(
@@ -250,12 +245,7 @@ async fn delete(
             .returning_col(Alias::new(KEY))
             .to_owned();
         let rows = tx.rows(&query, &[Read::Text]).await?;
-        deleted.extend(
-            rows.into_iter()
-                .flatten()
-                .filter_map(Cell::text)
-                .map(SessionKey::new),
-        );
+        deleted.extend(keys_of(rows));
     }
     Ok(deleted)
 }
@@ -277,10 +267,5 @@ async fn mark(store: &SqlStore, tx: &mut Tx, ids: &[UserId]) -> Result<Vec<UserI
         .returning(Query::returning().expr(expr::text(tx.dialect(), expr::col(&users.id))))
         .to_owned();
     let rows = tx.rows(&query, &[Read::Text]).await?;
-    Ok(rows
-        .into_iter()
-        .flatten()
-        .filter_map(Cell::text)
-        .map(|text| user_id(text, users.id_kind))
-        .collect())
+    Ok(ids_of(rows, users.id_kind).collect())
 }

@@ -139,6 +139,14 @@ impl SqlStore {
     }
 }
 
+/// The ids that a statement returned.
+pub(super) fn ids_of(rows: Vec<Vec<Cell>>, kind: Kind) -> impl Iterator<Item = UserId> {
+    rows.into_iter()
+        .flatten()
+        .filter_map(Cell::text)
+        .map(move |text| user_id(text, kind))
+}
+
 /// An id as text, in the form that Django writes into sessions.
 pub(super) fn user_id(text: String, kind: Kind) -> UserId {
     if kind == Kind::Uuid
