@@ -12,6 +12,8 @@ use crate::error::{Code, Error, Result};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Backend {
     Postgres,
+    /// MySQL or MariaDB.
+    Mysql,
     Sqlite(PathBuf),
 }
 
@@ -19,12 +21,13 @@ impl Backend {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
             Self::Sqlite(_) => "sqlite",
         }
     }
 }
 
-/// `postgres://user:password@host:port/db` or `sqlite:///absolute/path.sqlite3`.
+/// `postgres://user:password@host:port/db`, `mysql://...` or `sqlite:///absolute/path.sqlite3`.
 #[derive(Clone)]
 pub struct Address {
     whole: SecretString,
@@ -50,7 +53,7 @@ impl Address {
             Error::new(
                 Code::Config,
                 format!(
-                    "the site's address {why}; write postgres://user@host:port/db or sqlite:///absolute/path.sqlite3"
+                    "the site's address {why}; write postgres://user@host:port/db, mysql://user@host:port/db or sqlite:///absolute/path.sqlite3"
                 ),
             )
         };
@@ -78,15 +81,16 @@ impl Address {
                 Backend::Sqlite(path)
             }
             "mysql" | "mariadb" => {
-                return Err(bad(
-                    "is a MySQL one, which this version of Curfew cannot read yet",
-                ));
+                if url.path().trim_matches('/').is_empty() {
+                    return Err(bad("names no database"));
+                }
+                Backend::Mysql
             }
             other => return Err(bad(&format!("begins with {other:?}"))),
         };
         let shown = match &backend {
             Backend::Sqlite(path) => path.display().to_string(),
-            Backend::Postgres => {
+            Backend::Postgres | Backend::Mysql => {
                 let host = url.host_str().unwrap_or("localhost");
                 let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
                 format!("{host}{port}/{}", url.path().trim_matches('/'))
@@ -155,7 +159,7 @@ impl Address {
                 .file_stem()
                 .map(|s| s.to_string_lossy().into_owned())
                 .unwrap_or_else(|| "site".into()),
-            Backend::Postgres => self
+            Backend::Postgres | Backend::Mysql => self
                 .shown
                 .rsplit('/')
                 .next()

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde::Deserialize;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
@@ -38,6 +39,10 @@ struct RawSite {
     armed: bool,
     #[serde(default)]
     automatic_sweep: bool,
+    time_zone: Option<String>,
+    #[serde(default)]
+    account_switch: bool,
+    own_username: Option<String>,
     password_command: Option<String>,
     secret_key_command: Option<String>,
     health_url: Option<String>,
@@ -325,6 +330,9 @@ fn site(raw: RawSite) -> Result<SiteConfig> {
         by_url: false,
         demo: false,
         automatic_sweep: raw.automatic_sweep,
+        time_zone: raw.time_zone.as_deref().map(time_zone).transpose()?,
+        account_switch: raw.account_switch,
+        own_username: raw.own_username,
         password_command: raw.password_command,
         secret_key_command: raw.secret_key_command,
         secret_key: None,
@@ -344,6 +352,17 @@ fn site(raw: RawSite) -> Result<SiteConfig> {
             sweeps: raw.notify.sweeps,
             connection: raw.notify.connection,
         },
+    })
+}
+
+fn time_zone(name: &str) -> Result<TimeZone> {
+    TimeZone::get(name).map_err(|_| {
+        Error::new(
+            Code::Config,
+            format!(
+                "time_zone {name:?} is no time zone; write it as TIME_ZONE has it, Europe/Berlin"
+            ),
+        )
     })
 }
 

@@ -2,15 +2,21 @@
 //! Secrets stay in redacting types; nothing here opens a connection.
 
 mod address;
+mod cache;
+mod engine;
 mod env;
 mod file;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use address::{Address, Backend};
+pub use cache::{CacheAddress, CacheKind};
+pub use engine::{Base, Engine};
 pub use env::Env;
 pub use file::Config;
 
@@ -29,6 +35,12 @@ pub struct SiteConfig {
     pub demo: bool,
     /// Whether the window's timer sweeps.
     pub automatic_sweep: bool,
+    /// Where naive times are this zone's wall clock (USE_TZ off); none where they are UTC.
+    pub time_zone: Option<TimeZone>,
+    /// The operator lets Curfew write `is_active`.
+    pub account_switch: bool,
+    /// The operator's own account on this site: warned of before a logout, spared by sweeps.
+    pub own_username: Option<String>,
     pub password_command: Option<String>,
     pub secret_key_command: Option<String>,
     /// Known already: from the environment, a command or the keychain.
@@ -66,26 +78,58 @@ pub struct UsersConfig {
 pub struct SessionsConfig {
     /// Django's own dotted name.
     pub engine: String,
+    /// What an engine of the site's own is built on.
+    pub base: Option<Base>,
+    /// The sessions' database, where it is not the users'.
+    #[serde(deserialize_with = "optional_address")]
+    pub url: Option<Address>,
     pub table: Option<String>,
+    /// The session table's own user column.
+    pub user: Option<String>,
     /// A session's last save is evidence of inactivity too.
     pub saved_every_request: bool,
-    #[serde(deserialize_with = "duration")]
-    pub cookie_age: Duration,
-    pub cache: Option<String>,
+    /// SESSION_COOKIE_AGE; none where nobody has said it, and Django's own default is taken.
+    #[serde(deserialize_with = "optional_duration")]
+    pub cookie_age: Option<Duration>,
+    pub cache: Option<CacheAddress>,
+    pub cache_password_command: Option<String>,
     pub cache_key_prefix: String,
     pub cache_version: u32,
+    /// A site's own KEY_FUNCTION, with `{prefix}`, `{version}` and `{key}` for its arguments.
+    pub cache_key: Option<String>,
+    /// SESSION_FILE_PATH of the file engine.
+    pub path: Option<PathBuf>,
+    /// SESSION_COOKIE_NAME: the file engine's files begin with it.
+    pub cookie_name: String,
+}
+
+/// SESSION_COOKIE_AGE where the site does not say otherwise.
+const COOKIE_AGE: Duration = Duration::from_secs(1_209_600);
+
+impl SessionsConfig {
+    /// SESSION_COOKIE_AGE, said or taken for granted.
+    pub fn age(&self) -> Duration {
+        self.cookie_age.unwrap_or(COOKIE_AGE)
+    }
 }
 
 impl Default for SessionsConfig {
     fn default() -> Self {
         Self {
             engine: "django.contrib.sessions.backends.db".into(),
+            base: None,
+            url: None,
             table: None,
+            user: None,
             saved_every_request: false,
-            cookie_age: Duration::from_secs(1_209_600),
+            cookie_age: None,
             cache: None,
+            cache_password_command: None,
             cache_key_prefix: String::new(),
             cache_version: 1,
+            cache_key: None,
+            path: None,
+            cookie_name: "sessionid".into(),
         }
     }
 }
@@ -201,6 +245,9 @@ impl SiteConfig {
             by_url: true,
             demo: false,
             automatic_sweep: false,
+            time_zone: None,
+            account_switch: false,
+            own_username: None,
             password_command: None,
             secret_key_command: None,
             secret_key: None,
@@ -233,4 +280,16 @@ pub(crate) fn duration<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Durati
             "{text:?} is not a duration; write 90s, 5m, 2h or 14d"
         ))
     })
+}
+
+fn optional_duration<'de, D: serde::Deserializer<'de>>(
+    de: D,
+) -> Result<Option<Duration>, D::Error> {
+    duration(de).map(Some)
+}
+
+fn optional_address<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Option<Address>, D::Error> {
+    Address::parse(&String::deserialize(de)?)
+        .map(Some)
+        .map_err(|e| serde::de::Error::custom(e.message))
 }

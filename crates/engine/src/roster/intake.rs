@@ -7,21 +7,26 @@ use jiff::Timestamp;
 use super::Roster;
 use super::person::{Owner, Person, Session};
 use crate::django::session::{Expiry, Signature};
-use crate::store::{SessionKey, SessionRow, Sink, UserId, UserRow};
+use crate::store::{Data, SessionKey, SessionRow, Sink, UserId, UserRow};
 
 impl Roster {
     /// Reads one row into a session. Pure but for the decoder's buffers.
     pub fn decode(&mut self, row: &SessionRow) -> Session {
-        let decoded = std::str::from_utf8(&row.data)
-            .ok()
-            .and_then(|text| self.decoder.decode(text).ok());
+        let decoded = match &row.data {
+            Data::Encoded(bytes) => std::str::from_utf8(bytes)
+                .ok()
+                .and_then(|text| self.decoder.decode(text).ok()),
+            Data::Cached(bytes) => self.decoder.cached(bytes).ok(),
+        };
+        let own = row.extra.as_deref();
+        let saved = row.saved.max(own.and_then(|extra| extra.seen));
         match decoded {
             Some(decoded) => Session {
                 owner: match decoded.user {
                     Some(user) => Owner::User(UserId::new(user)),
                     None => Owner::Anonymous,
                 },
-                last_saved: decoded.last_saved,
+                last_saved: decoded.last_saved.max(saved),
                 expires: row.expires,
                 expiry: decoded.expiry,
                 signature: decoded.signature,
@@ -32,16 +37,21 @@ impl Roster {
                     .flatten()
                     .map(String::into_boxed_str),
                 auth_fits: true,
+                extra: row.extra.clone(),
                 pass: self.pass,
             },
             None => Session {
-                owner: Owner::Unreadable,
-                last_saved: None,
+                // A table that names the user itself does so for what cannot be read, too.
+                owner: own
+                    .and_then(|extra| extra.user.clone())
+                    .map_or(Owner::Unreadable, Owner::User),
+                last_saved: saved,
                 expires: row.expires,
                 expiry: Expiry::Default,
                 signature: Signature::Unchecked,
                 auth_hash: None,
                 auth_fits: true,
+                extra: row.extra.clone(),
                 pass: self.pass,
             },
         }
@@ -80,6 +90,7 @@ impl Sink for Roster {
             && old.last_saved == session.last_saved
             && old.expires == session.expires
             && old.signature == session.signature
+            && old.extra == session.extra
         {
             old.pass = self.pass;
             return;
@@ -103,6 +114,10 @@ impl Sink for Roster {
             }
             None => true,
         }
+    }
+
+    fn knows(&self, key: &SessionKey) -> bool {
+        self.sessions.contains_key(key)
     }
 
     fn listing_begins(&mut self) {

@@ -8,7 +8,7 @@ use crate::django::auth_hash;
 use crate::django::secret::SecretKeys;
 use crate::django::session::{Expiry, Signature};
 use crate::policy::{Facts, Verdict};
-use crate::store::{SessionKey, UserId, UserRow};
+use crate::store::{Extra, SessionKey, UserId, UserRow};
 
 /// Whose session it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Session {
     pub auth_hash: Option<Box<str>>,
     /// The auth hash fits the user's password, as far as it can be checked.
     pub auth_fits: bool,
+    /// What the table says of it in columns of its own.
+    pub extra: Option<Box<Extra>>,
     pub(super) pass: u32,
 }
 

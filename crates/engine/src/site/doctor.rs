@@ -42,7 +42,7 @@ pub async fn doctor(mut config: SiteConfig, env: &Env) -> Vec<Check> {
         Ok(reached) => reached,
         Err(error) => {
             let fix = match config.address.backend() {
-                Backend::Postgres => {
+                Backend::Postgres | Backend::Mysql => {
                     "check host, port, user, password and that the server takes connections from here"
                 }
                 Backend::Sqlite(_) => "check the path, and that this user may read the file",
@@ -174,7 +174,7 @@ async fn rights(db: &Db, schema: &Schema) -> Option<Check> {
             None => quote(&t.name),
         }
     };
-    let sessions = quoted(&schema.sessions.table);
+    let sessions = quoted(&schema.sessions.as_ref()?.table);
     let users = quoted(&schema.users.table);
     let asked = sqlx::query_as::<_, (bool, bool, bool, bool)>(
         "SELECT has_table_privilege($1, 'SELECT'), has_table_privilege($1, 'DELETE'),

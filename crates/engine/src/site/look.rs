@@ -35,6 +35,9 @@ impl Sink for Intake<'_> {
     fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool {
         hold(&self.0.roster).listed(key, expires)
     }
+    fn knows(&self, key: &SessionKey) -> bool {
+        hold(&self.0.roster).knows(key)
+    }
     fn listing_begins(&mut self) {
         hold(&self.0.roster).listing_begins();
     }
@@ -42,7 +45,7 @@ impl Sink for Intake<'_> {
         hold(&self.0.roster).listing_done();
     }
     fn ages(&self) -> Vec<i64> {
-        let usual = self.0.config().sessions.cookie_age.as_secs();
+        let usual = self.0.config().sessions.age().as_secs();
         let usual = i64::try_from(usual).unwrap_or(i64::MAX);
         let mut ages = hold(&self.0.roster).ages();
         if !ages.contains(&usual) {

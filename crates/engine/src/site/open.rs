@@ -9,14 +9,14 @@ use tokio::sync::broadcast;
 use super::{EVENTS, History, Line, Site, Timer, discover, hold};
 use crate::config::{Backend, Env, SiteConfig};
 use crate::django::secret::SecretKeys;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::journal::Journal;
 use crate::roster::Roster;
 use crate::secrets;
 use crate::store::catalog::Table;
 use crate::store::db::{Db, Pool};
 use crate::store::sql::SqlStore;
-use crate::store::{Mark, postgres, sqlite};
+use crate::store::{Mark, Schema, Store, postgres, sqlite};
 use crate::tell::webhook::Webhook;
 
 /// A database that was reached.
@@ -37,6 +37,10 @@ pub(super) async fn reach(config: &SiteConfig) -> Result<Reached> {
                 local: reached.local,
             })
         }
+        Backend::Mysql => Err(Error::new(
+            Code::Config,
+            "the site's address is a MySQL one, which this version of Curfew cannot read yet",
+        )),
         Backend::Sqlite(path) => Ok(Reached {
             db: sqlite::connect(path).await?,
             encrypted: None,
@@ -61,7 +65,7 @@ impl Site {
         let tables = catalog(&reached.db).await?;
         let (schema, found) = discover::discover(&tables, &config.users, &config.sessions)?;
         let keys = secret_keys(&config);
-        let store = SqlStore::new(reached.db, schema.clone(), keys.is_some());
+        let store = store(&config, reached.db, &schema, keys.is_some())?;
         let (events, _) = broadcast::channel(EVENTS);
         let line = Arc::new(Mutex::new(Line::default()));
         let webhook = match &config.webhook {
@@ -76,7 +80,7 @@ impl Site {
         };
         Ok(Arc::new(Self {
             config: RwLock::new(config),
-            store: Arc::new(store),
+            store,
             schema,
             found,
             operator: operator(),
@@ -93,6 +97,26 @@ impl Site {
             wake: tokio::sync::Notify::new(),
             events,
         }))
+    }
+}
+
+/// Where this site's sessions lie, by its engine.
+fn store(config: &SiteConfig, db: Db, schema: &Schema, passwords: bool) -> Result<Arc<dyn Store>> {
+    let users = schema.users.clone();
+    match &schema.sessions {
+        Some(sessions) => Ok(Arc::new(SqlStore::new(
+            db,
+            users,
+            sessions.clone(),
+            passwords,
+        ))),
+        None => Err(Error::new(
+            Code::NotPossible,
+            format!(
+                "{} keeps sessions where this version of Curfew cannot look",
+                config.sessions.engine
+            ),
+        )),
     }
 }
 

@@ -47,6 +47,24 @@ struct State {
     left_behind: bool,
 }
 
+/// Why database work failed: the driver says so, or something else that it asked.
+pub enum Failure {
+    Driver(sqlx::Error),
+    Said(Error),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Said(error)
+    }
+}
+
 /// One site's database.
 #[derive(Clone)]
 pub struct Db {
@@ -141,20 +159,22 @@ impl Db {
 
     /// Runs database work to its end on a task of its own, and waits for it no longer than the deadline.
     /// The work itself is never cancelled: a connection dropped in mid-statement cannot be trusted afterwards.
-    pub async fn finish<T: Send + 'static>(
+    pub async fn finish<T: Send + 'static, E: Into<Failure> + Send + 'static>(
         &self,
-        work: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T> {
-        match tokio::time::timeout(DEADLINE, tokio::spawn(work)).await {
+        let done = tokio::time::timeout(DEADLINE, tokio::spawn(work)).await;
+        match done.map(|ran| ran.map(|worked| worked.map_err(Into::into))) {
             Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(Failure::Said(error)))) => Err(error),
             // The pool keeps trying and says only that time ran out; the server itself says why.
-            Ok(Ok(Err(sqlx::Error::PoolTimedOut))) => {
+            Ok(Ok(Err(Failure::Driver(sqlx::Error::PoolTimedOut)))) => {
                 // Either way these connections lead nowhere.
                 self.give_up();
                 self.source.try_once(REASON).await?;
                 Err(explain(&sqlx::Error::PoolTimedOut))
             }
-            Ok(Ok(Err(error))) => Err(explain(&error)),
+            Ok(Ok(Err(Failure::Driver(error)))) => Err(explain(&error)),
             Ok(Err(_)) => Err(Error::new(
                 Code::Database,
                 "a statement broke off; look again in a moment",

@@ -2,6 +2,7 @@
 //! No rule is decided here: whoever asks says what goes, and under which condition.
 
 pub mod catalog;
+mod copies;
 pub mod db;
 mod expr;
 mod identity;
@@ -21,17 +22,64 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+pub use copies::WithCopies;
 pub use key::{SessionKey, UserId};
 pub use schema::Schema;
 
 use crate::error::Result;
 use pace::Pace;
 
-/// One session as it lies in the store. The payload is held only while it is read.
+/// A session's content as it lies there, held only while it is read.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Data {
+    /// Django's `session_data`: a column of a table, or a file.
+    Encoded(Vec<u8>),
+    /// The session's dict, packed as a cache's values are. Not signed.
+    Cached(Vec<u8>),
+}
+
+impl Data {
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Encoded(bytes) | Self::Cached(bytes) => bytes,
+        }
+    }
+}
+
+/// One session as it lies in the store.
+#[derive(Clone)]
 pub struct SessionRow {
     pub key: SessionKey,
-    pub data: Vec<u8>,
+    pub data: Data,
     pub expires: Timestamp,
+    /// The last save, where the store knows it beside the data: a file's time.
+    pub saved: Option<Timestamp>,
+    /// What tables with columns of their own say of a session.
+    pub extra: Option<Box<Extra>>,
+}
+
+impl SessionRow {
+    /// Of Django's three columns alone.
+    pub fn encoded(key: SessionKey, data: Vec<u8>, expires: Timestamp) -> Self {
+        Self {
+            key,
+            data: Data::Encoded(data),
+            expires,
+            saved: None,
+            extra: None,
+        }
+    }
+}
+
+/// A session's own columns, beside Django's three.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extra {
+    pub user: Option<UserId>,
+    pub ip: Option<String>,
+    /// The browser's User-Agent, as it was sent.
+    pub device: Option<String>,
+    /// The table's own time of its last use.
+    pub seen: Option<Timestamp>,
 }
 
 /// One user as the site's table has them.
@@ -61,6 +109,8 @@ pub trait Sink: Send {
     fn listing_begins(&mut self);
     /// The listing that began last is whole.
     fn listing_done(&mut self);
+    /// Whether a session of this key has been handed over, and has not gone since.
+    fn knows(&self, key: &SessionKey) -> bool;
     /// The ages, in seconds, that sessions are saved with.
     fn ages(&self) -> Vec<i64>;
     fn user(&mut self, row: UserRow);
@@ -79,6 +129,8 @@ pub struct Mark {
     pub last: Option<Timestamp>,
     pub(crate) listing: Pace,
     pub(crate) users: Pace,
+    /// The cache's own listing.
+    pub(crate) copies: Pace,
 }
 
 /// Whether a session, read a moment ago, may go as one of this user's.
@@ -110,6 +162,62 @@ pub struct BatchDone {
     pub spared: Vec<(UserId, &'static str)>,
 }
 
+/// Sessions wherever they lie: a table of this database or of another, a cache, a folder.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Hands over what changed since `mark.last`, at the database's `now`.
+    async fn look(&self, now: Timestamp, mark: &mut Mark, sink: &mut dyn Sink) -> Result<()>;
+
+    /// These as they are now; whichever is gone is left out.
+    async fn read(&self, keys: &[SessionKey]) -> Result<Vec<SessionRow>>;
+
+    /// Of these, the sessions that still exist.
+    async fn surviving(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>>;
+
+    /// Deletes sessions whatever their state, and returns those that this call deleted.
+    async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>>;
+
+    /// Deletes those that still are what was read, in one step each, and returns those that this call deleted.
+    async fn delete_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>>;
+
+    /// Whether a deletion would reach everything that holds these sessions. Asked before each deed.
+    ///
+    /// # Errors
+    /// [`crate::error::Code::NotPossible`] with what is in the way.
+    async fn ready(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Copies of sessions that a site asks before the table: the cache of `cached_db`.
+#[async_trait]
+pub trait Copies: Send + Sync {
+    /// The copies that the cache names, where it can name them; each look does a part of it, by its cost.
+    /// None: this cache cannot be listed.
+    async fn look(
+        &self,
+        now: Timestamp,
+        mark: &mut Mark,
+    ) -> Result<Option<Vec<(SessionKey, Timestamp)>>>;
+
+    async fn read(&self, keys: &[SessionKey]) -> Result<Vec<SessionRow>>;
+
+    /// Of these, those that have a copy.
+    async fn surviving(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>>;
+
+    /// Deletes copies, and returns the keys of those that were there.
+    async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>>;
+
+    /// Whether the cache answers, and whether a session of this site was ever seen under the keys that are asked for.
+    ///
+    /// # Errors
+    /// [`crate::error::Code::NotPossible`] where the cache does not answer.
+    async fn ready(&self) -> Result<()>;
+
+    /// A session of this site was seen in the cache: the form of its keys is the right one.
+    fn key_form_seen(&self) -> bool;
+}
+
 /// One site's sessions and users, wherever they live.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -132,6 +240,18 @@ pub trait Store: Send + Sync {
 
     /// Clears the flag, and says whether this call did it.
     async fn clear_flag(&self, id: &UserId) -> Result<bool>;
+
+    /// Writes `is_active`, and says whether this call changed it.
+    async fn set_enabled(&self, id: &UserId, enabled: bool) -> Result<bool>;
+
+    /// Whether a deletion would reach everything that holds the sessions. Asked before each deed.
+    async fn ready(&self) -> Result<()>;
+
+    /// Whether what [`Store::surviving`] says can be relied on: false where a cache has never shown a session of this
+    /// site, so that its keys may have another form.
+    fn sees_copies(&self) -> bool {
+        true
+    }
 
     /// Applies one batch of a sweep in one short transaction.
     async fn sweep(&self, batch: SweepBatch) -> Result<BatchDone>;

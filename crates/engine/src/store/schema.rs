@@ -32,10 +32,16 @@ pub struct TimeColumn {
     pub naive: bool,
 }
 
+/// A table with Django's three columns, and whatever it has beside them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionTable {
     pub table: TableName,
     pub expires: TimeColumn,
+    /// The user of each session, where the table says so itself, and what that column holds.
+    pub user: Option<(String, Kind)>,
+    pub ip: Option<String>,
+    pub device: Option<String>,
+    pub seen: Option<TimeColumn>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +65,7 @@ pub struct UserTable {
 /// A site's tables and columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schema {
-    pub sessions: SessionTable,
+    /// None where sessions lie in no table.
+    pub sessions: Option<SessionTable>,
     pub users: UserTable,
 }

@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::journal::{self, Draft};
 use crate::policy::Rules;
 use crate::site::{Site, hold};
-use crate::store::{SessionKey, SessionRow, SweepBatch, UserId};
+use crate::store::{Data, SessionKey, SessionRow, SweepBatch, UserId};
 use crate::tell::webhook::Message;
 use crate::view::{Skipped, SweepReason, SweepReport, SweepSummary, SweepUser};
 
@@ -340,13 +340,22 @@ pub(crate) fn view_only(site: &str) -> Error {
 
 /// A session as it is now may go where it still is that user's and was not saved since the cutoff.
 fn may_go(decoder: &Mutex<Decoder>, cutoff: Timestamp, id: &UserId, row: &SessionRow) -> bool {
-    let Ok(text) = std::str::from_utf8(&row.data) else {
-        return false;
+    let decoded = match &row.data {
+        Data::Encoded(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => hold(decoder).decode(text),
+            Err(_) => return false,
+        },
+        Data::Cached(bytes) => hold(decoder).cached(bytes),
     };
-    match hold(decoder).decode(text) {
+    let own = row.extra.as_deref().and_then(|extra| extra.seen);
+    match decoded {
         Ok(session) => {
             session.user.as_deref() == Some(id.as_str())
-                && session.last_saved.is_none_or(|at| at <= cutoff)
+                && session
+                    .last_saved
+                    .max(row.saved)
+                    .max(own)
+                    .is_none_or(|at| at <= cutoff)
         }
         Err(_) => false,
     }

@@ -87,7 +87,8 @@ impl Database {
             }
         };
         let found = discover(&tables, &UsersConfig::default(), &SessionsConfig::default());
-        SqlStore::new(db, found.unwrap().0, false)
+        let schema = found.unwrap().0;
+        SqlStore::new(db, schema.users, schema.sessions.unwrap(), false)
     }
 
     /// Runs statements, and says how many rows they changed.

@@ -78,16 +78,14 @@ impl Looking {
 impl Sink for Looking {
     fn session(&mut self, row: SessionRow) {
         std::thread::sleep(self.slow);
-        let copy = SessionRow {
-            key: row.key.clone(),
-            data: row.data.clone(),
-            expires: row.expires,
-        };
-        self.sessions.push(copy);
+        self.sessions.push(row.clone());
         self.roster.session(row);
     }
     fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool {
         self.roster.listed(key, expires)
+    }
+    fn knows(&self, key: &SessionKey) -> bool {
+        self.roster.knows(key)
     }
     fn listing_begins(&mut self) {
         self.roster.listing_begins();

@@ -234,7 +234,7 @@ impl Ground {
 
 /// Still theirs, and not saved since the cutoff.
 pub fn may_go(cutoff: Timestamp, id: &UserId, row: &SessionRow) -> bool {
-    let text = std::str::from_utf8(&row.data).unwrap_or("");
+    let text = std::str::from_utf8(row.data.bytes()).unwrap_or("");
     curfew_engine::django::session::decode(text, Some(&KEYS)).is_ok_and(|session| {
         session.user.as_deref() == Some(id.as_str())
             && session.last_saved.is_none_or(|at| at <= cutoff)

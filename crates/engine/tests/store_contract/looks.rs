@@ -60,7 +60,7 @@ async fn the_first_look_hands_over_every_usable_session_and_its_user(engine: Eng
     assert_eq!(looking.listings, 1);
     let row = looking.sessions.iter().find(|row| row.key == one).unwrap();
     let written = ground.data(Some(1), ground.ago(61), Expiry::Default);
-    assert_eq!(row.data, written.as_bytes());
+    assert_eq!(row.data.bytes(), written.as_bytes());
     assert_eq!(
         row.expires,
         ground.ago(61) + SignedDuration::from_secs(COOKIE_AGE)

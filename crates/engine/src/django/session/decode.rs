@@ -74,6 +74,11 @@ impl Decoder {
         }
     }
 
+    /// Reads a session's dict as a cache holds it.
+    pub fn cached(&mut self, _value: &[u8]) -> Result<Decoded, Unreadable> {
+        Err(Unreadable::Opaque)
+    }
+
     fn signed(&mut self, data: &str) -> Result<Decoded, Unreadable> {
         let (value, signature) = data.rsplit_once(':').ok_or(Unreadable::Malformed)?;
         let (payload, timestamp) = value.rsplit_once(':').ok_or(Unreadable::Malformed)?;

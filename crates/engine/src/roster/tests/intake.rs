@@ -129,11 +129,8 @@ fn rows_that_cannot_be_read_are_counted_and_end_nothing() {
         b".eJw:1abc:sig",
     ];
     for (number, data) in bad.into_iter().enumerate() {
-        roster.session(SessionRow {
-            key: SessionKey::new(format!("bad {number}")),
-            data: data.into(),
-            expires: later(60),
-        });
+        let key = SessionKey::new(format!("bad {number}"));
+        roster.session(SessionRow::encoded(key, data.into(), later(60)));
     }
     signed_in(&mut roster, user("7", "ana"), 30);
     roster.settle(now(), &rules());

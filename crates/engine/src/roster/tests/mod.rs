@@ -93,11 +93,7 @@ pub(crate) fn session_with(
 }
 
 pub(crate) fn row(key: &str, data: &str, expires: Timestamp) -> SessionRow {
-    SessionRow {
-        key: SessionKey::new(key),
-        data: data.into(),
-        expires,
-    }
+    SessionRow::encoded(SessionKey::new(key), data.into(), expires)
 }
 
 pub(crate) fn id(id: &str) -> UserId {

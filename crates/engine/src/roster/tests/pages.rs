@@ -326,13 +326,9 @@ fn a_hundred_thousand_people_are_paged_without_a_gap_or_a_repeat() {
     let mut roster = Roster::new(None);
     for n in 0..100_000_u32 {
         let who = n.to_string();
-        roster.session(SessionRow {
-            key: SessionKey::new(format!("key of {n}")),
-            data: STANDARD
-                .encode(format!("0:{{\"_auth_user_id\":\"{n}\"}}"))
-                .into(),
-            expires: later(900),
-        });
+        let data = STANDARD.encode(format!("0:{{\"_auth_user_id\":\"{n}\"}}"));
+        let key = SessionKey::new(format!("key of {n}"));
+        roster.session(SessionRow::encoded(key, data.into(), later(900)));
         roster.user(seen(
             &who,
             &format!("person {:05}", n.wrapping_mul(7_919) % 100_000),

@@ -22,7 +22,7 @@ pub fn discover(
     let user_table = user_table(tables, users, &mut found)?;
     Ok((
         Schema {
-            sessions: session_table,
+            sessions: Some(session_table),
             users: user_table,
         },
         found,
@@ -117,6 +117,10 @@ fn session_table(
             name: "expire_date".into(),
             naive,
         },
+        user: None,
+        ip: None,
+        device: None,
+        seen: None,
     })
 }
 

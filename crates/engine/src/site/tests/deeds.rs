@@ -46,6 +46,13 @@ impl Store for Watched {
         self.note();
         self.store.clear_flag(id).await
     }
+    async fn set_enabled(&self, id: &UserId, enabled: bool) -> Result<bool> {
+        self.note();
+        self.store.set_enabled(id, enabled).await
+    }
+    async fn ready(&self) -> Result<()> {
+        self.store.ready().await
+    }
     async fn sweep(&self, batch: SweepBatch) -> Result<BatchDone> {
         self.note();
         self.store.sweep(batch).await

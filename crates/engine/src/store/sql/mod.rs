@@ -5,18 +5,20 @@ mod sessions;
 mod sweep;
 mod users;
 
-use sessions::keys_of;
+pub use sessions::SqlSessions;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use sea_query::{Alias, ExprTrait, Query};
+use sea_query::{ExprTrait, Query};
 use tokio::time::Instant;
 
 use super::db::Db;
 use super::key::{SessionKey, UserId};
-use super::schema::{Dialect, Schema};
+use super::schema::{Dialect, SessionTable, UserTable};
 use super::statement::Read;
-use super::{BatchDone, Mark, Sink, Store, SweepBatch, UserRow, expr};
+use super::{BatchDone, Mark, Sessions, Sink, Store, SweepBatch, UserRow, expr};
 use crate::error::{Code, Error, Result};
 
 /// Keys or ids in one statement.
@@ -27,20 +29,42 @@ const OVERLAP: SignedDuration = SignedDuration::from_secs(10);
 const KEY: &str = "session_key";
 const DATA: &str = "session_data";
 
-/// The tables of one site, in its own database.
+/// The users of one site, and its sessions: beside them in the same database, or elsewhere.
 #[derive(Clone)]
 pub struct SqlStore {
     db: Db,
-    schema: Schema,
+    users: UserTable,
+    sessions: At,
     /// Read stored password strings: only where a SECRET_KEY is known.
     passwords: bool,
 }
 
+/// Where the sessions lie, seen from the users.
+#[derive(Clone)]
+enum At {
+    /// In the same database: one transaction holds both.
+    Beside(SqlSessions),
+    Elsewhere(Arc<dyn Sessions>),
+}
+
 impl SqlStore {
-    pub fn new(db: Db, schema: Schema, passwords: bool) -> Self {
+    /// Sessions in a table beside the users.
+    pub fn new(db: Db, users: UserTable, sessions: SessionTable, passwords: bool) -> Self {
+        let sessions = At::Beside(SqlSessions::new(db.clone(), sessions));
         Self {
             db,
-            schema,
+            users,
+            sessions,
+            passwords,
+        }
+    }
+
+    /// Sessions in another database, a cache, a folder.
+    pub fn apart(db: Db, users: UserTable, sessions: Arc<dyn Sessions>, passwords: bool) -> Self {
+        Self {
+            db,
+            users,
+            sessions: At::Elsewhere(sessions),
             passwords,
         }
     }
@@ -51,6 +75,13 @@ impl SqlStore {
 
     fn dialect(&self) -> Dialect {
         self.db.dialect()
+    }
+
+    fn sessions(&self) -> &dyn Sessions {
+        match &self.sessions {
+            At::Beside(rows) => rows,
+            At::Elsewhere(sessions) => &**sessions,
+        }
     }
 }
 
@@ -77,21 +108,7 @@ impl Store for SqlStore {
 
     async fn look(&self, mark: &mut Mark, sink: &mut dyn Sink) -> Result<Timestamp> {
         let now = self.now().await?;
-        let began = Instant::now();
-        match mark.last {
-            None => {
-                self.read_all(now, sink).await?;
-                mark.listing.took(began.elapsed(), Instant::now());
-            }
-            Some(last) => {
-                self.read_touched(last, now, sink).await?;
-                if mark.listing.due(began) {
-                    let began = Instant::now();
-                    self.list(now, sink).await?;
-                    mark.listing.took(began.elapsed(), Instant::now());
-                }
-            }
-        }
+        self.sessions().look(now, mark, sink).await?;
         // The flag's bearers are few, and each look names them all.
         self.read_flagged(sink).await?;
         let began = Instant::now();
@@ -111,7 +128,7 @@ impl Store for SqlStore {
     async fn users_named(&self, name: &str) -> Result<Vec<UserRow>> {
         let mut query = self.select_users();
         query
-            .and_where(expr::col(&self.schema.users.username).eq(name))
+            .and_where(expr::col(&self.users.username).eq(name))
             .limit(3);
         self.user_rows(&query).await
     }
@@ -122,54 +139,40 @@ impl Store for SqlStore {
             return Ok(Vec::new());
         }
         let mut query = self.select_users();
-        query.and_where(expr::col(&self.schema.users.id).is_in(values));
+        query.and_where(expr::col(&self.users.id).is_in(values));
         self.user_rows(&query).await
     }
 
     async fn surviving(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
-        let mut found = Vec::new();
-        for chunk in keys.chunks(CHUNK) {
-            let query = Query::select()
-                .expr(expr::text(self.dialect(), expr::col(KEY)))
-                .from(expr::table(&self.schema.sessions.table))
-                .and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)))
-                .to_owned();
-            let rows = self.db.rows(&query, &[Read::Text]).await?;
-            found.extend(keys_of(rows));
-        }
-        Ok(found)
+        self.sessions().surviving(keys).await
     }
 
     async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
-        let mut deleted = Vec::new();
-        for chunk in keys.chunks(CHUNK) {
-            let query = Query::delete()
-                .from_table(expr::table(&self.schema.sessions.table))
-                .and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)))
-                .returning_col(Alias::new(KEY))
-                .to_owned();
-            let rows = self.db.rows(&query, &[Read::Text]).await?;
-            deleted.extend(keys_of(rows));
-        }
-        Ok(deleted)
+        self.sessions().delete(keys).await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.sessions().ready().await
     }
 
     async fn clear_flag(&self, id: &UserId) -> Result<bool> {
-        let users = &self.schema.users;
-        let (Some(flag), Some(id)) = (&users.flag, expr::id(self.dialect(), users.id_kind, id))
-        else {
-            return Ok(false);
-        };
-        let query = Query::update()
-            .table(expr::table(&users.table))
-            .value(Alias::new(flag), false)
-            .and_where(expr::col(&users.id).eq(id))
-            .and_where(expr::col(flag).eq(true))
-            .returning_col(Alias::new(&users.id))
-            .to_owned();
-        // The id is not needed, only whether a row came back.
-        let rows = self.db.rows(&query, &[]).await?;
-        Ok(!rows.is_empty())
+        match &self.users.flag {
+            Some(flag) => self.set_truth(flag, id, false).await,
+            None => Ok(false),
+        }
+    }
+
+    async fn set_enabled(&self, id: &UserId, enabled: bool) -> Result<bool> {
+        match &self.users.is_active {
+            Some(column) => self.set_truth(column, id, enabled).await,
+            None => Err(Error::new(
+                Code::NotPossible,
+                format!(
+                    "{} has no is_active column, so accounts cannot be switched off",
+                    self.users.table.shown()
+                ),
+            )),
+        }
     }
 
     async fn sweep(&self, batch: SweepBatch) -> Result<BatchDone> {

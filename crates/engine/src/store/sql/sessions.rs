@@ -1,21 +1,132 @@
 //! Reading sessions: whole at first, by range of dates afterwards, by listing now and then.
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use sea_query::{Alias, Expr, ExprTrait, Order, Query, SelectStatement, SimpleExpr};
+use sea_query::{Alias, Cond, Expr, ExprTrait, Order, Query, SelectStatement, SimpleExpr};
+use tokio::time::Instant;
 
-use super::{CHUNK, DATA, KEY, OVERLAP, SqlStore};
+use super::{CHUNK, DATA, KEY, OVERLAP};
+use crate::django::session::{Form, version_of};
 use crate::error::Result;
+use crate::store::db::Db;
 use crate::store::key::SessionKey;
-use crate::store::schema::Dialect;
+use crate::store::schema::{Dialect, SessionTable};
 use crate::store::statement::{Cell, Read};
-use crate::store::{SessionRow, Sink, expr};
+use crate::store::{Mark, SessionRow, Sessions, Sink, expr};
 
 /// Rows of one step of a whole reading.
 const STEP: usize = 2_000;
 /// Kinds of ages followed by range; the listing finds the rest.
 const AGES: usize = 16;
 
-impl SqlStore {
+/// Sessions in a table with Django's three columns.
+#[derive(Clone)]
+pub struct SqlSessions {
+    pub(super) db: Db,
+    pub(super) table: SessionTable,
+}
+
+#[async_trait]
+impl Sessions for SqlSessions {
+    async fn look(&self, now: Timestamp, mark: &mut Mark, sink: &mut dyn Sink) -> Result<()> {
+        let began = Instant::now();
+        let Some(last) = mark.last else {
+            self.read_all(now, sink).await?;
+            mark.listing.took(began.elapsed(), Instant::now());
+            return Ok(());
+        };
+        self.read_touched(last, now, sink).await?;
+        if mark.listing.due(began) {
+            let began = Instant::now();
+            self.list(now, sink).await?;
+            mark.listing.took(began.elapsed(), Instant::now());
+        }
+        Ok(())
+    }
+
+    async fn read(&self, keys: &[SessionKey]) -> Result<Vec<SessionRow>> {
+        let mut rows = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(CHUNK) {
+            rows.extend(self.session_rows(&self.select_keys(chunk)).await?);
+        }
+        Ok(rows)
+    }
+
+    async fn surviving(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
+        let mut found = Vec::new();
+        for chunk in keys.chunks(CHUNK) {
+            let query = Query::select()
+                .expr(expr::text(self.dialect(), expr::col(KEY)))
+                .from(expr::table(&self.table.table))
+                .and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)))
+                .to_owned();
+            let rows = self.db.rows(&query, &[Read::Text]).await?;
+            found.extend(keys_of(rows));
+        }
+        Ok(found)
+    }
+
+    async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
+        let mut deleted = Vec::new();
+        for chunk in keys.chunks(CHUNK) {
+            let query = Query::delete()
+                .from_table(expr::table(&self.table.table))
+                .and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)))
+                .returning_col(Alias::new(KEY))
+                .to_owned();
+            let rows = self.db.rows(&query, &[Read::Text]).await?;
+            deleted.extend(keys_of(rows));
+        }
+        Ok(deleted)
+    }
+
+    async fn delete_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>> {
+        let mut deleted = Vec::new();
+        for chunk in rows.chunks(CHUNK) {
+            let query = Query::delete()
+                .from_table(expr::table(&self.table.table))
+                .cond_where(self.unchanged(chunk))
+                .returning_col(Alias::new(KEY))
+                .to_owned();
+            let rows = self.db.rows(&query, &[Read::Text]).await?;
+            deleted.extend(keys_of(rows));
+        }
+        Ok(deleted)
+    }
+}
+
+impl SqlSessions {
+    pub fn new(db: Db, table: SessionTable) -> Self {
+        Self { db, table }
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.db.dialect()
+    }
+
+    /// These sessions whole.
+    pub(super) fn select_keys(&self, keys: &[SessionKey]) -> SelectStatement {
+        let mut query = self.select_sessions();
+        query.and_where(expr::col(KEY).is_in(keys.iter().map(SessionKey::expose)));
+        query
+    }
+
+    /// Each of these rows, as long as its content is what was read. Timestamp and signature stand at the end.
+    pub(super) fn unchanged(&self, rows: &[SessionRow]) -> Cond {
+        let mut any = Cond::any();
+        for row in rows {
+            let Ok(data) = std::str::from_utf8(row.data.bytes()) else {
+                continue;
+            };
+            let same = match Form::of(data) {
+                Form::Legacy => expr::col(DATA).eq(data),
+                _ => expr::tail(self.dialect(), DATA).eq(version_of(data)),
+            };
+            any = any.add(expr::col(KEY).eq(row.key.expose()).and(same));
+        }
+        any
+    }
+
     pub(super) fn session_shape(&self) -> [Read; 3] {
         match self.dialect() {
             Dialect::Postgres => [Read::Text, Read::Bytes, Read::Int],
@@ -32,17 +143,17 @@ impl SqlStore {
                 Dialect::Postgres => expr::col(DATA),
                 Dialect::Sqlite => Expr::cust_with_exprs("CAST(? AS BLOB)", [expr::col(DATA)]),
             })
-            .expr(expr::time(d, &self.schema.sessions.expires))
-            .from(expr::table(&self.schema.sessions.table))
+            .expr(expr::time(d, &self.table.expires))
+            .from(expr::table(&self.table.table))
             .to_owned()
     }
 
     fn expires(&self) -> SimpleExpr {
-        expr::col(&self.schema.sessions.expires.name)
+        expr::col(&self.table.expires.name)
     }
 
     fn moment(&self, at: Timestamp) -> Expr {
-        expr::moment(self.dialect(), &self.schema.sessions.expires, at)
+        expr::moment(self.dialect(), &self.table.expires, at)
     }
 
     async fn session_rows(&self, query: &SelectStatement) -> Result<Vec<SessionRow>> {
@@ -86,8 +197,8 @@ impl SqlStore {
         loop {
             let mut query = Query::select()
                 .expr(expr::text(d, expr::col(KEY)))
-                .expr(expr::time(d, &self.schema.sessions.expires))
-                .from(expr::table(&self.schema.sessions.table))
+                .expr(expr::time(d, &self.table.expires))
+                .from(expr::table(&self.table.table))
                 .and_where(self.expires().gt(self.moment(now)))
                 .order_by(Alias::new(KEY), Order::Asc)
                 .limit(STEP as u64)
@@ -120,12 +231,8 @@ impl SqlStore {
     }
 
     async fn read_keys(&self, keys: &[SessionKey], sink: &mut dyn Sink) -> Result<()> {
-        for chunk in keys.chunks(CHUNK) {
-            let mut query = self.select_sessions();
-            query.and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)));
-            for row in self.session_rows(&query).await? {
-                sink.session(row);
-            }
+        for row in self.read(keys).await? {
+            sink.session(row);
         }
         Ok(())
     }
@@ -159,12 +266,10 @@ impl SqlStore {
 
 pub(super) fn session_row(row: Vec<Cell>) -> Option<SessionRow> {
     let mut cells = row.into_iter();
-    Some(SessionRow {
-        key: SessionKey::new(cells.next()?.text()?),
-        data: cells.next()?.bytes(),
-        // Infinity: a session that never expires.
-        expires: cells.next()?.time().unwrap_or(Timestamp::MAX),
-    })
+    let (key, data) = (cells.next()?.text()?, cells.next()?.bytes());
+    // Infinity: a session that never expires.
+    let expires = cells.next()?.time().unwrap_or(Timestamp::MAX);
+    Some(SessionRow::encoded(SessionKey::new(key), data, expires))
 }
 
 /// The keys that a statement returned.

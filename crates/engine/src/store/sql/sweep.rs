@@ -8,9 +8,9 @@ use sea_query::{Alias, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, Sel
 
 use super::sessions::{keys_of, session_row};
 use super::users::ids_of;
-use super::{CHUNK, DATA, KEY, SqlStore};
-use crate::django::session::{Form, version_of};
+use super::{At, CHUNK, KEY, SqlStore};
 use crate::error::{Code, Result};
+use crate::store::db::Failure;
 use crate::store::key::{SessionKey, UserId};
 use crate::store::schema::Dialect;
 use crate::store::statement::Read;
@@ -39,7 +39,7 @@ pub async fn run(store: SqlStore, batch: SweepBatch) -> Result<BatchDone> {
     }
 }
 
-async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, sqlx::Error> {
+async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure> {
     let mut tx = store.db.begin().await?;
     tx.limit_waiting().await?;
     let mut done = BatchDone::default();
@@ -119,7 +119,7 @@ async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, sqlx::
 /// Not seen since the cutoff, by the table's own columns.
 fn overdue_still(store: &SqlStore, batch: &SweepBatch) -> Cond {
     let d = store.db.dialect();
-    let users = &store.schema.users;
+    let users = &store.users;
     let mut all = Cond::all();
     if let Some(column) = &users.last_activity {
         let past = expr::col(&column.name).lte(expr::moment(d, column, batch.cutoff));
@@ -139,7 +139,7 @@ fn overdue_still(store: &SqlStore, batch: &SweepBatch) -> Cond {
 /// No newer evidence than what was seen.
 fn stale_still(store: &SqlStore, seen: Option<Timestamp>) -> Cond {
     let d = store.db.dialect();
-    let users = &store.schema.users;
+    let users = &store.users;
     let mut all = Cond::all();
     for column in [&users.last_activity, &users.last_login]
         .into_iter()
@@ -165,7 +165,7 @@ async fn lock(
     if values.is_empty() {
         return Ok(HashSet::new());
     }
-    let users = &store.schema.users;
+    let users = &store.users;
     let mut query: SelectStatement = Query::select()
         .expr(expr::text(tx.dialect(), expr::col(&users.id)))
         .from(expr::table(&users.table))
@@ -180,24 +180,24 @@ async fn lock(
     Ok(ids_of(rows, users.id_kind).collect())
 }
 
+/// What these sessions hold now, wherever they lie. The people's locks are held meanwhile.
 async fn read(
     store: &SqlStore,
     tx: &mut Tx,
     keys: &[SessionKey],
-) -> Result<Vec<SessionRow>, sqlx::Error> {
-    let mut rows = Vec::with_capacity(keys.len());
-    let shape = store.session_shape();
+) -> Result<Vec<SessionRow>, Failure> {
+    let rows = match &store.sessions {
+        At::Elsewhere(sessions) => return Ok(sessions.read(keys).await?),
+        At::Beside(rows) => rows,
+    };
+    let mut read = Vec::with_capacity(keys.len());
+    let shape = rows.session_shape();
     for chunk in keys.chunks(CHUNK) {
-        let mut query = store.select_sessions();
-        query.and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)));
-        rows.extend(
-            tx.rows(&query, &shape)
-                .await?
-                .into_iter()
-                .filter_map(session_row),
-        );
+        let query = rows.select_keys(chunk);
+        let found = tx.rows(&query, &shape).await?;
+        read.extend(found.into_iter().filter_map(session_row));
     }
-    Ok(rows)
+    Ok(read)
 }
 
 /// Deletes these rows where their content still is what was judged, and where nobody of `ids` was seen
@@ -208,22 +208,15 @@ async fn delete(
     rows: &[SessionRow],
     ids: &[UserId],
     batch: &SweepBatch,
-) -> Result<Vec<SessionKey>, sqlx::Error> {
+) -> Result<Vec<SessionKey>, Failure> {
+    let sessions = match &store.sessions {
+        At::Elsewhere(sessions) => return Ok(sessions.delete_unchanged(rows).await?),
+        At::Beside(sessions) => sessions,
+    };
     let d = tx.dialect();
-    let users = &store.schema.users;
+    let users = &store.users;
     let mut deleted = Vec::with_capacity(rows.len());
     for chunk in rows.chunks(CHUNK) {
-        let mut any = Cond::any();
-        for row in chunk {
-            let Ok(data) = std::str::from_utf8(&row.data) else {
-                continue;
-            };
-            let same = match Form::of(data) {
-                Form::Signed => expr::tail(d, DATA).eq(version_of(data)),
-                Form::Legacy => expr::col(DATA).eq(data),
-            };
-            any = any.add(expr::col(KEY).eq(row.key.expose()).and(same));
-        }
         let mut seen_since = Cond::any();
         for column in [&users.last_activity, &users.last_login]
             .into_iter()
@@ -239,8 +232,8 @@ async fn delete(
             .cond_where(seen_since)
             .to_owned();
         let query = Query::delete()
-            .from_table(expr::table(&store.schema.sessions.table))
-            .cond_where(any)
+            .from_table(expr::table(&sessions.table.table))
+            .cond_where(sessions.unchanged(chunk))
             .and_where(Expr::not_exists(back))
             .returning_col(Alias::new(KEY))
             .to_owned();
@@ -252,7 +245,7 @@ async fn delete(
 
 /// Clears the flag of these people, and returns those whose flag this statement cleared.
 async fn mark(store: &SqlStore, tx: &mut Tx, ids: &[UserId]) -> Result<Vec<UserId>, sqlx::Error> {
-    let users = &store.schema.users;
+    let users = &store.users;
     let (Some(flag), values) = (&users.flag, store.ids(ids)) else {
         return Ok(Vec::new());
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement};
+use sea_query::{Alias, Cond, Expr, ExprTrait, Query, SelectStatement};
 use secrecy::SecretString;
 
 use super::{CHUNK, OVERLAP, SqlStore};
@@ -28,7 +28,7 @@ impl SqlStore {
 
     pub(super) fn select_users(&self) -> SelectStatement {
         let d = self.dialect();
-        let users = &self.schema.users;
+        let users = &self.users;
         let none = || Expr::cust("NULL");
         let text = |name: &Option<String>| match name {
             Some(name) => expr::text(d, expr::col(name)),
@@ -67,17 +67,35 @@ impl SqlStore {
     pub(super) async fn user_rows(&self, query: &SelectStatement) -> Result<Vec<UserRow>> {
         let shape = self.user_shape();
         let rows = self.db.rows(query, &shape).await?;
-        let knows_active = self.schema.users.is_active.is_some();
+        let knows_active = self.users.is_active.is_some();
         Ok(rows
             .into_iter()
-            .filter_map(|row| user_row(row, self.schema.users.id_kind, knows_active))
+            .filter_map(|row| user_row(row, self.users.id_kind, knows_active))
             .collect())
     }
 
     pub(super) fn ids(&self, ids: &[UserId]) -> Vec<Expr> {
         ids.iter()
-            .filter_map(|id| expr::id(self.dialect(), self.schema.users.id_kind, id))
+            .filter_map(|id| expr::id(self.dialect(), self.users.id_kind, id))
             .collect()
+    }
+
+    /// Writes a truth about one user, and says whether this call changed it.
+    pub(super) async fn set_truth(&self, column: &str, id: &UserId, to: bool) -> Result<bool> {
+        let users = &self.users;
+        let Some(id) = expr::id(self.dialect(), users.id_kind, id) else {
+            return Ok(false);
+        };
+        let query = Query::update()
+            .table(expr::table(&users.table))
+            .value(Alias::new(column), to)
+            .and_where(expr::col(&users.id).eq(id))
+            .and_where(expr::col(column).eq(!to))
+            .returning_col(Alias::new(&users.id))
+            .to_owned();
+        // The id is not needed, only whether a row came back.
+        let rows = self.db.rows(&query, &[]).await?;
+        Ok(!rows.is_empty())
     }
 
     /// Users whose evidence moved since `last`.
@@ -89,12 +107,9 @@ impl SqlStore {
         let d = self.dialect();
         let since = last.checked_sub(OVERLAP).unwrap_or(last);
         let mut any = Cond::any();
-        for column in [
-            &self.schema.users.last_activity,
-            &self.schema.users.last_login,
-        ]
-        .into_iter()
-        .flatten()
+        for column in [&self.users.last_activity, &self.users.last_login]
+            .into_iter()
+            .flatten()
         {
             any = any.add(expr::col(&column.name).gte(expr::moment(d, column, since)));
         }
@@ -107,7 +122,7 @@ impl SqlStore {
     }
 
     pub(super) async fn read_flagged(&self, sink: &mut dyn Sink) -> Result<()> {
-        let Some(flag) = &self.schema.users.flag else {
+        let Some(flag) = &self.users.flag else {
             return Ok(());
         };
         let mut query = self.select_users();
