@@ -65,7 +65,9 @@ const PACKAGES: &[Package] = packages! {
     Headless "fonts-noto-core" "google-noto-sans-fonts" "noto-fonts" "google-noto-sans-fonts" Nothing;
     Headless "fonts-noto-cjk" "google-noto-sans-cjk-fonts" "noto-fonts-cjk" "google-noto-sans-cjk-fonts" Nothing;
     Test "postgresql" "" "" "" Program("psql");
+    Test "mariadb-server" "" "" "" Program("mariadb-install-db");
     Test "redis-server" "" "" "" Program("redis-server");
+    Test "memcached" "" "" "" Program("memcached");
     Test "webkit2gtk-driver" "" "" "" Program("WebKitWebDriver");
     Test "dunst" "" "" "" Program("dunst");
     Test "libfaketime" "" "" "" Nothing;

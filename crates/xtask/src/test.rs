@@ -150,8 +150,7 @@ fn shown_and_counted(output: impl Read, mut to: impl Write) -> Result<Tally> {
 
 /// All that the tests stand on. Fields drop in order.
 struct Ground {
-    postgres: Server,
-    redis: Server,
+    servers: [(&'static str, Server); 5],
     screen: Display,
     django: [(&'static str, PathBuf); 2],
     faketime: PathBuf,
@@ -170,8 +169,13 @@ impl Ground {
             faketime: faketime()?,
             driver: process::find_on_path("WebKitWebDriver")
                 .context("WebKitWebDriver is not on the PATH")?,
-            postgres: servers::postgres()?,
-            redis: servers::redis()?,
+            servers: [
+                ("CURFEW_TEST_POSTGRES", servers::postgres()?),
+                ("CURFEW_TEST_MYSQL", servers::mariadb()?),
+                ("CURFEW_TEST_REDIS", servers::redis()?),
+                ("CURFEW_TEST_REDIS_CLUSTER", servers::redis_cluster()?),
+                ("CURFEW_TEST_MEMCACHED", servers::memcached()?),
+            ],
             screen: Display::start()?,
             mark: Mark::new()?,
             folder: tempfile::tempdir().context("no temporary folder can be made")?,
@@ -193,8 +197,11 @@ impl Ground {
         }
         command
             .envs(self.django.iter().map(|(name, path)| (name, path)))
-            .env("CURFEW_TEST_POSTGRES", &self.postgres.url)
-            .env("CURFEW_TEST_REDIS", &self.redis.url)
+            .envs(
+                self.servers
+                    .iter()
+                    .map(|(name, server)| (name, &server.url)),
+            )
             .env("CURFEW_TEST_CLI", place::binary("curfew")?)
             .env("CURFEW_TEST_DESKTOP", place::binary("curfew-desktop")?)
             .env("CURFEW_TEST_LIBFAKETIME", &self.faketime)

@@ -1,0 +1,106 @@
+//! PostgreSQL, of the newest version that is installed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use rustix::process::Signal;
+
+use super::account::Account;
+use super::{Server, random_word, start_on_a_free_port, temporary_folder};
+use crate::process;
+
+/// A PostgreSQL whose `url` is that of a superuser who may create databases.
+pub fn postgres() -> Result<Server> {
+    const USER: &str = "curfew_test";
+    let bin = postgres_programs()?;
+    let folder = temporary_folder("postgres")?;
+    let data = folder.path().join("data");
+    let password = random_word()?;
+    let password_file = folder.path().join("password");
+    std::fs::write(&password_file, &password).context("the password file cannot be written")?;
+    let account = Account::instead_of_root("postgres")?;
+    account.give(folder.path())?;
+    account.give(&password_file)?;
+    process::read(
+        "initdb",
+        account
+            .command(&bin.join("initdb"), "TERM")
+            .args([
+                "--username",
+                USER,
+                "--auth",
+                "scram-sha-256",
+                "--encoding",
+                "UTF8",
+            ])
+            .args(["--locale", "C", "--no-sync", "--pwfile"])
+            .arg(&password_file)
+            .arg("--pgdata")
+            .arg(&data)
+            .current_dir(folder.path()),
+    )?;
+    let log = folder.path().join("log");
+    let server = |port: u16, log: Stdio| {
+        let mut command = account.command(&bin.join("postgres"), "INT");
+        command.arg("-D").arg(&data).current_dir(folder.path());
+        let sockets = format!("unix_socket_directories={}", folder.path().display());
+        let port = format!("port={port}");
+        let settings = [
+            port.as_str(),
+            "listen_addresses=127.0.0.1",
+            sockets.as_str(),
+            "max_connections=200",
+            // The data lives as long as the tests: durability would only be waiting.
+            "fsync=off",
+            "full_page_writes=off",
+            "synchronous_commit=off",
+            "timezone=UTC",
+        ];
+        for setting in settings {
+            command.args(["-c", setting]);
+        }
+        command.stdout(Stdio::null()).stderr(log);
+        command
+    };
+    let answers = |port: u16| {
+        let mut command = Command::new(bin.join("pg_isready"));
+        command.args([
+            "--quiet",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+        ]);
+        process::answers(&mut command)
+    };
+    let (process, port) = start_on_a_free_port("PostgreSQL", &log, server, answers)?;
+    Ok(Server {
+        url: format!("postgres://{USER}:{password}@127.0.0.1:{port}/postgres"),
+        // SIGINT is PostgreSQL's fast shutdown: connections are closed, nobody is waited for.
+        _processes: vec![process.ended_by(Signal::INT)],
+        _folders: vec![folder],
+    })
+}
+
+/// The programs of the newest PostgreSQL that is installed.
+fn postgres_programs() -> Result<PathBuf> {
+    if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
+        let newest = versions
+            .flatten()
+            .filter_map(|entry| {
+                Some((
+                    entry.file_name().to_str()?.parse::<u32>().ok()?,
+                    entry.path(),
+                ))
+            })
+            .map(|(version, path)| (version, path.join("bin")))
+            .filter(|(_, bin)| bin.join("initdb").is_file() && bin.join("postgres").is_file())
+            .max_by_key(|(version, _)| *version);
+        if let Some((_, bin)) = newest {
+            return Ok(bin);
+        }
+    }
+    let initdb = process::find_on_path("initdb").context("PostgreSQL's initdb is not installed")?;
+    Ok(initdb.parent().unwrap_or(Path::new("/")).to_path_buf())
+}
