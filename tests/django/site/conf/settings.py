@@ -2,7 +2,10 @@
 database, its user model and how it keeps sessions; everything else is as a new project has it."""
 
 import os
+import tempfile
 from pathlib import Path
+
+from conf import caches, databases
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -20,18 +23,35 @@ AUTH_USER_MODEL = {
     "auth": "auth.User",
 }[USERS]
 
+# Django's own engines, those of django-user-sessions and django-qsessions, and shop_sessions: one of the
+# site's own, as Django's documentation shows how to make it.
+SESSION_ENGINE = os.environ.get("SITE_SESSION_ENGINE", "django.contrib.sessions.backends.db")
+SESSION_APP = SESSION_ENGINE.split(".")[0]
+SESSION_SERIALIZER = "conf.serializers.JSONElsePickle"
+SESSION_FILE_PATH = os.environ.get("SITE_SESSION_FILE_PATH", tempfile.gettempdir())
+# The two packages take the place of Django's app, and their middlewares tell their engines who asks,
+# and from where.
+SESSION_MIDDLEWARES = {
+    "user_sessions": "user_sessions.middleware.SessionMiddleware",
+    "qsessions": "qsessions.middleware.SessionMiddleware",
+}
+# django.contrib.admin knows Django's own middleware alone.
+SILENCED_SYSTEM_CHECKS = ["admin.E410"]
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
+    *([] if SESSION_APP in SESSION_MIDDLEWARES else ["django.contrib.sessions"]),
+    *([] if SESSION_APP == "django" else [SESSION_APP]),
     "django.contrib.messages",
     *([] if USERS == "auth" else [USERS]),
     "web",
 ]
 
 MIDDLEWARE = [
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    SESSION_MIDDLEWARES.get(SESSION_APP, "django.contrib.sessions.middleware.SessionMiddleware"),
+    "web.middleware.StalledReadMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "web.middleware.ActivityMiddleware",
@@ -53,25 +73,13 @@ TEMPLATES = [
 
 ROOT_URLCONF = "conf.urls"
 
-if os.environ.get("SITE_DATABASE") == "sqlite":
-    DATABASES = {
-        "default": {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": os.environ["SITE_DB_NAME"],
-            "OPTIONS": {"timeout": 20},
-        }
-    }
-else:
-    DATABASES = {
-        "default": {
-            "ENGINE": "django.db.backends.postgresql",
-            "HOST": os.environ["SITE_DB_HOST"],
-            "PORT": os.environ["SITE_DB_PORT"],
-            "USER": os.environ["SITE_DB_USER"],
-            "PASSWORD": os.environ.get("SITE_DB_PASSWORD", ""),
-            "NAME": os.environ["SITE_DB_NAME"],
-        }
-    }
+DATABASES = {"default": databases.named("SITE")}
+if "SITE_SESSIONS_DATABASE" in os.environ:
+    DATABASES["sessions"] = databases.named("SITE_SESSIONS")
+    DATABASE_ROUTERS = ["conf.databases.SessionsElsewhere"]
+
+if "SITE_CACHE" in os.environ:
+    CACHES = {"default": caches.default()}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = os.environ.get("SITE_USE_TZ", "1") == "1"

@@ -10,6 +10,7 @@ urlpatterns = [
     path("whoami", views.whoami),
     path("touch", views.touch),
     path("slow", views.slow),
+    path("stalled", views.whoami),
     path("expiry", views.expiry),
     path("password", views.password),
     path("control", control.control),

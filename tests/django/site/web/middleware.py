@@ -1,6 +1,8 @@
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from web import hold
+
 
 class ActivityMiddleware:
     """Notes who is here, before the view, as such middlewares do: the request that signs in is still
@@ -15,4 +17,25 @@ class ActivityMiddleware:
             model._default_manager.filter(pk=request.user.pk).update(
                 **{model.ACTIVITY: timezone.now(), model.FLAG: True}
             )
+        return self.get_response(request)
+
+
+class StalledReadMiddleware:
+    """A read under way: at /stalled what the session was read from the table is put into the cache only
+    when the test lets it go, as where the process is stopped between the two."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if request.path == "/stalled":
+            cache, name = request.session._cache, request.GET["name"]
+            put = cache.set
+
+            def put_when_let_go(*args):
+                cache.set = put
+                hold.until_let_go(name)
+                put(*args)
+
+            cache.set = put_when_let_go
         return self.get_response(request)

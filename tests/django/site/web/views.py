@@ -1,14 +1,13 @@
 """The site as its people use it."""
 
-import os
-import time
 from datetime import timedelta
-from pathlib import Path
 
 from django.contrib.auth import authenticate, get_user_model, login, logout
 from django.http import HttpResponseForbidden, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
+
+from web import hold
 
 
 @csrf_exempt
@@ -40,16 +39,10 @@ def touch(request):
 
 
 def slow(request):
-    """A request under way: it has loaded the session, says so, and waits to be let go before it saves."""
+    """A request under way: it has loaded the session, and waits before it saves it."""
     answer = whoami(request)
-    hold = Path(os.environ["SITE_HOLD"])
     name = request.GET["name"]
-    (hold / f"{name}.under-way").touch()
-    until = time.monotonic() + 60
-    while not (hold / f"{name}.go").exists():
-        if time.monotonic() > until:
-            raise TimeoutError("nobody let this request go")
-        time.sleep(0.02)
+    hold.until_let_go(name)
     request.session["slow"] = name
     return answer
 
