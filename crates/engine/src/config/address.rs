@@ -173,6 +173,24 @@ impl Address {
         self.url().and_then(|u| u.host_str().map(str::to_string))
     }
 
+    /// Whether both are signed in to on the same server, as the same user.
+    pub fn same_login(&self, other: &Self) -> bool {
+        let login = |address: &Self| {
+            let url = address.url()?;
+            let socket = url
+                .query_pairs()
+                .find(|(name, _)| name == "host" || name == "socket")
+                .map(|(_, path)| path.into_owned());
+            Some((
+                url.host_str()?.to_string(),
+                url.port(),
+                url.username().to_string(),
+                socket,
+            ))
+        };
+        self.backend == other.backend && login(self).is_some_and(|own| login(other) == Some(own))
+    }
+
     fn url(&self) -> Option<Url> {
         Url::parse(self.expose()).ok()
     }
@@ -204,6 +222,26 @@ mod tests {
         assert!(Address::parse("sqlite:relative.sqlite3").is_err());
         assert!(Address::parse("postgres://host/").is_err());
         assert!(Address::parse("nonsense").is_err());
+    }
+
+    #[test]
+    fn two_databases_of_one_server_have_one_login() {
+        let login = |a: &str, b: &str| {
+            Address::parse(a)
+                .unwrap()
+                .same_login(&Address::parse(b).unwrap())
+        };
+        assert!(login(
+            "postgres://ana@db/shop",
+            "postgres://ana:x@db/sessions"
+        ));
+        assert!(!login("postgres://ana@db/shop", "postgres://ben@db/shop"));
+        assert!(!login("postgres://ana@db/shop", "postgres://ana@db2/shop"));
+        assert!(!login("postgres://ana@db/shop", "mysql://ana@db/shop"));
+        assert!(!login(
+            "postgres://ana@localhost/shop?host=/run/a",
+            "postgres://ana@localhost/shop?host=/run/b"
+        ));
     }
 
     #[test]

@@ -180,6 +180,37 @@ impl Config {
     /// Writes a site's settings back, in place, or appends it. A password in its address is left out:
     /// it belongs in the keychain or comes from `password_command`.
     pub fn save_site(&mut self, site: &SiteConfig) -> Result<()> {
+        self.change(|tables| {
+            let table = match place(tables, &site.name) {
+                Some(index) => tables.get_mut(index),
+                None => {
+                    let mut table = Table::new();
+                    table["name"] = value(site.name.as_str());
+                    table["url"] = value(site.address.without_password());
+                    tables.push(table);
+                    tables.iter_mut().last()
+                }
+            };
+            if let Some(table) = table {
+                fill(table, site);
+            }
+        })?;
+        match self.sites.iter_mut().find(|s| s.name == site.name) {
+            Some(old) => *old = site.clone(),
+            None => self.sites.push(site.clone()),
+        }
+        Ok(())
+    }
+
+    /// Changes the file's list of sites as it stands on the disk now, and gives what it says then.
+    ///
+    /// # Errors
+    /// `Code::File` where it cannot be read or written; `Code::Config` where it would make no sense, and then
+    /// nothing is written.
+    pub(super) fn change(
+        &self,
+        change: impl FnOnce(&mut ArrayOfTables),
+    ) -> Result<Vec<SiteConfig>> {
         let failed = |what: &str, e: &dyn std::fmt::Display| {
             Error::new(
                 Code::File,
@@ -197,32 +228,22 @@ impl Config {
             .or_insert(Item::ArrayOfTables(ArrayOfTables::new()))
             .as_array_of_tables_mut()
             .ok_or_else(|| failed("change", &"`site` is no list of tables there"))?;
-        let at = tables
-            .iter()
-            .position(|t| t.get("name").and_then(Item::as_str) == Some(site.name.as_str()));
-        let index = match at {
-            Some(index) => index,
-            None => {
-                let mut table = Table::new();
-                table["name"] = value(site.name.as_str());
-                table["url"] = value(site.address.without_password());
-                tables.push(table);
-                tables.len() - 1
-            }
-        };
-        if let Some(table) = tables.get_mut(index) {
-            fill(table, site);
-        }
+        change(tables);
+        let text = document.to_string();
+        let sites = parse(&text, &self.path)?;
         if let Some(dir) = self.path.parent() {
             std::fs::create_dir_all(dir).map_err(|e| failed("make the folder of", &e))?;
         }
-        replace(&self.path, &document.to_string()).map_err(|e| failed("write", &e))?;
-        match self.sites.iter_mut().find(|s| s.name == site.name) {
-            Some(old) => *old = site.clone(),
-            None => self.sites.push(site.clone()),
-        }
-        Ok(())
+        replace(&self.path, &text).map_err(|e| failed("write", &e))?;
+        Ok(sites)
     }
+}
+
+/// Where in the list the site of this name stands.
+pub(super) fn place(tables: &ArrayOfTables, name: &str) -> Option<usize> {
+    tables
+        .iter()
+        .position(|t| t.get("name").and_then(Item::as_str) == Some(name))
 }
 
 /// Puts a text in a file's place at once. A webhook's secret may stand in it: the file keeps who may read it, and a
@@ -279,7 +300,7 @@ fn fill(table: &mut Table, site: &SiteConfig) {
     notify["connection"] = value(site.notices.connection);
 }
 
-fn subtable<'a>(table: &'a mut Table, name: &str) -> &'a mut Item {
+pub(super) fn subtable<'a>(table: &'a mut Table, name: &str) -> &'a mut Item {
     let item = table
         .entry(name)
         .or_insert_with(|| Item::Table(Table::new()));

@@ -6,6 +6,7 @@ mod cache;
 mod engine;
 mod env;
 mod file;
+mod sites;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use cache::{CacheAddress, CacheKind};
 pub use engine::{Base, Engine};
 pub use env::Env;
 pub use file::Config;
+pub(crate) use sites::{Entry, Plain};
 
 use crate::error::{Code, Error, Result};
 use crate::view::{NoticeRules, PolicyView};
@@ -83,6 +85,8 @@ pub struct SessionsConfig {
     /// The sessions' database, where it is not the users'.
     #[serde(deserialize_with = "optional_address")]
     pub url: Option<Address>,
+    /// Prints the password of that database.
+    pub password_command: Option<String>,
     pub table: Option<String>,
     /// The session table's own user column.
     pub user: Option<String>,
@@ -119,6 +123,7 @@ impl Default for SessionsConfig {
             engine: "django.contrib.sessions.backends.db".into(),
             base: None,
             url: None,
+            password_command: None,
             table: None,
             user: None,
             saved_every_request: false,

@@ -20,7 +20,21 @@ static UNDER_WAY: AtomicU32 = AtomicU32::new(0);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Item {
     Password,
+    /// The SECRET_KEY, then one fallback a line.
     SecretKey,
+    /// Of the sessions' own database, where that is not the users'.
+    SessionsPassword,
+    CachePassword,
+}
+
+impl Item {
+    /// All that can be kept for a site.
+    pub const ALL: [Self; 4] = [
+        Self::Password,
+        Self::SecretKey,
+        Self::SessionsPassword,
+        Self::CachePassword,
+    ];
 }
 
 impl std::fmt::Display for Item {
@@ -28,6 +42,8 @@ impl std::fmt::Display for Item {
         f.write_str(match self {
             Self::Password => "password",
             Self::SecretKey => "secret_key",
+            Self::SessionsPassword => "sessions_password",
+            Self::CachePassword => "cache_password",
         })
     }
 }

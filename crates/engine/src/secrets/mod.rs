@@ -1,4 +1,4 @@
-//! Where the database's password, the SECRET_KEY and a webhook's secret come from: given, a command, the keychain.
+//! Where a site's passwords, its SECRET_KEY and a webhook's secret come from: given, a command, the keychain.
 //! In this order; the first that has one decides. Invariant: no secret, and nothing a command prints, is in an error.
 
 mod command;
@@ -6,9 +6,9 @@ pub mod keychain;
 #[cfg(test)]
 mod tests;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Backend, SiteConfig, WebhookConfig};
+use crate::config::{Address, Backend, CacheKind, SiteConfig, WebhookConfig};
 use crate::error::{Code, Error, Result};
 pub(crate) use command::split;
 use keychain::Item;
@@ -23,16 +23,55 @@ pub async fn complete(config: &mut SiteConfig) -> Result<()> {
     if let Some(password) = password(config, &mut keychain).await? {
         config.address = config.address.with_password(&password);
     }
+    complete_sessions(config, &mut keychain).await?;
     if config.secret_key.is_none() {
         if let Some(command) = &config.secret_key_command {
             let (key, fallbacks) = command::run_lines("secret_key_command", command).await?;
             config.secret_key = Some(key);
             config.secret_key_fallbacks = fallbacks;
         } else {
-            config.secret_key = keychain.get(&config.name, Item::SecretKey).await;
+            let kept = keychain.get(&config.name, Item::SecretKey).await;
+            // The key, then one fallback a line, as a command prints them.
+            if let Some((key, fallbacks)) = kept.and_then(|kept| split(kept.expose_secret())) {
+                config.secret_key = Some(key);
+                config.secret_key_fallbacks = fallbacks;
+            }
         }
     }
     Ok(())
+}
+
+/// The passwords of the sessions' own database and of the cache, where the site has them.
+async fn complete_sessions(config: &mut SiteConfig, keychain: &mut Keychain) -> Result<()> {
+    let name = &config.name;
+    let sessions = &mut config.sessions;
+    if let Some(address) = sessions.url.as_ref().filter(|a| asks(a)) {
+        let password = match &sessions.password_command {
+            Some(command) => Some(command::run("the sessions' password_command", command).await?),
+            // Two databases of one server are signed in to with one password.
+            None if address.same_login(&config.address) => config.address.password(),
+            None => keychain.get(name, Item::SessionsPassword).await,
+        };
+        if let Some(password) = password {
+            sessions.url = Some(address.with_password(&password));
+        }
+    }
+    if let Some(cache) = sessions.cache.as_ref().filter(|c| !c.has_password()) {
+        let password = match &sessions.cache_password_command {
+            Some(command) => Some(command::run("cache_password_command", command).await?),
+            None if *cache.kind() == CacheKind::Memcached => None,
+            None => keychain.get(name, Item::CachePassword).await,
+        };
+        if let Some(password) = password {
+            sessions.cache = Some(cache.with_password(&password));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a database's password is still to be found.
+fn asks(address: &Address) -> bool {
+    !address.has_password() && !matches!(address.backend(), Backend::Sqlite(_))
 }
 
 /// The database's password, where the address has none and the database is one that asks.
@@ -44,7 +83,7 @@ pub async fn resolve_password(config: &SiteConfig) -> Result<Option<SecretString
 }
 
 async fn password(config: &SiteConfig, keychain: &mut Keychain) -> Result<Option<SecretString>> {
-    if config.address.has_password() || matches!(config.address.backend(), Backend::Sqlite(_)) {
+    if !asks(&config.address) {
         return Ok(None);
     }
     match &config.password_command {

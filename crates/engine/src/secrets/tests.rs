@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 
 use super::keychain::{self, Item};
 use super::*;
-use crate::config::{Address, SiteConfig};
+use crate::config::{Address, CacheAddress, SiteConfig};
 
 fn site(address: &str) -> SiteConfig {
     SiteConfig::by_address(Address::parse(address).unwrap())
@@ -98,6 +98,24 @@ async fn what_is_given_comes_first_and_what_is_missing_stays_out() {
     config.password_command = Some("exit 1".into());
     complete(&mut config).await.unwrap();
     assert!(!config.address.has_password());
+}
+
+#[tokio::test]
+async fn the_sessions_database_and_the_cache_have_passwords_of_their_own() {
+    let mut config = site("postgres://curfew:given@db.internal/shop");
+    config.sessions.url = Some(Address::parse("postgres://curfew@db.internal/sessions").unwrap());
+    config.sessions.cache = Some(CacheAddress::parse("redis://site@cache:6380/2").unwrap());
+    config.sessions.cache_password_command = Some("echo 's3cr@t'".into());
+    complete(&mut config).await.unwrap();
+    let of = |config: &SiteConfig| config.sessions.url.as_ref().unwrap().password().unwrap();
+    assert_eq!(of(&config).expose_secret(), "given", "one login");
+    let cache = config.sessions.cache.as_ref().unwrap();
+    assert_eq!(cache.expose(), "redis://site:s3cr%40t@cache:6380/2");
+
+    config.sessions.url = Some(Address::parse("mysql://other@db2/sessions").unwrap());
+    config.sessions.password_command = Some("echo theirs".into());
+    complete(&mut config).await.unwrap();
+    assert_eq!(of(&config).expose_secret(), "theirs");
 }
 
 #[tokio::test]
