@@ -7,4 +7,5 @@ pub mod secret;
 pub mod session;
 
 mod base62;
+mod pickle;
 mod signing;

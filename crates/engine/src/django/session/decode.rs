@@ -1,21 +1,21 @@
-//! From a row's text to what it says, in both of Django's forms.
-//! The JSON's keys are read in `payload`; keys and their derivation in `signing`.
+//! From a row's text to what it says, in both of Django's forms. A cache's value is read in `cached`.
+//! The dict's keys are read in `payload`; keys and their derivation in `signing`.
 //! Invariant: inflating stops at 1 MiB, and buffers never outgrow that or the row itself.
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::Decompress;
 
 use super::super::base62;
 use super::super::secret::SecretKeys;
 use super::super::signing::{Salted1, Salted256, hex, same};
 use super::payload::{self, Payload};
+use super::unpack::inflate;
 use super::{Decoded, Form, LEGACY_SALT, SIGNED_SALT, Signature, Unreadable};
 
 /// The most that a compressed session may become, in bytes.
 pub const MAX_INFLATED: usize = 1 << 20;
-const FIRST_GUESS: usize = 8 << 10;
 
 /// Python's decoder takes padding or its absence, and spare bits in the last digit.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -29,9 +29,9 @@ const SIGNATURE: GeneralPurpose = base64::engine::general_purpose::URL_SAFE_NO_P
 pub struct Decoder {
     /// One pair for each key of the site; `None` where the keys are not known.
     keys: Option<Vec<(Salted256, Salted1)>>,
-    bytes: Vec<u8>,
-    inflated: Vec<u8>,
-    inflate: Decompress,
+    pub(super) bytes: Vec<u8>,
+    pub(super) inflated: Vec<u8>,
+    pub(super) inflate: Decompress,
 }
 
 impl std::fmt::Debug for Decoder {
@@ -70,13 +70,8 @@ impl Decoder {
         }
         match Form::of(data) {
             Form::Signed => self.signed(data),
-            Form::Legacy => self.legacy(data),
+            Form::Legacy | Form::Cached => self.legacy(data),
         }
-    }
-
-    /// Reads a session's dict as a cache holds it.
-    pub fn cached(&mut self, _value: &[u8]) -> Result<Decoded, Unreadable> {
-        Err(Unreadable::Opaque)
     }
 
     fn signed(&mut self, data: &str) -> Result<Decoded, Unreadable> {
@@ -157,39 +152,6 @@ fn unbase64(engine: GeneralPurpose, text: &str, into: &mut Vec<u8>) -> Result<()
     engine
         .decode_vec(text, into)
         .map_err(|_| Unreadable::NotBase64)
-}
-
-/// One byte more than the limit is room enough to see that there is more.
-fn inflate(inflate: &mut Decompress, input: &[u8], output: &mut Vec<u8>) -> Result<(), Unreadable> {
-    inflate.reset(true);
-    output.clear();
-    loop {
-        if output.len() == output.capacity() {
-            let room = output
-                .len()
-                .max(FIRST_GUESS)
-                .min(MAX_INFLATED + 1 - output.len());
-            output.reserve_exact(room);
-        }
-        let before = (inflate.total_in(), inflate.total_out());
-        let rest = usize::try_from(before.0)
-            .ok()
-            .and_then(|read| input.get(read..));
-        let rest = rest.ok_or(Unreadable::NotInflatable)?;
-        let status = inflate
-            .decompress_vec(rest, output, FlushDecompress::None)
-            .map_err(|_| Unreadable::NotInflatable)?;
-        if output.len() > MAX_INFLATED {
-            return Err(Unreadable::TooLarge);
-        }
-        if status == Status::StreamEnd {
-            return Ok(());
-        }
-        // A stream that is cut short takes nothing more and gives nothing more.
-        if before == (inflate.total_in(), inflate.total_out()) {
-            return Err(Unreadable::NotInflatable);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 //! Whether that user is signed in needs more than the row, and is decided elsewhere.
 //! Invariant: a bad row is a value of `Unreadable`, never a panic, and never quotes the row.
 
+mod cached;
 mod decode;
 mod encode;
-mod payload;
+pub(super) mod payload;
+mod unpack;
 
 use std::fmt;
 
@@ -88,16 +90,19 @@ pub enum Signature {
     Unchecked,
 }
 
-/// The two encodings of `session_data`.
+/// How a session was written down: `session_data` has two encodings, caches have their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// Since Django 3.1: `payload:timestamp:signature`.
     Signed,
     /// Before: base64 of `digest:payload`. Django 4.0 and later take it for an empty session.
     Legacy,
+    /// A cache's value, read by [`Decoder::cached`]: not signed, and without the moment of its save.
+    Cached,
 }
 
 impl Form {
+    /// Of a row: [`Form::Signed`] or [`Form::Legacy`].
     /// Base64 has no colon in either alphabet, so one byte tells the forms apart.
     pub fn of(data: &str) -> Self {
         if data.contains(':') {
@@ -113,20 +118,21 @@ impl Form {
 pub enum Unreadable {
     #[error("the session data is empty")]
     Empty,
-    #[error("the session data is in neither of Django's forms")]
+    #[error("the session data is in none of Django's forms")]
     Malformed,
     #[error("the session data is not base64")]
     NotBase64,
     #[error("the session data does not inflate")]
     NotInflatable,
-    #[error("the session data inflates to more than 1 MiB")]
+    #[error("the session data is larger than 1 MiB")]
     TooLarge,
     #[error("the session data nests too deeply")]
     TooDeep,
     #[error("the timestamp in the session data is not one")]
     BadTimestamp,
-    /// A pickle, an encrypted payload, or damage.
-    #[error("the session data is opaque: not JSON")]
+    /// An encrypted payload, a serializer or compressor of the site's own, a pickle that Python would have
+    /// to run, or damage.
+    #[error("the session data is opaque: no plain values")]
     Opaque,
 }
 
@@ -145,7 +151,7 @@ pub fn version_of(data: &str) -> &str {
             Some((start, _)) => &data[start..],
             None => data,
         },
-        Form::Legacy => match data.char_indices().nth(VERSION_CHARS) {
+        Form::Legacy | Form::Cached => match data.char_indices().nth(VERSION_CHARS) {
             Some((end, _)) => &data[..end],
             None => data,
         },

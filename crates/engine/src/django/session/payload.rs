@@ -1,5 +1,5 @@
-//! The JSON inside a session: the three keys that matter, and nothing else of it.
-//! Signing, base64 and inflating are done before; no tree of the rest is ever built.
+//! A session's dict, in JSON or msgpack: the three keys that matter, and nothing else of it.
+//! Pickles are read next door. Signing, base64 and inflating are done before; no tree of the rest is ever built.
 //! Invariant: memory stays that of the input, and depth is checked before anything nests.
 
 use std::borrow::Cow;
@@ -8,24 +8,44 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::super::pickle;
 use super::{Expiry, Unreadable};
 
 /// Python's own parser gives up near this depth, and such a session is empty to Django.
 const MAX_DEPTH: usize = 900;
+/// Where Python's msgpack gives up.
+const MAX_DEPTH_MSGPACK: usize = 511;
 
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Payload {
+pub(in crate::django) struct Payload {
     pub user: Option<String>,
     pub auth_hash: Option<String>,
     pub expiry: Expiry,
 }
 
-/// Reads the payload; overwrites Python's non-JSON numbers in `json` on the way.
-pub(super) fn read(json: &mut [u8]) -> Result<Payload, Unreadable> {
-    tame(json)?;
-    serde_json::from_slice(json).map_err(|_| Unreadable::Opaque)
+/// Reads what a serializer of Django's wrote: JSON or a pickle. Overwrites Python's non-JSON numbers on the way.
+pub(super) fn read(bytes: &mut [u8]) -> Result<Payload, Unreadable> {
+    if pickle::begins(bytes) {
+        return pickle::read(bytes);
+    }
+    tame(bytes)?;
+    serde_json::from_slice(bytes).map_err(|_| Unreadable::Opaque)
+}
+
+pub(super) fn read_msgpack(mut bytes: &[u8]) -> Result<Payload, Unreadable> {
+    let mut deserializer = rmp_serde::Deserializer::new(&mut bytes);
+    deserializer.set_max_depth(MAX_DEPTH_MSGPACK);
+    let payload = Payload::deserialize(&mut deserializer).map_err(|error| match error {
+        rmp_serde::decode::Error::DepthLimitExceeded => Unreadable::TooDeep,
+        _ => Unreadable::Opaque,
+    })?;
+    if deserializer.get_ref().is_empty() {
+        Ok(payload)
+    } else {
+        Err(Unreadable::Opaque)
+    }
 }
 
 /// Python writes and reads `NaN`, `Infinity` and `-Infinity`, which JSON does not know: each
@@ -123,6 +143,10 @@ impl Visitor<'_> for KeyVisitor {
         f.write_str("a key")
     }
 
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<Key, E> {
+        self.visit_bytes(key.as_bytes())
+    }
+
     fn visit_bytes<E>(self, key: &[u8]) -> Result<Key, E> {
         Ok(match key {
             b"_auth_user_id" => Key::User,
@@ -135,24 +159,37 @@ impl Visitor<'_> for KeyVisitor {
 
 /// A value under one of the three keys. What cannot belong there is `Nothing`, not an error:
 /// Django, too, reads such a session, and finds nobody in it.
-enum Scalar<'de> {
+pub(in crate::django) enum Scalar<'de> {
     Nothing,
     Integer(i64),
     Text(Cow<'de, str>),
+    /// A `datetime` itself, which only a pickle can hold.
+    Moment(Timestamp),
 }
 
 impl Scalar<'_> {
-    fn into_text(self) -> Option<String> {
+    pub(in crate::django) fn from_float(number: f64) -> Self {
+        // Away from zero, so that half a second does not become "when the browser closes".
+        let away = if number < 0.0 {
+            number.floor()
+        } else {
+            number.ceil()
+        };
+        Self::Integer(away as i64)
+    }
+
+    pub(in crate::django) fn into_text(self) -> Option<String> {
         match self {
-            Self::Nothing => None,
+            Self::Nothing | Self::Moment(_) => None,
             Self::Integer(number) => Some(number.to_string()),
             Self::Text(text) if text.is_empty() => None,
             Self::Text(text) => Some(text.into_owned()),
         }
     }
 
-    fn into_expiry(self) -> Expiry {
+    pub(in crate::django) fn into_expiry(self) -> Expiry {
         match self {
+            Self::Moment(at) => Expiry::Fixed(at),
             Self::Nothing => Expiry::Default,
             Self::Integer(0) => Expiry::BrowserClose,
             Self::Integer(seconds) => Expiry::Seconds(seconds),
@@ -207,13 +244,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Scalar<'de>, E> {
-        // Away from zero, so that half a second does not become "when the browser closes".
-        let away = if number < 0.0 {
-            number.floor()
-        } else {
-            number.ceil()
-        };
-        Ok(Scalar::Integer(away as i64))
+        Ok(Scalar::from_float(number))
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
@@ -222,6 +253,19 @@ impl<'de> Visitor<'de> for ScalarVisitor {
 
     fn visit_str<E>(self, text: &str) -> Result<Scalar<'de>, E> {
         Ok(Scalar::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Scalar<'de>, E> {
+        Ok(match std::str::from_utf8(bytes) {
+            Ok(text) => Scalar::Text(Cow::Owned(text.to_owned())),
+            Err(_) => Scalar::Nothing,
+        })
+    }
+
+    /// A type of msgpack's that only its writer knows.
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Scalar<'de>, D::Error> {
+        IgnoredAny::deserialize(inner)?;
+        Ok(Scalar::Nothing)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Scalar<'de>, A::Error> {

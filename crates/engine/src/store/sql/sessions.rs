@@ -119,8 +119,8 @@ impl SqlSessions {
                 continue;
             };
             let same = match Form::of(data) {
-                Form::Legacy => expr::col(DATA).eq(data),
-                _ => expr::tail(self.dialect(), DATA).eq(version_of(data)),
+                Form::Signed => expr::tail(self.dialect(), DATA).eq(version_of(data)),
+                Form::Legacy | Form::Cached => expr::col(DATA).eq(data),
             };
             any = any.add(expr::col(KEY).eq(row.key.expose()).and(same));
         }

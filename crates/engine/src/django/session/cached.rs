@@ -1,0 +1,68 @@
+//! From a cache's value to what its session says: Django's own Redis cache, and django-redis with each of its
+//! serializers and compressors, told apart by their first bytes. memcached's clients pickle as well.
+//! Not told apart: brotli and whatever else has no magic number (django-redis ships none), and a site's own
+//! serializers. They are [`Unreadable::Opaque`].
+//! Invariant: nothing here is signed: who can write into the cache can say anything in it.
+
+use super::payload::{self, Payload};
+use super::unpack::{Packing, inflate};
+use super::{Decoded, Decoder, Form, MAX_INFLATED, Signature, Unreadable};
+
+impl Decoder {
+    /// Reads the bytes that a cache holds under a session's key.
+    ///
+    /// What is no session but some other cached thing, as a number, is [`Unreadable::Malformed`] or
+    /// [`Unreadable::Opaque`]. Values of more than [`MAX_INFLATED`] are not looked into.
+    pub fn cached(&mut self, value: &[u8]) -> Result<Decoded, Unreadable> {
+        if value.is_empty() {
+            return Err(Unreadable::Empty);
+        }
+        if value.len() > MAX_INFLATED {
+            return Err(Unreadable::TooLarge);
+        }
+        let dict = match Packing::of(value) {
+            Some(Packing::Zlib) => {
+                inflate(&mut self.inflate, value, &mut self.inflated)?;
+                &mut self.inflated
+            }
+            Some(packing) => {
+                packing.unpack(value, &mut self.inflated)?;
+                &mut self.inflated
+            }
+            None => {
+                self.bytes.clear();
+                self.bytes.extend_from_slice(value);
+                &mut self.bytes
+            }
+        };
+        let Payload {
+            user,
+            auth_hash,
+            expiry,
+        } = dict_of(dict)?;
+        Ok(Decoded {
+            user,
+            auth_hash,
+            last_saved: None,
+            expiry,
+            signature: Signature::Unchecked,
+            form: Form::Cached,
+        })
+    }
+}
+
+fn dict_of(bytes: &mut [u8]) -> Result<Payload, Unreadable> {
+    match bytes {
+        [] => Err(Unreadable::NotInflatable),
+        // The empty dict in msgpack. With anything behind it, 0x80 begins a pickle: Python reads no msgpack that
+        // has bytes left over.
+        [0x80] | [0x81..=0x8f | 0xde | 0xdf, ..] => payload::read_msgpack(bytes),
+        // Redis counts with these, and Django stores its integers so.
+        [b'0'..=b'9' | b'-', ..] => Err(Unreadable::Malformed),
+        _ => payload::read(bytes),
+    }
+}
+
+#[cfg(test)]
+#[path = "cached_tests.rs"]
+mod tests;
