@@ -1,113 +1,46 @@
 //! A real Django site of the test's own, served on a free port.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
 
 use super::browser::Browser;
 use super::curfew::Curfew;
 use super::database::{Database, Engine, PASSWORD};
-use super::environment::setting;
+use super::django::Django;
 use super::people::Person;
+use super::plan::Plan;
 use super::process::Process;
+use super::sessions::{self, Place, SessionEngine};
 use super::until;
-
-static ONE_WINDOW_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Django {
-    V42,
-    V52,
-}
-
-impl Django {
-    fn python(self) -> String {
-        setting(match self {
-            Self::V42 => "CURFEW_TEST_PYTHON_42",
-            Self::V52 => "CURFEW_TEST_PYTHON_52",
-        })
-    }
-
-    /// A Python that runs `script` of the site, on this database.
-    fn command(self, script: &str, users: &str, database: &Database) -> Command {
-        let mut command = Command::new(self.python());
-        command
-            .arg(script)
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/django/site"))
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("SITE_USERS", users)
-            .env("SITE_SECRET_KEY", "not yet chosen")
-            .envs(database.for_django());
-        command
-    }
-
-    /// Runs a management command to its end and returns what it printed.
-    pub async fn manage(self, users: &str, database: &Database, args: &[&str]) -> String {
-        self.manage_with(users, database, "not yet chosen", args)
-            .await
-    }
-
-    pub async fn manage_with(
-        self,
-        users: &str,
-        database: &Database,
-        secret_key: &str,
-        args: &[&str],
-    ) -> String {
-        let mut command = self.command("manage.py", users, database);
-        command.args(args).env("SITE_SECRET_KEY", secret_key);
-        run_to_end(command).await
-    }
-}
-
-async fn run_to_end(command: Command) -> String {
-    let ran = tokio::process::Command::from(command)
-        .output()
-        .await
-        .unwrap();
-    let words = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "manage.py failed: {words}");
-    String::from_utf8(ran.stdout).unwrap()
-}
-
-/// How a site is to be, before it starts.
-pub struct Plan {
-    django: Django,
-    engine: Engine,
-    users: &'static str,
-    settings: Vec<(&'static str, String)>,
-}
 
 pub struct Site {
     pub db: Database,
+    pub sessions_db: Option<Database>,
+    pub sessions: SessionEngine,
     pub secret_key: String,
+    pub(super) cache: Option<Place>,
     /// Where slow requests wait to be let go; see the view.
     pub hold: PathBuf,
-    django: Django,
-    users: &'static str,
-    http: reqwest::Client,
-    address: String,
-    server: Process,
-    dir: TempDir,
-    _alone: Option<MutexGuard<'static, ()>>,
+    pub(super) django: Django,
+    pub(super) users: &'static str,
+    pub(super) http: reqwest::Client,
+    pub(super) address: String,
+    pub(super) server: Process,
+    pub(super) dir: TempDir,
+    pub(super) _alone: Option<MutexGuard<'static, ()>>,
 }
 
 impl Site {
     /// The site that most tests want: accounts.CustomUser, with `last_activity` and `isCurrentlyActive`.
     pub fn on(django: Django, engine: Engine) -> Plan {
-        Plan {
-            django,
-            engine,
-            users: "accounts",
-            settings: Vec::new(),
-        }
+        Plan::new(django, engine)
     }
 
     /// Django 5.2 on PostgreSQL, for tests that do not turn on the versions.
@@ -160,8 +93,18 @@ impl Site {
 
     /// Starts a request that has loaded its session and waits, before it saves it, to be let go.
     pub async fn slow(&self, browser: &Browser, name: &str) -> UnderWay {
+        self.under_way(browser, "slow", name).await
+    }
+
+    /// Starts a request that has read its session from the table and waits to be let go before it puts it
+    /// into the cache. For engines with both, and a session that is not in the cache.
+    pub async fn stalled(&self, browser: &Browser, name: &str) -> UnderWay {
+        self.under_way(browser, "stalled", name).await
+    }
+
+    async fn under_way(&self, browser: &Browser, view: &str, name: &str) -> UnderWay {
         let mut browser = browser.clone();
-        let path = format!("slow?name={name}");
+        let path = format!("{view}?name={name}");
         let answer = tokio::spawn(async move { browser.get(&path).await });
         let loaded = self.hold.join(format!("{name}.under-way"));
         until(
@@ -177,36 +120,73 @@ impl Site {
         UnderWay { answer, go }
     }
 
+    /// Makes this session's data unreadable, wherever it is kept.
+    pub async fn spoil(&self, key: &str) {
+        self.ask(json!({"do": "spoil", "key": key})).await;
+    }
+
+    /// Takes this session out of the cache, as if it had been full.
+    pub async fn forget_cached(&self, key: &str) {
+        self.ask(json!({"do": "forget", "key": key})).await;
+    }
+
+    /// Every session key that is there: rows, cached and files, each a list. memcached lists nothing.
+    pub async fn kept(&self) -> Value {
+        self.ask(json!({"do": "keys"})).await
+    }
+
+    /// As if nobody had ever been here.
+    pub async fn empty(&self) {
+        self.ask(json!({"do": "empty"})).await;
+    }
+
     /// A hash of each table's rows.
     pub async fn checksums(&self) -> Value {
         self.ask(json!({"do": "checksums"})).await
     }
 
+    /// Runs a management command of this site, whose sessions are Django's own, to its end.
     pub async fn manage(&self, args: &[&str]) -> String {
         self.django
             .manage_with(self.users, &self.db, &self.secret_key, args)
             .await
     }
 
-    /// The command line, pointed at this site, with folders of its own.
+    /// The command line, pointed at this site, with folders of its own. A site that is more than its
+    /// database is named by a configuration, and armed.
     pub fn curfew(&self) -> Curfew {
-        Curfew::new(self.dir.path())
-            .site(&self.db.url())
+        let curfew = Curfew::new(self.dir.path())
             .never_says(&PASSWORD)
-            .never_says(&self.secret_key)
+            .never_says(&self.secret_key);
+        if self.sessions == SessionEngine::Db && self.sessions_db.is_none() {
+            return curfew.site(&self.db.url());
+        }
+        self.write_config("[[site]]\nname = \"shop\"\nurl = \"{url}\"\narmed = true\n{sessions}");
+        curfew.site("shop")
     }
 
-    /// The command line with this configuration; `{url}` in it stands for the site's address.
+    /// The command line with this configuration; `{url}` in it stands for the site's address, and
+    /// `{sessions}` for the block that says where its sessions are.
     pub fn configured(&self, toml: &str) -> Curfew {
+        let curfew = self.curfew().no_site();
         self.write_config(toml);
-        self.curfew().no_site()
+        curfew
     }
 
     pub fn write_config(&self, toml: &str) {
         let folder = self.dir.path().join("config");
         std::fs::create_dir_all(&folder).unwrap();
-        let toml = toml.replace("{url}", &self.db.url());
+        let toml = toml
+            .replace("{url}", &self.db.url())
+            .replace("{sessions}", &self.described());
         std::fs::write(folder.join("config.toml"), toml).unwrap();
+    }
+
+    /// The `[site.sessions]` that this site's operator would write.
+    pub fn described(&self) -> String {
+        let url = self.sessions_db.as_ref().map(Database::url);
+        let files = self.dir.path().join("sessions");
+        sessions::described(self.sessions, url.as_deref(), self.cache.as_ref(), &files)
     }
 
     /// A path in this test's own folder.
@@ -224,60 +204,6 @@ impl Site {
         let status = answer.status();
         assert!(status.is_success(), "{status}: {}", self.server.words());
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
-    }
-}
-
-impl Plan {
-    pub fn users(mut self, users: &'static str) -> Self {
-        self.users = users;
-        self
-    }
-
-    pub fn setting(mut self, name: &'static str, value: &str) -> Self {
-        self.settings.push((name, value.to_owned()));
-        self
-    }
-
-    /// Starts it when no other test has a window: a window under test has the machine to itself, and
-    /// nobody's activity grows old while a test waits for its turn.
-    pub async fn for_window(self) -> Site {
-        let alone = ONE_WINDOW_AT_A_TIME.lock().await;
-        let mut site = self.start().await;
-        site._alone = Some(alone);
-        site
-    }
-
-    pub async fn start(self) -> Site {
-        let dir = tempfile::tempdir().unwrap();
-        let db = Database::create(self.django, self.engine, self.users, dir.path()).await;
-        let hold = dir.path().join("hold");
-        std::fs::create_dir(&hold).unwrap();
-        let secret_key = format!("secret-canary-{:032x}", chance());
-        let mut command = self.django.command("serve.py", self.users, &db);
-        command
-            .env("SITE_SECRET_KEY", &secret_key)
-            .env("SITE_HOLD", &hold)
-            .envs(self.settings);
-        let log = dir.path().join("django.log");
-        let (server, port) = tokio::task::spawn_blocking(move || {
-            let mut server = Process::start(&mut command, &log);
-            let port = server.first_line();
-            (server, port)
-        })
-        .await
-        .unwrap();
-        Site {
-            db,
-            secret_key,
-            hold,
-            django: self.django,
-            users: self.users,
-            http: http(),
-            address: format!("http://127.0.0.1:{port}"),
-            server,
-            dir,
-            _alone: None,
-        }
     }
 }
 
@@ -315,7 +241,7 @@ impl Seeded {
     }
 }
 
-fn http() -> reqwest::Client {
+pub(super) fn http() -> reqwest::Client {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     PROVIDER.get_or_init(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -16,6 +16,7 @@ def control(request):
         "load": seed.load,
         "checksums": stores.checksums,
         "spoil": stores.spoil,
+        "forget": stores.forget,
         "keys": stores.keys,
         "empty": stores.empty,
     }[asked.pop("do")]

@@ -83,6 +83,12 @@ def spoil(key):
     return {}
 
 
+def forget(key):
+    """Takes this session out of the cache, as where it had been full."""
+    caches["default"].delete(SessionStore.cache_key_prefix + key)
+    return {}
+
+
 def empty():
     """Nobody has ever been here. What memcached holds cannot be listed: nobody has those keys any more."""
     if table():
