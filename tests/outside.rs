@@ -64,6 +64,10 @@ mod words;
 #[path = "outside/demo.rs"]
 mod demo;
 
+/// Every database, session engine and cache: one contract.
+#[path = "outside/engines/mod.rs"]
+mod engines;
+
 /// The real window: what it shows, and what it does to a site.
 #[path = "outside/window/mod.rs"]
 mod window;

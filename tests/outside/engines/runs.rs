@@ -1,0 +1,61 @@
+//! The runs of one case on its cells. Most of a case is waiting, for the second look of a logout above all, and
+//! the test harness has a thread a core: so each test starts the runs of the next few cells too, and finds its
+//! own under way.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+
+use super::cell::Cell;
+
+/// All cells live on one runtime: a site outlives the test that started it.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().unwrap()
+});
+
+/// How many runs are under way ahead of the tests. None are where somebody asked for a test by name.
+static AHEAD: LazyLock<usize> = LazyLock::new(|| {
+    let asked = std::env::args().skip(1).any(|word| !word.starts_with('-'));
+    if asked { 1 } else { 4 }
+});
+
+type Case = fn(&'static Cell) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+pub struct Runs {
+    cells: &'static [(&'static str, &'static Cell)],
+    case: Case,
+    /// By the order that tests are run in. A run whose test has ended stays as an empty place.
+    started: LazyLock<Mutex<BTreeMap<&'static str, Option<JoinHandle<()>>>>>,
+}
+
+impl Runs {
+    pub const fn new(cells: &'static [(&'static str, &'static Cell)], case: Case) -> Self {
+        Self {
+            cells,
+            case,
+            started: LazyLock::new(Mutex::default),
+        }
+    }
+
+    /// Runs it on this cell, and on some of the next: what comes of it is the calling test's.
+    pub fn wait_for(&self, name: &str) {
+        let own = {
+            let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut next: Vec<_> = self.cells.iter().filter(|cell| cell.0 >= name).collect();
+            next.sort_by_key(|cell| cell.0);
+            for (name, cell) in next.into_iter().take(*AHEAD) {
+                started
+                    .entry(name)
+                    .or_insert_with(|| Some(RUNTIME.spawn((self.case)(cell))));
+            }
+            started.get_mut(name).and_then(Option::take)
+        };
+        if let Err(failure) = RUNTIME.block_on(own.expect("a test runs once")) {
+            std::panic::resume_unwind(failure.into_panic());
+        }
+    }
+}
