@@ -49,7 +49,7 @@ impl Site {
         if !self.armed() {
             return Err(view_only(&self.name()));
         }
-        self.need_rows_that_decide()?;
+        self.need_reach().await?;
         self.journal_ready().await?;
         self.look_whole().await?;
         let user = self.lookup(&format!("id:{id}")).await?;

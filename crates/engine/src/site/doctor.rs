@@ -1,12 +1,13 @@
 //! The staged test of a site: each step of connecting, what was found, and what to do where it fails.
 
-use super::open::{catalog, reach};
-use super::{Site, discover, hold};
-use crate::config::{Backend, Env, SiteConfig};
+use super::open::reach;
+use super::wiring::{Explored, explore};
+use super::{Site, hold};
+use crate::config::{Backend, Base, Engine, Env, SessionsConfig, SiteConfig};
+use crate::error::Code;
 use crate::journal::Journal;
 use crate::secrets;
 use crate::store::db::{Db, Pool};
-use crate::store::schema::Schema;
 use crate::view::{Check, Found};
 
 fn good(name: &str, detail: impl Into<String>) -> Check {
@@ -65,33 +66,25 @@ pub async fn doctor(mut config: SiteConfig, env: &Env) -> Vec<Check> {
         (Some(false), true) => good("encrypted", "not encrypted, and it stays on this machine"),
         (None, _) => good("encrypted", "a file on this machine"),
     });
-    let tables = match catalog(&reached.db).await {
-        Ok(tables) => tables,
+    let explored = match explore(&mut config, &reached.db).await {
+        Ok(explored) => explored,
         Err(error) => {
-            checks.push(bad(
-                "tables",
-                error.message,
-                "grant the role the right to read",
-            ));
+            let fix = match error.code {
+                Code::NotDjango | Code::Ambiguous | Code::Config => {
+                    "name the tables in config.toml, under [site.users] and [site.sessions]"
+                }
+                _ => "grant the role the right to read",
+            };
+            checks.push(bad("tables", error.message, fix));
             return checks;
         }
     };
-    let (schema, found) = match discover::discover(&tables, &config.users, &config.sessions) {
-        Ok(found) => found,
-        Err(error) => {
-            checks.push(bad(
-                "tables",
-                error.message,
-                "name the tables in config.toml, under [site.users] and [site.sessions]",
-            ));
-            return checks;
-        }
-    };
-    checks.push(good("tables", tables_found(&found)));
-    checks.push(session_engine(&config));
-    checks.extend(rights(&reached.db, &schema).await);
+    let found = &explored.found;
+    checks.push(good("tables", tables_found(found)));
+    checks.push(session_engine(&config, &explored));
+    checks.extend(rights(&reached.db, &explored).await);
     reached.db.close().await;
-    checks.push(evidence(&config, &found));
+    checks.push(evidence(&config, found));
     checks.push(journal(env));
     checks.extend(people(config, env).await);
     checks
@@ -114,20 +107,75 @@ fn tables_found(found: &[Found]) -> String {
     )
 }
 
-fn session_engine(config: &SiteConfig) -> Check {
-    let engine = &config.sessions.engine;
-    match super::settings::rows_decide(engine) {
-        Ok(()) if config.by_url => good(
-            "session engine",
-            format!(
-                "{engine}, taken for granted; where SESSION_ENGINE is another, name it in config.toml"
-            ),
-        ),
-        Ok(()) => good("session engine", engine.as_str()),
-        Err(error) => bad(
-            "session engine",
-            error.message,
-            "look, and sign nobody out from here until Curfew can",
+/// The engine, and what Curfew deletes to end one of its sessions.
+fn session_engine(config: &SiteConfig, explored: &Explored) -> Check {
+    let name = &config.sessions.engine;
+    let engine = match &explored.engine {
+        Ok(engine) => engine,
+        Err(error) => return bad("session engine", error.message.clone(), LOOK_ON),
+    };
+    let row = explored.schema.sessions.as_ref().map_or_else(
+        || "the row".into(),
+        |t| format!("the row in {}", t.table.shown()),
+    );
+    let cache = config.sessions.cache.as_ref().map(|cache| {
+        format!(
+            "in {} under {}",
+            cache.shown(),
+            key_form(&config.sessions, engine)
+        )
+    });
+    let deleted = match (engine.base, cache) {
+        (Base::Db, _) => row,
+        (Base::CachedDb, Some(cache)) => format!("{row}, then its copy {cache}"),
+        (Base::Cache, Some(cache)) => format!("its value {cache}"),
+        (Base::CachedDb | Base::Cache, None) => {
+            return bad(
+                "session engine",
+                format!("{name} lets people in by the cache, which Curfew does not know"),
+                "say cache = \"redis://host:port/db\" under [site.sessions]",
+            );
+        }
+        (Base::File, _) => "its file".into(),
+        (Base::SignedCookies, _) => {
+            return bad(
+                "session engine",
+                format!(
+                    "{name} keeps sessions in the browser, so there is nothing on the server to delete"
+                ),
+                "switch accounts off, or change their passwords; nobody can be signed out otherwise",
+            );
+        }
+    };
+    let granted = if config.by_url {
+        match name.as_str() {
+            "qsessions.backends.db" => {
+                ", taken for granted by the table, which qsessions.backends.cached_db uses as well; where SESSION_ENGINE is that one or another, name it in config.toml"
+            }
+            _ => ", taken for granted; where SESSION_ENGINE is another, name it in config.toml",
+        }
+    } else {
+        ""
+    };
+    good(
+        "session engine",
+        format!("{name}{granted}. To end a session: {deleted}"),
+    )
+}
+
+const LOOK_ON: &str = "look, and sign nobody out from here until Curfew can";
+
+/// How the site's cache names a session, with KEY in a session key's place.
+fn key_form(sessions: &SessionsConfig, engine: &Engine) -> String {
+    let key = format!("{}KEY", engine.cache_prefix);
+    match &sessions.cache_key {
+        Some(own) => own
+            .replace("{prefix}", &sessions.cache_key_prefix)
+            .replace("{version}", &sessions.cache_version.to_string())
+            .replace("{key}", &key),
+        None => format!(
+            "{}:{}:{key}",
+            sessions.cache_key_prefix, sessions.cache_version
         ),
     }
 }
@@ -163,10 +211,14 @@ fn journal(env: &Env) -> Check {
 }
 
 /// What the role may do, asked of PostgreSQL itself.
-async fn rights(db: &Db, schema: &Schema) -> Option<Check> {
+async fn rights(db: &Db, explored: &Explored) -> Option<Check> {
     let Pool::Postgres(pool) = db.pool() else {
         return None;
     };
+    let schema = &explored.schema;
+    if explored.apart.is_some() {
+        return None;
+    }
     let quoted = |t: &crate::store::schema::TableName| {
         let quote = |s: &str| format!("\"{}\"", s.replace('"', "\"\""));
         match &t.schema {

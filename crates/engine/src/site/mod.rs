@@ -10,6 +10,7 @@ mod open;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod wiring;
 pub(crate) use open::secret_keys;
 
 use std::collections::HashSet;
@@ -48,6 +49,8 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub struct Site {
     pub(crate) config: RwLock<SiteConfig>,
     pub(crate) store: Arc<dyn Store>,
+    /// Why nobody can be signed out here, where the configuration itself is in the way.
+    pub(crate) barrier: Option<Error>,
     pub(crate) schema: Schema,
     pub(crate) found: Vec<Found>,
     pub(crate) operator: String,
@@ -152,6 +155,9 @@ impl Site {
             database: config.address.backend().name().to_string(),
             demo: config.demo,
             session_engine: config.sessions.engine.clone(),
+            sign_out_refused: self.barrier.as_ref().map(|e| e.message.clone()),
+            account_switch: config.account_switch,
+            own_username: config.own_username.clone(),
             operator: self.operator.clone(),
             armed: config.armed,
             secret_key_known: config.secret_key.is_some(),

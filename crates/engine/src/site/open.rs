@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tokio::sync::broadcast;
 
-use super::{EVENTS, History, Line, Site, Timer, discover, hold};
+use super::wiring::{explore, wire};
+use super::{EVENTS, History, Line, Site, Timer, hold};
 use crate::config::{Backend, Env, SiteConfig};
 use crate::django::secret::SecretKeys;
 use crate::error::{Code, Error, Result};
@@ -15,8 +16,7 @@ use crate::roster::Roster;
 use crate::secrets;
 use crate::store::catalog::Table;
 use crate::store::db::{Db, Pool};
-use crate::store::sql::SqlStore;
-use crate::store::{Mark, Schema, Store, postgres, sqlite};
+use crate::store::{Mark, postgres, sqlite};
 use crate::tell::webhook::Webhook;
 
 /// A database that was reached.
@@ -62,10 +62,9 @@ impl Site {
         config.policy.check()?;
         secrets::complete(&mut config).await?;
         let reached = reach(&config).await?;
-        let tables = catalog(&reached.db).await?;
-        let (schema, found) = discover::discover(&tables, &config.users, &config.sessions)?;
+        let explored = explore(&mut config, &reached.db).await?;
         let keys = secret_keys(&config);
-        let store = store(&config, reached.db, &schema, keys.is_some())?;
+        let (store, barrier) = wire(&config, reached.db, &explored, keys.is_some()).await;
         let (events, _) = broadcast::channel(EVENTS);
         let line = Arc::new(Mutex::new(Line::default()));
         let webhook = match &config.webhook {
@@ -81,8 +80,9 @@ impl Site {
         Ok(Arc::new(Self {
             config: RwLock::new(config),
             store,
-            schema,
-            found,
+            barrier,
+            schema: explored.schema,
+            found: explored.found,
             operator: operator(),
             state_dir: env.state_dir.clone(),
             journal: Journal::at(&env.state_dir),
@@ -97,26 +97,6 @@ impl Site {
             wake: tokio::sync::Notify::new(),
             events,
         }))
-    }
-}
-
-/// Where this site's sessions lie, by its engine.
-fn store(config: &SiteConfig, db: Db, schema: &Schema, passwords: bool) -> Result<Arc<dyn Store>> {
-    let users = schema.users.clone();
-    match &schema.sessions {
-        Some(sessions) => Ok(Arc::new(SqlStore::new(
-            db,
-            users,
-            sessions.clone(),
-            passwords,
-        ))),
-        None => Err(Error::new(
-            Code::NotPossible,
-            format!(
-                "{} keeps sessions where this version of Curfew cannot look",
-                config.sessions.engine
-            ),
-        )),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A site's settings as they are now: what may be done, when people are idle, what is told.
 
 use crate::config::{Policy, SiteConfig};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::event::Event;
 use crate::site::{Site, hold};
 use crate::view::NoticeRules;
@@ -27,16 +27,18 @@ impl Site {
         self.config().armed
     }
 
-    /// Sessions of this engine all lie where Curfew looks.
+    /// All sessions lie where Curfew looks, and it has seen them, so that having none means something.
     pub(crate) fn all_visible(&self) -> bool {
-        let config = self.config();
-        let kind = config.sessions.engine.rsplit('.').next();
-        !matches!(kind, Some("signed_cookies" | "cache" | "file"))
+        self.barrier.is_none() && self.store.whole()
     }
 
-    /// Refuses where deleting the row would sign nobody out.
-    pub(crate) fn need_rows_that_decide(&self) -> Result<()> {
-        rows_decide(&self.config().sessions.engine)
+    /// Refuses where a deletion would not reach everything that lets people in: by the engine, or because what
+    /// holds the sessions does not answer now.
+    pub(crate) async fn need_reach(&self) -> Result<()> {
+        match &self.barrier {
+            Some(why) => Err(why.clone()),
+            None => self.store.ready().await,
+        }
     }
 
     /// Allows changes, or makes the site view-only.
@@ -81,19 +83,4 @@ impl Site {
         self.emit(Event::Settings);
         self.wake.notify_one();
     }
-}
-
-/// Whether a session of this engine ends with its row; where not, a cache, a file or the browser holds it too.
-pub(super) fn rows_decide(engine: &str) -> Result<()> {
-    let why = match engine.rsplit('.').next() {
-        Some("signed_cookies") => {
-            "keeps sessions in the browser, so there is nothing on the server to delete; disable the account or change its password"
-        }
-        Some("cached_db") => {
-            "keeps a copy of each session in the cache, which this version of Curfew cannot delete; the table's row alone signs nobody out"
-        }
-        Some("cache" | "file") => "keeps sessions where this version of Curfew cannot reach them",
-        _ => return Ok(()),
-    };
-    Err(Error::new(Code::NotPossible, format!("{engine} {why}")))
 }

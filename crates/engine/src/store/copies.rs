@@ -196,6 +196,10 @@ impl Store for WithCopies {
         self.copies.key_form_seen()
     }
 
+    fn whole(&self) -> bool {
+        self.rows.whole()
+    }
+
     async fn sweep(&self, batch: SweepBatch) -> Result<BatchDone> {
         let done = self.rows.sweep(batch).await?;
         self.delete_copies(&done.deleted).await?;

@@ -1,12 +1,14 @@
 //! Where a site's sessions and users live. This folder alone speaks to databases and caches, through one trait.
 //! No rule is decided here: whoever asks says what goes, and under which condition.
 
+pub mod cache;
 pub mod catalog;
 mod copies;
 pub mod db;
 mod expr;
 mod identity;
 pub mod key;
+mod none;
 pub mod pace;
 pub mod postgres;
 pub mod schema;
@@ -24,6 +26,7 @@ use secrecy::SecretString;
 
 pub use copies::WithCopies;
 pub use key::{SessionKey, UserId};
+pub use none::NoSessions;
 pub use schema::Schema;
 
 use crate::error::Result;
@@ -187,6 +190,12 @@ pub trait Sessions: Send + Sync {
     async fn ready(&self) -> Result<()> {
         Ok(())
     }
+
+    /// Whether looks see every session there is, so that having none means something: false where sessions cannot
+    /// be listed, and until a listing was whole.
+    fn whole(&self) -> bool {
+        true
+    }
 }
 
 /// Copies of sessions that a site asks before the table: the cache of `cached_db`.
@@ -250,6 +259,11 @@ pub trait Store: Send + Sync {
     /// Whether what [`Store::surviving`] says can be relied on: false where a cache has never shown a session of this
     /// site, so that its keys may have another form.
     fn sees_copies(&self) -> bool {
+        true
+    }
+
+    /// Whether looks see every session there is, so that having none means something.
+    fn whole(&self) -> bool {
         true
     }
 

@@ -78,7 +78,7 @@ impl Site {
         if !self.armed() {
             return Err(view_only(&self.name()));
         }
-        self.need_rows_that_decide()?;
+        self.need_reach().await?;
         self.need_evidence()?;
         self.journal_ready().await?;
         let _one = self.sweeping.lock().await;

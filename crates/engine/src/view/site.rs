@@ -115,10 +115,16 @@ pub struct SiteView {
     pub name: String,
     /// Without user and password.
     pub address: String,
-    /// "postgres" or "sqlite".
+    /// "postgres", "mysql" or "sqlite".
     pub database: String,
     pub demo: bool,
     pub session_engine: String,
+    /// Why nobody can be signed out here, whatever is allowed; none where deletions reach what lets people in.
+    pub sign_out_refused: Option<String>,
+    /// Whether accounts may be switched off and on here.
+    pub account_switch: bool,
+    /// The operator's own account on this site.
+    pub own_username: Option<String>,
     pub operator: String,
     /// False: view-only.
     pub armed: bool,

@@ -2,13 +2,17 @@
 //! the operator configured. Everything found says why; what is ambiguous is asked, naming the candidates.
 
 mod columns;
+mod sessions;
+
+pub use sessions::{engine_of, in_use, usual};
 
 use columns::{activity, flag, pick, username};
+use sessions::session_table;
 
 use crate::config::{SessionsConfig, UsersConfig};
 use crate::error::{Code, Error, Result};
 use crate::store::catalog::{Column, Kind, Table};
-use crate::store::schema::{Schema, SessionTable, TableName, TimeColumn, UserTable};
+use crate::store::schema::{Schema, TableName, TimeColumn, UserTable};
 use crate::view::Found;
 
 /// The tables and columns, and what to tell people about them.
@@ -17,13 +21,38 @@ pub fn discover(
     users: &UsersConfig,
     sessions: &SessionsConfig,
 ) -> Result<(Schema, Vec<Found>)> {
-    let mut found = Vec::new();
-    let session_table = session_table(tables, sessions, &mut found)?;
-    let user_table = user_table(tables, users, &mut found)?;
+    find(tables, None, users, sessions)
+}
+
+/// The same, where the sessions lie in a database of their own.
+pub fn discover_apart(
+    tables: &[Table],
+    session_tables: &[Table],
+    users: &UsersConfig,
+    sessions: &SessionsConfig,
+) -> Result<(Schema, Vec<Found>)> {
+    find(tables, Some(session_tables), users, sessions)
+}
+
+fn find(
+    tables: &[Table],
+    apart: Option<&[Table]>,
+    users: &UsersConfig,
+    sessions: &SessionsConfig,
+) -> Result<(Schema, Vec<Found>)> {
+    let (mut about_users, mut found) = (Vec::new(), Vec::new());
+    let user_table = user_table(tables, users, &mut about_users);
+    // A database without sessions is the plainer fault of the two, and said first.
+    let beside = user_table.as_ref().ok().map(|users| &users.table);
+    let session_table = match apart {
+        None => session_table(tables, sessions, beside, &mut found)?,
+        Some(apart) => session_table(apart, sessions, None, &mut found)?,
+    };
+    found.extend(about_users);
     Ok((
         Schema {
-            sessions: Some(session_table),
-            users: user_table,
+            sessions: session_table,
+            users: user_table?,
         },
         found,
     ))
@@ -55,73 +84,6 @@ fn list(tables: &[&Table]) -> String {
     let mut names: Vec<String> = tables.iter().map(|t| t.shown()).collect();
     names.sort();
     names.join(", ")
-}
-
-fn session_table(
-    tables: &[Table],
-    config: &SessionsConfig,
-    found: &mut Vec<Found>,
-) -> Result<SessionTable> {
-    let fits = |t: &&Table| {
-        t.column("session_key").is_some()
-            && t.column("session_data").is_some()
-            && t.column("expire_date")
-                .is_some_and(|c| matches!(c.kind(), Kind::Instant | Kind::NaiveTime))
-    };
-    let (table, because) = if let Some(name) = &config.table {
-        let table = named(tables, name).ok_or_else(|| no_table("sessions", name))?;
-        if !fits(&table) {
-            return Err(Error::new(
-                Code::NotDjango,
-                format!(
-                    "table {} has no session_key, session_data and expire_date; name the session table under [site.sessions] table",
-                    table.shown()
-                ),
-            ));
-        }
-        (table, "configured".to_string())
-    } else {
-        let candidates: Vec<&Table> = tables.iter().filter(fits).collect();
-        let usual = candidates.iter().find(|t| t.name == "django_session");
-        match (usual, candidates.as_slice()) {
-            (Some(table), _) => (*table, "Django's own name for it".to_string()),
-            (None, [only]) => (*only, "has a session's columns".to_string()),
-            (None, []) => {
-                return Err(Error::new(
-                    Code::NotDjango,
-                    "this database has no django_session table that this role can see; check the database's name and the role's rights",
-                ));
-            }
-            (None, several) => {
-                return Err(Error::new(
-                    Code::Ambiguous,
-                    format!(
-                        "more than one table could hold the sessions: {}; name one under [site.sessions] table",
-                        list(several)
-                    ),
-                ));
-            }
-        }
-    };
-    found.push(Found {
-        what: "session table".into(),
-        value: Some(table.shown()),
-        because,
-    });
-    let naive = table
-        .column("expire_date")
-        .is_some_and(|c| c.kind() == Kind::NaiveTime);
-    Ok(SessionTable {
-        table: table_name(table),
-        expires: TimeColumn {
-            name: "expire_date".into(),
-            naive,
-        },
-        user: None,
-        ip: None,
-        device: None,
-        seen: None,
-    })
 }
 
 fn no_table(what: &str, name: &str) -> Error {

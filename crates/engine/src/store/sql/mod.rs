@@ -155,6 +155,10 @@ impl Store for SqlStore {
         self.sessions().ready().await
     }
 
+    fn whole(&self) -> bool {
+        self.sessions().whole()
+    }
+
     async fn clear_flag(&self, id: &UserId) -> Result<bool> {
         match &self.users.flag {
             Some(flag) => self.set_truth(flag, id, false).await,

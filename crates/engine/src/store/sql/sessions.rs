@@ -104,6 +104,17 @@ impl SqlSessions {
         self.db.dialect()
     }
 
+    /// Whether there is a session that has not expired.
+    pub async fn any(&self, now: Timestamp) -> Result<bool> {
+        let query = Query::select()
+            .expr(expr::text(self.dialect(), expr::col(KEY)))
+            .from(expr::table(&self.table.table))
+            .and_where(self.expires().gt(self.moment(now)))
+            .limit(1)
+            .to_owned();
+        Ok(!self.db.rows(&query, &[Read::Text]).await?.is_empty())
+    }
+
     /// These sessions whole.
     pub(super) fn select_keys(&self, keys: &[SessionKey]) -> SelectStatement {
         let mut query = self.select_sessions();

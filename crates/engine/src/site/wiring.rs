@@ -1,0 +1,185 @@
+//! From what a site's database shows to the store that looks at it: which tables, which engine, and what holds the
+//! sessions. Where the configuration does not say enough to end a session, the site opens all the same, to be looked
+//! at; why nobody can be signed out goes with it.
+
+use std::sync::Arc;
+
+use super::discover;
+use super::open::{catalog, reach};
+use crate::config::{Base, Engine, SiteConfig};
+use crate::error::{Code, Error, Result};
+use crate::store::db::Db;
+use crate::store::schema::TableName;
+use crate::store::sql::{SqlSessions, SqlStore};
+use crate::store::{NoSessions, Schema, Sessions, Store, WithCopies, cache};
+use crate::view::Found;
+
+/// What was found out about a site before its people are looked at.
+pub(super) struct Explored {
+    pub schema: Schema,
+    pub found: Vec<Found>,
+    /// The sessions' own database, where they have one.
+    pub apart: Option<Db>,
+    pub engine: Result<Engine>,
+}
+
+/// Finds tables and columns, and the engine where the table tells it. What was found of it goes into `config`.
+pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored> {
+    let tables = catalog(db).await?;
+    let rows = Engine::of(&config.sessions).map_or(true, |engine| engine.has_rows());
+    let apart = match config.sessions.url.clone().filter(|_| rows) {
+        Some(address) => {
+            let shown = address.shown().to_string();
+            let other = SiteConfig {
+                address,
+                ..config.clone()
+            };
+            let said =
+                |e: Error| Error::new(e.code, format!("the sessions' database: {}", e.message));
+            let reached = reach(&other).await.map_err(said)?;
+            tracing::debug!(at = shown, "sessions lie in a database of their own");
+            let tables = catalog(&reached.db).await.map_err(said)?;
+            Some((reached.db, tables))
+        }
+        None => None,
+    };
+    if config.by_url && config.sessions.table.is_none() && rows {
+        choose_table(config, db, &tables).await?;
+    }
+    let (schema, found) = match &apart {
+        None => discover::discover(&tables, &config.users, &config.sessions)?,
+        Some((_, apart)) => {
+            discover::discover_apart(&tables, apart, &config.users, &config.sessions)?
+        }
+    };
+    if let Some(table) = &schema.sessions
+        && let Some(engine) = discover::engine_of(table, &config.sessions)
+    {
+        config.sessions.engine = engine.into();
+    }
+    Ok(Explored {
+        schema,
+        found,
+        apart: apart.map(|(db, _)| db),
+        engine: Engine::of(&config.sessions),
+    })
+}
+
+/// Where nobody said anything and several session tables are there, those with sessions in them decide.
+async fn choose_table(
+    config: &mut SiteConfig,
+    db: &Db,
+    tables: &[crate::store::catalog::Table],
+) -> Result<()> {
+    let usual = discover::usual(tables);
+    if usual.len() < 2 {
+        return Ok(());
+    }
+    // Any of them makes the users known, and so the database's clock.
+    let first = crate::config::SessionsConfig {
+        table: usual.first().map(|t| t.table.shown()),
+        ..config.sessions.clone()
+    };
+    let (schema, _) = discover::discover(tables, &config.users, &first)?;
+    let mut used: Vec<TableName> = Vec::new();
+    for table in &usual {
+        let sessions = SqlSessions::new(db.clone(), table.clone());
+        let store = SqlStore::new(db.clone(), schema.users.clone(), table.clone(), false);
+        if sessions.any(store.now().await?).await? {
+            used.push(table.table.clone());
+        }
+    }
+    if let Some(table) = discover::in_use(&usual, &used)? {
+        config.sessions.table = Some(table.shown());
+    }
+    Ok(())
+}
+
+/// The store of a site, and what is in the way of signing anybody out, where something is.
+pub(super) async fn wire(
+    config: &SiteConfig,
+    db: Db,
+    explored: &Explored,
+    passwords: bool,
+) -> (Arc<dyn Store>, Option<Error>) {
+    let users = explored.schema.users.clone();
+    let away = |sessions: Arc<dyn Sessions>| -> Arc<dyn Store> {
+        Arc::new(SqlStore::apart(
+            db.clone(),
+            users.clone(),
+            sessions,
+            passwords,
+        ))
+    };
+    let rows = explored
+        .schema
+        .sessions
+        .clone()
+        .map(|table| -> Arc<dyn Store> {
+            match &explored.apart {
+                Some(apart) => away(Arc::new(SqlSessions::new(apart.clone(), table))),
+                None => Arc::new(SqlStore::new(db.clone(), users.clone(), table, passwords)),
+            }
+        });
+    let blind = |why: Error| (away(Arc::new(NoSessions::new(why.clone()))), Some(why));
+    let engine = match &explored.engine {
+        Ok(engine) => engine,
+        Err(why) => {
+            return match rows {
+                Some(rows) => (rows, Some(why.clone())),
+                None => blind(why.clone()),
+            };
+        }
+    };
+    let sessions = &config.sessions;
+    match (engine.base, rows) {
+        (Base::Db, Some(rows)) => (rows, None),
+        (Base::CachedDb, Some(rows)) => match cached(config) {
+            Err(why) => (rows, Some(why)),
+            Ok(()) => match cache::copies(sessions, engine).await {
+                Ok(copies) => (Arc::new(WithCopies::new(rows, copies)), None),
+                Err(why) => (rows, Some(refusal(why))),
+            },
+        },
+        (Base::Cache, _) => match cached(config) {
+            Err(why) => blind(why),
+            Ok(()) => match cache::sessions(sessions, engine).await {
+                Ok(sessions) => (away(sessions), None),
+                Err(why) => blind(refusal(why)),
+            },
+        },
+        (Base::SignedCookies, _) => blind(Error::new(
+            Code::NotPossible,
+            format!(
+                "{} keeps sessions in the browser, so there is nothing on the server to delete; switch the account off, or change its password",
+                sessions.engine
+            ),
+        )),
+        (Base::File | Base::Db | Base::CachedDb, _) => blind(Error::new(
+            Code::NotPossible,
+            format!(
+                "{} keeps sessions where this version of Curfew cannot look",
+                sessions.engine
+            ),
+        )),
+    }
+}
+
+/// Whether the configuration says where the cache is.
+fn cached(config: &SiteConfig) -> Result<()> {
+    if config.sessions.cache.is_some() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::NotPossible,
+        format!(
+            "{} lets people in by the cache, which Curfew does not know: say cache = \"redis://host:port/db\" under [site.sessions]",
+            config.sessions.engine
+        ),
+    ))
+}
+
+/// Whatever kept the cache from being opened, nobody can be signed out without it.
+fn refusal(why: Error) -> Error {
+    Error::new(Code::NotPossible, why.message)
+}
