@@ -11,7 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::store::db::Db;
 use crate::store::schema::TableName;
 use crate::store::sql::{SqlSessions, SqlStore};
-use crate::store::{NoSessions, Schema, Sessions, Store, WithCopies, cache};
+use crate::store::{FileSessions, NoSessions, Schema, Sessions, Store, WithCopies, cache};
 use crate::view::Found;
 
 /// What was found out about a site before its people are looked at.
@@ -155,7 +155,12 @@ pub(super) async fn wire(
                 sessions.engine
             ),
         )),
-        (Base::File | Base::Db | Base::CachedDb, _) => blind(Error::new(
+        (Base::File, _) => match FileSessions::new(sessions) {
+            Ok(files) => (away(Arc::new(files)), None),
+            Err(why) => blind(refusal(why)),
+        },
+        // Discovery does not come back without their table.
+        (Base::Db | Base::CachedDb, None) => blind(Error::new(
             Code::NotPossible,
             format!(
                 "{} keeps sessions where this version of Curfew cannot look",

@@ -6,6 +6,7 @@ pub mod catalog;
 mod copies;
 pub mod db;
 mod expr;
+mod files;
 mod identity;
 pub mod key;
 mod none;
@@ -25,6 +26,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 pub use copies::WithCopies;
+pub use files::FileSessions;
 pub use key::{SessionKey, UserId};
 pub use none::NoSessions;
 pub use schema::Schema;
