@@ -1,6 +1,7 @@
 //! Calls inside a pickle, none of which is made: the few that spell a date are understood, the rest are opaque.
 //! Invariant: a call that is not known in each of its arguments gives `Opaque`.
 
+use super::text;
 use super::value::{Known, Value, Zone};
 
 /// What `known(*arguments)` would be.
@@ -22,18 +23,22 @@ fn understood<'a>(known: Known, arguments: &[Value<'a>]) -> Option<Value<'a>> {
         }
         (Known::PytzUtc, []) => Value::Zone(Zone::Offset(0)),
         // Its name, seconds east of UTC, and what of them is summer time.
-        (Known::PytzZone, [Value::Text(_), Value::Int(east), Value::Int(_), _]) => {
+        (Known::PytzZone, [_, Value::Int(east), Value::Int(_), _]) => {
             let micros = east.checked_mul(1_000_000)?;
             Value::Zone(Zone::Offset(i64::try_from(micros).ok()?))
         }
-        (Known::PytzZone | Known::ZoneNamed, [Value::Text(name), ..]) => {
-            Value::Zone(Zone::Named(name))
+        (Known::PytzZone, [name]) | (Known::ZoneNamed, [name, _]) => {
+            Value::Zone(Zone::Named(text::plain(*name)?))
         }
-        (Known::Getattr, [Value::Known(Known::ZoneInfo), Value::Text(b"_unpickle")]) => {
+        (Known::Getattr, [Value::Known(Known::ZoneInfo), name])
+            if text::plain(*name)? == b"_unpickle" =>
+        {
             Value::Known(Known::ZoneNamed)
         }
-        (Known::Encode, [Value::Text(text), Value::Text(b"latin1" | b"latin-1")]) => {
-            Value::Ten(latin1(text)?)
+        (Known::Encode, [ten, encoding])
+            if matches!(text::plain(*encoding)?, b"latin1" | b"latin-1") =>
+        {
+            Value::Ten(latin1(&text::short(*ten))?)
         }
         _ => return None,
     })

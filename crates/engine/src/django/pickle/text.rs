@@ -19,6 +19,15 @@ pub(super) fn short(value: Value<'_>) -> Cow<'_, [u8]> {
     }
 }
 
+/// A text that stands in the input just as it reads.
+pub(super) fn plain(value: Value<'_>) -> Option<&[u8]> {
+    match value {
+        Value::Text(text) => Some(text),
+        Value::Escaped(raw) if raw.is_ascii() && !raw.contains(&b'\\') => Some(raw),
+        _ => None,
+    }
+}
+
 /// Python's `raw_unicode_escape`; none for halves of surrogate pairs and broken escapes.
 pub(super) fn unescaped(raw: &[u8]) -> Option<String> {
     let mut text = String::with_capacity(raw.len());
