@@ -96,37 +96,63 @@ fn text(context: &Context, view: &SessionsView, now: jiff::Timestamp) -> String 
         text.push_str("No sessions.\n");
         return text;
     }
-    let mut table = Table::new(vec![
+    // Only some session tables say where from and by what.
+    let from = view.sessions.iter().any(|s| s.ip.is_some());
+    let by = view.sessions.iter().any(|s| s.device.is_some());
+    let mut columns = vec![
         column("FINGERPRINT"),
         column("LAST SAVED"),
         column("EXPIRES"),
-        column("HOW").spare(2),
-        column("SIGNATURE").spare(1),
+    ];
+    if from {
+        columns.push(column("ADDRESS"));
+    }
+    if by {
+        columns.push(column("DEVICE").spare(1));
+    }
+    columns.extend([
+        column("HOW").spare(3),
+        column("SIGNATURE").spare(2),
         column("USABLE"),
     ]);
+    let mut table = Table::new(columns);
     for session in &view.sessions {
         let style = if session.usable {
             Style::new()
         } else {
             Style::new().dimmed()
         };
-        table.row(
-            style,
-            vec![
-                session.fingerprint.clone(),
-                session
-                    .last_saved
-                    .map_or_else(|| "?".into(), |at| moment(at, now, zone)),
-                moment(session.expires, now, zone),
-                expiry(session.expiry).into(),
-                signature(session.signature).into(),
-                usable(session),
-            ],
-        );
+        let mut cells = vec![
+            session.fingerprint.clone(),
+            session
+                .last_saved
+                .map_or_else(|| "?".into(), |at| moment(at, now, zone)),
+            expires(session, now, zone),
+        ];
+        if from {
+            cells.push(session.ip.clone().unwrap_or_default());
+        }
+        if by {
+            cells.push(session.device.clone().unwrap_or_default());
+        }
+        cells.extend([
+            expiry(session.expiry).into(),
+            signature(session.signature).into(),
+            usable(session),
+        ]);
+        table.row(style, cells);
     }
     text.push('\n');
     text.push_str(&table.render(context.output.width()));
     text
+}
+
+/// A file's age never runs out, nor does a date at the end of all time.
+fn expires(session: &SessionView, now: jiff::Timestamp, zone: &jiff::tz::TimeZone) -> String {
+    if session.expires == jiff::Timestamp::MAX {
+        return "never".into();
+    }
+    moment(session.expires, now, zone)
 }
 
 fn expiry(kind: ExpiryKind) -> &'static str {

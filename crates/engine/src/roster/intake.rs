@@ -1,32 +1,85 @@
 //! How the roster takes in what a look finds, piece by piece. One bad row is one counted row.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Roster;
 use super::person::{Owner, Person, Session};
-use crate::django::session::{Expiry, Signature};
+use crate::django::session::{Decoded, Expiry, Signature, Unreadable};
 use crate::store::{Data, SessionKey, SessionRow, Sink, UserId, UserRow};
+
+/// When a session was last saved, by all that tells it: its own timestamp, its file, its table. A cache tells only
+/// when it runs out, and that is an age after the last save; but a wrong age would make the active look idle, so only
+/// one that the session itself has or that the operator said counts, never one taken for granted.
+pub fn last_save(
+    row: &SessionRow,
+    decoded: Option<&Decoded>,
+    cookie_age: Option<Duration>,
+) -> Option<Timestamp> {
+    let seen = row.extra.as_deref().and_then(|extra| extra.seen);
+    let told = decoded
+        .and_then(|session| session.last_saved)
+        .max(row.saved)
+        .max(seen);
+    let (Data::Cached(_), Some(session)) = (&row.data, decoded) else {
+        return told;
+    };
+    let age = match session.expiry {
+        Expiry::Seconds(seconds) => Some(SignedDuration::from_secs(seconds)),
+        Expiry::Default | Expiry::BrowserClose => {
+            cookie_age.and_then(|age| SignedDuration::try_from(age).ok())
+        }
+        Expiry::Fixed(_) => None,
+    };
+    let reckoned = age
+        // What never runs out tells nothing.
+        .filter(|_| row.expires < Timestamp::MAX)
+        .and_then(|age| row.expires.checked_sub(age).ok());
+    told.max(reckoned)
+}
+
+/// A cache says how long a value has left, and each asking takes its time: so far apart it is the same moment.
+const WAVER: SignedDuration = SignedDuration::from_secs(2);
+
+impl Session {
+    /// Whether a reading says nothing new of this session.
+    fn is_still(&self, new: &Self, data: &Data) -> bool {
+        let about = |a: Timestamp, b: Timestamp| match data {
+            Data::Encoded(_) => a == b,
+            Data::Cached(_) => a.duration_since(b).abs() <= WAVER,
+        };
+        self.owner == new.owner
+            && match (self.last_saved, new.last_saved) {
+                (Some(old), Some(new)) => about(old, new),
+                (old, new) => old == new,
+            }
+            && about(self.expires, new.expires)
+            && self.signature == new.signature
+            && self.unread == new.unread
+            && self.extra == new.extra
+    }
+}
 
 impl Roster {
     /// Reads one row into a session. Pure but for the decoder's buffers.
     pub fn decode(&mut self, row: &SessionRow) -> Session {
         let decoded = match &row.data {
             Data::Encoded(bytes) => std::str::from_utf8(bytes)
-                .ok()
-                .and_then(|text| self.decoder.decode(text).ok()),
-            Data::Cached(bytes) => self.decoder.cached(bytes).ok(),
+                .map_err(|_| Unreadable::Malformed)
+                .and_then(|text| self.decoder.decode(text)),
+            Data::Cached(bytes) => self.decoder.cached(bytes),
         };
         let own = row.extra.as_deref();
-        let saved = row.saved.max(own.and_then(|extra| extra.seen));
+        let last_saved = last_save(row, decoded.as_ref().ok(), self.cookie_age);
         match decoded {
-            Some(decoded) => Session {
+            Ok(decoded) => Session {
                 owner: match decoded.user {
                     Some(user) => Owner::User(UserId::new(user)),
                     None => Owner::Anonymous,
                 },
-                last_saved: decoded.last_saved.max(saved),
+                last_saved,
                 expires: row.expires,
                 expiry: decoded.expiry,
                 signature: decoded.signature,
@@ -38,20 +91,22 @@ impl Roster {
                     .map(String::into_boxed_str),
                 auth_fits: true,
                 extra: row.extra.clone(),
+                unread: None,
                 pass: self.pass,
             },
-            None => Session {
+            Err(unread) => Session {
                 // A table that names the user itself does so for what cannot be read, too.
                 owner: own
                     .and_then(|extra| extra.user.clone())
                     .map_or(Owner::Unreadable, Owner::User),
-                last_saved: saved,
+                last_saved,
                 expires: row.expires,
                 expiry: Expiry::Default,
                 signature: Signature::Unchecked,
                 auth_hash: None,
                 auth_fits: true,
                 extra: row.extra.clone(),
+                unread: Some(unread),
                 pass: self.pass,
             },
         }
@@ -86,11 +141,7 @@ impl Sink for Roster {
     fn session(&mut self, row: SessionRow) {
         let mut session = self.decode(&row);
         if let Some(old) = self.sessions.get_mut(&row.key)
-            && old.owner == session.owner
-            && old.last_saved == session.last_saved
-            && old.expires == session.expires
-            && old.signature == session.signature
-            && old.extra == session.extra
+            && old.is_still(&session, &row.data)
         {
             old.pass = self.pass;
             return;

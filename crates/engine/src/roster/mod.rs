@@ -1,6 +1,7 @@
 //! Who is signed in, in memory: users, their sessions, their states. Fed by a look, settled by the policy.
 //! Holds no payloads; session keys stay inside, for they are needed to delete.
 
+mod device;
 mod intake;
 mod page;
 mod person;
@@ -8,17 +9,19 @@ mod person;
 pub(crate) mod tests;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::django::secret::SecretKeys;
-use crate::django::session::Decoder;
+use crate::django::session::{Decoder, Signature};
 use crate::error::{Code, Error, Result};
 use crate::event::Person as EventPerson;
 use crate::policy::{Rules, judge};
 use crate::store::{SessionKey, UserId};
 use crate::view::{Counts, State};
 
+pub use intake::last_save;
 use page::Order;
 pub use person::{Owner, Person, Session};
 
@@ -26,6 +29,8 @@ pub use person::{Owner, Person, Session};
 pub struct Roster {
     decoder: Decoder,
     keys: Option<SecretKeys>,
+    /// SESSION_COOKIE_AGE, where the operator has said it.
+    cookie_age: Option<Duration>,
     sessions: HashMap<SessionKey, Session>,
     people: HashMap<UserId, Person>,
     /// The listing that is under way; a session that it did not name is gone.
@@ -51,6 +56,7 @@ impl Roster {
         Self {
             decoder: Decoder::new(keys.as_ref()),
             keys,
+            cookie_age: None,
             sessions: HashMap::new(),
             people: HashMap::new(),
             pass: 1,
@@ -60,6 +66,11 @@ impl Roster {
             counts: Counts::default(),
             order: None,
         }
+    }
+
+    /// With the age that this site's sessions have, as its operator says.
+    pub fn with_cookie_age(self, cookie_age: Option<Duration>) -> Self {
+        Self { cookie_age, ..self }
     }
 
     /// The database's time at the last settling.
@@ -81,10 +92,10 @@ impl Roster {
         let mut counts = Counts::default();
         let mut changed = self.moved;
         for session in self.sessions.values() {
-            match &session.owner {
-                Owner::Anonymous => counts.anonymous_sessions += 1,
-                Owner::Unreadable => counts.unreadable_sessions += 1,
-                Owner::User(_) => {}
+            if session.unread.is_some() {
+                counts.unreadable_sessions += 1;
+            } else if session.owner == Owner::Anonymous {
+                counts.anonymous_sessions += 1;
             }
         }
         let sessions = &self.sessions;
@@ -177,17 +188,33 @@ impl Roster {
         }
     }
 
-    /// Verified and refused signatures among all signed sessions with a user.
+    /// How many sessions with a user the SECRET_KEY fits, and how many it does not: by their signature, and where a
+    /// cache keeps them unsigned by their auth hash, which is made with the same key.
     pub fn signatures(&self) -> (u32, u32) {
-        use crate::django::session::Signature;
-        self.sessions
-            .values()
-            .filter(|s| matches!(s.owner, Owner::User(_)))
-            .fold((0, 0), |(yes, no), s| match s.signature {
-                Signature::Verified => (yes + 1, no),
-                Signature::Invalid => (yes, no + 1),
-                Signature::Unchecked => (yes, no),
-            })
+        let hashed = |id: &UserId, session: &Session| {
+            let row = self.people.get(id)?.row.as_ref()?;
+            // Both have to be there to be compared.
+            session.auth_hash.as_ref()?;
+            row.password.as_ref()?;
+            Some(session.auth_fits)
+        };
+        let (mut fit, mut do_not) = (0, 0);
+        for session in self.sessions.values() {
+            let Owner::User(id) = &session.owner else {
+                continue;
+            };
+            let fits = match session.signature {
+                Signature::Verified => Some(true),
+                Signature::Invalid => Some(false),
+                Signature::Unchecked => hashed(id, session),
+            };
+            match fits {
+                Some(true) => fit += 1,
+                Some(false) => do_not += 1,
+                None => {}
+            }
+        }
+        (fit, do_not)
     }
 
     /// Takes these sessions out at once, without waiting for the next listing.

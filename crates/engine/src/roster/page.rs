@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use super::Roster;
-use super::person::{Owner, Person};
+use super::person::Person;
+use super::{Roster, device};
 use crate::config::Exempt;
 use crate::policy::exemption;
 use crate::store::UserId;
@@ -90,13 +90,18 @@ impl Roster {
             .filter_map(|key| self.sessions.get(key).map(|s| (key, s)))
             .map(|(key, session)| {
                 let refusal = person.refusal(session, now);
+                let own = session.extra.as_deref();
                 SessionView {
                     fingerprint: key.fingerprint(),
                     last_saved: session.last_saved,
                     expires: session.expires,
                     expiry: session.expiry.kind(),
-                    readable: session.owner != Owner::Unreadable,
+                    readable: session.unread.is_none(),
                     signature: session.signature,
+                    ip: own.and_then(|own| own.ip.clone()),
+                    device: own.and_then(|own| own.device.as_deref()).map(device::name),
+                    user_agent: own.and_then(|own| own.device.clone()),
+                    seen: own.and_then(|own| own.seen),
                     usable: refusal.is_none(),
                     why: refusal.map(str::to_string),
                 }

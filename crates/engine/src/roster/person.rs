@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::django::auth_hash;
 use crate::django::secret::SecretKeys;
-use crate::django::session::{Expiry, Signature};
+use crate::django::session::{Expiry, Signature, Unreadable};
 use crate::policy::{Facts, Verdict};
 use crate::store::{Extra, SessionKey, UserId, UserRow};
 
@@ -32,6 +32,8 @@ pub struct Session {
     pub auth_fits: bool,
     /// What the table says of it in columns of its own.
     pub extra: Option<Box<Extra>>,
+    /// Why its content tells nothing.
+    pub unread: Option<Unreadable>,
     pub(super) pass: u32,
 }
 
@@ -44,6 +46,21 @@ impl Session {
         let saved = self.last_saved?;
         let seconds = self.expires.duration_since(saved).as_secs();
         (seconds > 0).then_some(seconds)
+    }
+
+    /// What Django itself could not read either, and takes for an empty session. What only Curfew cannot read, a
+    /// pickle or more than it looks into, lets its holder in.
+    fn is_damaged(&self) -> bool {
+        matches!(
+            self.unread,
+            Some(
+                Unreadable::Empty
+                    | Unreadable::Malformed
+                    | Unreadable::NotBase64
+                    | Unreadable::NotInflatable
+                    | Unreadable::BadTimestamp
+            )
+        )
     }
 }
 
@@ -78,6 +95,9 @@ impl Person {
         if session.signature == Signature::Invalid {
             return Some("its signature is not this site's");
         }
+        if session.is_damaged() {
+            return Some("its content is damaged");
+        }
         match &self.row {
             None if self.missing => Some("its user no longer exists"),
             None => Some("its user has not been read yet"),
@@ -109,6 +129,10 @@ impl Person {
         let (Some(keys), Some(row)) = (keys, &self.row) else {
             return true;
         };
+        // The hash stands in what could not be read.
+        if session.unread.is_some() {
+            return true;
+        }
         match (&session.auth_hash, &row.password) {
             (Some(hash), Some(password)) => {
                 use secrecy::ExposeSecret;

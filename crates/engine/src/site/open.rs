@@ -64,6 +64,7 @@ impl Site {
         let reached = reach(&config).await?;
         let explored = explore(&mut config, &reached.db).await?;
         let keys = secret_keys(&config);
+        let cookie_age = config.sessions.cookie_age;
         let (store, barrier) = wire(&config, reached.db, &explored, keys.is_some()).await;
         let (events, _) = broadcast::channel(EVENTS);
         let line = Arc::new(Mutex::new(Line::default()));
@@ -86,7 +87,7 @@ impl Site {
             operator: operator(),
             state_dir: env.state_dir.clone(),
             journal: Journal::at(&env.state_dir),
-            roster: Mutex::new(Roster::new(keys)),
+            roster: Mutex::new(Roster::new(keys).with_cookie_age(cookie_age)),
             mark: tokio::sync::Mutex::new(Mark::default()),
             sweeping: tokio::sync::Mutex::new(()),
             line,

@@ -7,6 +7,7 @@ pub mod schedule;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -16,6 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::event::Event;
 use crate::journal::{self, Draft};
 use crate::policy::Rules;
+use crate::roster::last_save;
 use crate::site::{Site, hold};
 use crate::store::{Data, SessionKey, SessionRow, SweepBatch, UserId};
 use crate::tell::webhook::Message;
@@ -157,9 +159,9 @@ impl Site {
         let mut done = Done::default();
         let config = self.settings();
         let decoder = Mutex::new(Decoder::new(crate::site::secret_keys(&config).as_ref()));
-        let cutoff = plan.cutoff;
+        let (cutoff, age) = (plan.cutoff, config.sessions.cookie_age);
         let decide =
-            Arc::new(move |id: &UserId, row: &SessionRow| may_go(&decoder, cutoff, id, row));
+            Arc::new(move |id: &UserId, row: &SessionRow| may_go(&decoder, age, cutoff, id, row));
         let mut batches: VecDeque<&[Taken]> = plan.taken.chunks(BATCH).collect();
         while let Some(people) = batches.pop_front() {
             let (overdue, stale): (Vec<&Taken>, Vec<&Taken>) = people
@@ -339,7 +341,13 @@ pub(crate) fn view_only(site: &str) -> Error {
 }
 
 /// A session as it is now may go where it still is that user's and was not saved since the cutoff.
-fn may_go(decoder: &Mutex<Decoder>, cutoff: Timestamp, id: &UserId, row: &SessionRow) -> bool {
+fn may_go(
+    decoder: &Mutex<Decoder>,
+    cookie_age: Option<Duration>,
+    cutoff: Timestamp,
+    id: &UserId,
+    row: &SessionRow,
+) -> bool {
     let decoded = match &row.data {
         Data::Encoded(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => hold(decoder).decode(text),
@@ -347,16 +355,8 @@ fn may_go(decoder: &Mutex<Decoder>, cutoff: Timestamp, id: &UserId, row: &Sessio
         },
         Data::Cached(bytes) => hold(decoder).cached(bytes),
     };
-    let own = row.extra.as_deref().and_then(|extra| extra.seen);
-    match decoded {
-        Ok(session) => {
-            session.user.as_deref() == Some(id.as_str())
-                && session
-                    .last_saved
-                    .max(row.saved)
-                    .max(own)
-                    .is_none_or(|at| at <= cutoff)
-        }
-        Err(_) => false,
-    }
+    decoded.is_ok_and(|session| {
+        session.user.as_deref() == Some(id.as_str())
+            && last_save(row, Some(&session), cookie_age).is_none_or(|at| at <= cutoff)
+    })
 }

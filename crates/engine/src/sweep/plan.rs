@@ -54,7 +54,7 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
         return Err(Error::new(
             Code::KeyDoubtful,
             format!(
-                "none of {refused} session signatures verify with the SECRET_KEY given, so it is probably not this site's; correct it (curfew doctor)"
+                "none of {refused} sessions was made with the SECRET_KEY given, so it is probably not this site's; correct it (curfew doctor)"
             ),
         ));
     }

@@ -88,6 +88,14 @@ pub struct SessionView {
     pub expiry: ExpiryKind,
     pub readable: bool,
     pub signature: Signature,
+    /// From where it was last used, where the site's session table says so.
+    pub ip: Option<String>,
+    /// The browser and system, in short: "Firefox 132 on Windows".
+    pub device: Option<String>,
+    /// The User-Agent that this was made of, as the browser sent it.
+    pub user_agent: Option<String>,
+    /// The session table's own time of its last use.
+    pub seen: Option<Timestamp>,
     /// Whether Django would let its holder in, as far as we can tell.
     pub usable: bool,
     /// Why it is not usable.

@@ -69,7 +69,7 @@ impl Ground {
             sessions: sessions.unwrap(),
             folder,
             mark: Mark::default(),
-            now: Timestamp::now(),
+            now: Timestamp::now().round(jiff::Unit::Microsecond).unwrap(),
         }
     }
 

@@ -19,7 +19,7 @@ const STEP: usize = 2_000;
 /// Kinds of ages followed by range; the listing finds the rest.
 const AGES: usize = 16;
 
-/// Sessions in a table with Django's three columns.
+/// Sessions in a table with Django's three columns, and perhaps some of its own.
 #[derive(Clone)]
 pub struct SqlSessions {
     pub(super) db: Db,
@@ -145,10 +145,10 @@ impl SqlSessions {
         }
     }
 
-    /// Key, data and date of sessions.
+    /// Key, data and date of sessions, and what else their table says of them.
     pub(super) fn select_sessions(&self) -> SelectStatement {
         let d = self.dialect();
-        Query::select()
+        let mut query = Query::select()
             .expr(expr::text(d, expr::col(KEY)))
             .expr(match d {
                 Dialect::Postgres => expr::col(DATA),
@@ -156,7 +156,18 @@ impl SqlSessions {
             })
             .expr(expr::time(d, &self.table.expires))
             .from(expr::table(&self.table.table))
-            .to_owned()
+            .to_owned();
+        self.select_own(&mut query);
+        query
+    }
+
+    pub(super) fn session_row(&self, row: Vec<Cell>) -> Option<SessionRow> {
+        let mut cells = row.into_iter();
+        let (key, data) = (cells.next()?.text()?, cells.next()?.bytes());
+        // Infinity: a session that never expires.
+        let expires = cells.next()?.time().unwrap_or(Timestamp::MAX);
+        let row = SessionRow::encoded(SessionKey::new(key), data, expires);
+        Some(self.with_own(row, cells))
     }
 
     fn expires(&self) -> SimpleExpr {
@@ -168,9 +179,12 @@ impl SqlSessions {
     }
 
     async fn session_rows(&self, query: &SelectStatement) -> Result<Vec<SessionRow>> {
-        let shape = self.session_shape();
+        let shape = self.whole_shape();
         let rows = self.db.rows(query, &shape).await?;
-        Ok(rows.into_iter().filter_map(session_row).collect())
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| self.session_row(row))
+            .collect())
     }
 
     /// Every usable session whole, in steps along the key.
@@ -273,14 +287,6 @@ impl SqlSessions {
         }
         Ok(())
     }
-}
-
-pub(super) fn session_row(row: Vec<Cell>) -> Option<SessionRow> {
-    let mut cells = row.into_iter();
-    let (key, data) = (cells.next()?.text()?, cells.next()?.bytes());
-    // Infinity: a session that never expires.
-    let expires = cells.next()?.time().unwrap_or(Timestamp::MAX);
-    Some(SessionRow::encoded(SessionKey::new(key), data, expires))
 }
 
 /// The keys that a statement returned.

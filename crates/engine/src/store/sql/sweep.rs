@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use sea_query::{Alias, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
 
-use super::sessions::{keys_of, session_row};
+use super::sessions::keys_of;
 use super::users::ids_of;
 use super::{At, CHUNK, KEY, SqlStore};
 use crate::error::{Code, Result};
@@ -191,11 +191,11 @@ async fn read(
         At::Beside(rows) => rows,
     };
     let mut read = Vec::with_capacity(keys.len());
-    let shape = rows.session_shape();
+    let shape = rows.whole_shape();
     for chunk in keys.chunks(CHUNK) {
         let query = rows.select_keys(chunk);
         let found = tx.rows(&query, &shape).await?;
-        read.extend(found.into_iter().filter_map(session_row));
+        read.extend(found.into_iter().filter_map(|row| rows.session_row(row)));
     }
     Ok(read)
 }
