@@ -1,13 +1,15 @@
 //! The staged test of a site: each step of connecting, what was found, and what to do where it fails.
 
+mod rights;
+mod sessions;
+
 use super::open::reach;
-use super::wiring::{Explored, explore};
+use super::wiring::explore;
 use super::{Site, hold};
-use crate::config::{Backend, Base, Engine, Env, SessionsConfig, SiteConfig};
+use crate::config::{Backend, Env, SiteConfig};
 use crate::error::Code;
 use crate::journal::Journal;
 use crate::secrets;
-use crate::store::db::{Db, Pool};
 use crate::view::{Check, Found};
 
 fn good(name: &str, detail: impl Into<String>) -> Check {
@@ -81,8 +83,8 @@ pub async fn doctor(mut config: SiteConfig, env: &Env) -> Vec<Check> {
     };
     let found = &explored.found;
     checks.push(good("tables", tables_found(found)));
-    checks.push(session_engine(&config, &explored));
-    checks.extend(rights(&reached.db, &explored).await);
+    checks.push(sessions::engine(&config, &explored));
+    checks.extend(rights::asked(&config, &reached.db, &explored).await);
     reached.db.close().await;
     checks.push(evidence(&config, found));
     checks.push(journal(env));
@@ -98,86 +100,16 @@ fn tables_found(found: &[Found]) -> String {
             .and_then(|f| f.value.clone())
             .unwrap_or_else(|| "none".into())
     };
+    let sessions = match found.iter().any(|f| f.what == "session table") {
+        true => format!("sessions in {}", named("session table")),
+        false => "sessions in no table".into(),
+    };
     format!(
-        "sessions in {}, users in {} (key {}, name {})",
-        named("session table"),
+        "{sessions}, users in {} (key {}, name {})",
         named("user table"),
         named("user key"),
         named("name column"),
     )
-}
-
-/// The engine, and what Curfew deletes to end one of its sessions.
-fn session_engine(config: &SiteConfig, explored: &Explored) -> Check {
-    let name = &config.sessions.engine;
-    let engine = match &explored.engine {
-        Ok(engine) => engine,
-        Err(error) => return bad("session engine", error.message.clone(), LOOK_ON),
-    };
-    let row = explored.schema.sessions.as_ref().map_or_else(
-        || "the row".into(),
-        |t| format!("the row in {}", t.table.shown()),
-    );
-    let cache = config.sessions.cache.as_ref().map(|cache| {
-        format!(
-            "in {} under {}",
-            cache.shown(),
-            key_form(&config.sessions, engine)
-        )
-    });
-    let deleted = match (engine.base, cache) {
-        (Base::Db, _) => row,
-        (Base::CachedDb, Some(cache)) => format!("{row}, then its copy {cache}"),
-        (Base::Cache, Some(cache)) => format!("its value {cache}"),
-        (Base::CachedDb | Base::Cache, None) => {
-            return bad(
-                "session engine",
-                format!("{name} lets people in by the cache, which Curfew does not know"),
-                "say cache = \"redis://host:port/db\" under [site.sessions]",
-            );
-        }
-        (Base::File, _) => "its file".into(),
-        (Base::SignedCookies, _) => {
-            return bad(
-                "session engine",
-                format!(
-                    "{name} keeps sessions in the browser, so there is nothing on the server to delete"
-                ),
-                "switch accounts off, or change their passwords; nobody can be signed out otherwise",
-            );
-        }
-    };
-    let granted = if config.by_url {
-        match name.as_str() {
-            "qsessions.backends.db" => {
-                ", taken for granted by the table, which qsessions.backends.cached_db uses as well; where SESSION_ENGINE is that one or another, name it in config.toml"
-            }
-            _ => ", taken for granted; where SESSION_ENGINE is another, name it in config.toml",
-        }
-    } else {
-        ""
-    };
-    good(
-        "session engine",
-        format!("{name}{granted}. To end a session: {deleted}"),
-    )
-}
-
-const LOOK_ON: &str = "look, and sign nobody out from here until Curfew can";
-
-/// How the site's cache names a session, with KEY in a session key's place.
-fn key_form(sessions: &SessionsConfig, engine: &Engine) -> String {
-    let key = format!("{}KEY", engine.cache_prefix);
-    match &sessions.cache_key {
-        Some(own) => own
-            .replace("{prefix}", &sessions.cache_key_prefix)
-            .replace("{version}", &sessions.cache_version.to_string())
-            .replace("{key}", &key),
-        None => format!(
-            "{}:{}:{key}",
-            sessions.cache_key_prefix, sessions.cache_version
-        ),
-    }
 }
 
 fn evidence(config: &SiteConfig, found: &[Found]) -> Check {
@@ -208,72 +140,6 @@ fn journal(env: &Env) -> Check {
             "make the folder writable, or set CURFEW_STATE_DIR",
         ),
     }
-}
-
-/// What the role may do, asked of PostgreSQL itself.
-async fn rights(db: &Db, explored: &Explored) -> Option<Check> {
-    let Pool::Postgres(pool) = db.pool() else {
-        return None;
-    };
-    let schema = &explored.schema;
-    if explored.apart.is_some() {
-        return None;
-    }
-    let quoted = |t: &crate::store::schema::TableName| {
-        let quote = |s: &str| format!("\"{}\"", s.replace('"', "\"\""));
-        match &t.schema {
-            Some(s) => format!("{}.{}", quote(s), quote(&t.name)),
-            None => quote(&t.name),
-        }
-    };
-    let sessions = quoted(&schema.sessions.as_ref()?.table);
-    let users = quoted(&schema.users.table);
-    let asked = sqlx::query_as::<_, (bool, bool, bool, bool)>(
-        "SELECT has_table_privilege($1, 'SELECT'), has_table_privilege($1, 'DELETE'),
-                has_table_privilege($2, 'SELECT') OR has_any_column_privilege($2, 'SELECT'),
-                CASE WHEN $3::text IS NULL THEN true ELSE has_column_privilege($2, $3::text, 'UPDATE') END",
-    )
-    .bind(&sessions)
-    .bind(&users)
-    .bind(schema.users.flag.as_deref())
-    .fetch_one(&pool)
-    .await;
-    let mut lacks = Vec::new();
-    match asked {
-        Ok((read, delete, users_read, flag)) => {
-            if !read {
-                lacks.push(format!("GRANT SELECT ON {sessions}"));
-            }
-            if !delete {
-                lacks.push(format!("GRANT DELETE ON {sessions}"));
-            }
-            if !users_read {
-                lacks.push(format!("GRANT SELECT ON {users}"));
-            }
-            if !flag && let Some(column) = &schema.users.flag {
-                lacks.push(format!("GRANT UPDATE (\"{column}\") ON {users}"));
-            }
-        }
-        Err(error) => {
-            return Some(bad(
-                "rights",
-                crate::store::db::explain(&error).message,
-                "let the role ask for its own rights",
-            ));
-        }
-    }
-    Some(if lacks.is_empty() {
-        good(
-            "rights",
-            "may read both tables, delete sessions and write the flag",
-        )
-    } else {
-        bad(
-            "rights",
-            format!("{} missing", lacks.len()),
-            format!("{} TO the role", lacks.join("; ")),
-        )
-    })
 }
 
 /// The clock, a first look, and the SECRET_KEY held against real sessions.
@@ -319,15 +185,19 @@ async fn people(config: SiteConfig, env: &Env) -> Vec<Check> {
             counts.unreadable_sessions
         ),
     ));
-    let (verified, refused) = hold(&site.roster).signatures();
-    checks.push(match (knows_key, verified, refused) {
+    checks.extend(sessions::reach(&site).await);
+    let (fit, do_not) = hold(&site.roster).signatures();
+    checks.push(match (knows_key, fit, do_not) {
         (false, ..) => good("secret key", "not known: signatures are not checked"),
         (true, 0, 1..) => bad(
             "secret key",
-            format!("none of {refused} signatures verify"),
+            format!("none of {do_not} sessions was made with it"),
             "give this site's own SECRET_KEY (CURFEW_SECRET_KEY or secret_key_command)",
         ),
-        (true, v, r) => good("secret key", format!("{v} signatures verify, {r} do not")),
+        (true, fit, do_not) => good(
+            "secret key",
+            format!("{fit} sessions were made with it, {do_not} were not"),
+        ),
     });
     checks
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod deeds;
+mod engines;
+mod files;
 mod guards;
 mod line;
 mod refused;

@@ -44,7 +44,7 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
         None => None,
     };
     if config.by_url && config.sessions.table.is_none() && rows {
-        choose_table(config, db, &tables).await?;
+        choose_engine(config, db, &tables).await?;
     }
     let (schema, found) = match &apart {
         None => discover::discover(&tables, &config.users, &config.sessions)?,
@@ -66,7 +66,7 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
 }
 
 /// Where nobody said anything and several session tables are there, those with sessions in them decide.
-async fn choose_table(
+async fn choose_engine(
     config: &mut SiteConfig,
     db: &Db,
     tables: &[crate::store::catalog::Table],
@@ -89,8 +89,8 @@ async fn choose_table(
             used.push(table.table.clone());
         }
     }
-    if let Some(table) = discover::in_use(&usual, &used)? {
-        config.sessions.table = Some(table.shown());
+    if let Some(engine) = discover::in_use(&usual, &used)? {
+        config.sessions.engine = engine.into();
     }
     Ok(())
 }

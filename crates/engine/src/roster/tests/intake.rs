@@ -1,7 +1,11 @@
 //! Taking in sessions and users piece by piece.
 
+use std::time::Duration;
+
 use super::*;
-use crate::roster::Owner;
+use crate::django::session::{Decoded, Form, Signature};
+use crate::roster::{Owner, last_save};
+use crate::store::{Data, Extra};
 
 fn owner(roster: &Roster, key: &str) -> Owner {
     roster.sessions[&SessionKey::new(key)].owner.clone()
@@ -228,3 +232,102 @@ fn a_session_is_found_by_its_fingerprint_among_its_persons_own() {
         assert!(error.message.contains(words), "{text}: {error}");
     }
 }
+
+/// A cache's value that runs out then, with this expiry.
+fn cached(expires: Timestamp, expiry: Expiry) -> (SessionRow, Decoded) {
+    let row = SessionRow {
+        data: Data::Cached(b"{}".to_vec()),
+        ..row("k", "", expires)
+    };
+    let decoded = Decoded {
+        user: Some("7".into()),
+        auth_hash: None,
+        last_saved: None,
+        expiry,
+        signature: Signature::Unchecked,
+        form: Form::Signed,
+    };
+    (row, decoded)
+}
+
+#[test]
+fn a_cached_sessions_last_save_is_an_age_before_it_runs_out() {
+    let age = Some(Duration::from_secs(3_600));
+    let expires = later(1_800);
+    let save = |expires, expiry, age| {
+        let (row, decoded) = cached(expires, expiry);
+        last_save(&row, Some(&decoded), age)
+    };
+    assert_eq!(save(expires, Expiry::Default, age), Some(ago(1_800)));
+    assert_eq!(save(expires, Expiry::BrowserClose, age), Some(ago(1_800)));
+    assert_eq!(save(expires, Expiry::Seconds(2_000), None), Some(ago(200)));
+    // An age that nobody said proves nothing, nor does a date that saves do not move, nor one that never comes.
+    assert_eq!(save(expires, Expiry::Default, None), None);
+    assert_eq!(save(expires, Expiry::Fixed(expires), age), None);
+    assert_eq!(save(Timestamp::MAX, Expiry::Default, age), None);
+    let (row, _) = cached(expires, Expiry::Default);
+    assert_eq!(last_save(&row, None, age), None, "unreadable");
+}
+
+#[test]
+fn a_files_and_a_tables_time_count_as_saves() {
+    let mut row = session("k", Some("7"), 60);
+    row.saved = Some(ago(40));
+    assert_eq!(last_save(&row, None, None), Some(ago(40)));
+    row.extra = Some(Box::new(Extra {
+        seen: Some(ago(20)),
+        ..Extra::default()
+    }));
+    let mut roster = roster();
+    roster.session(row);
+    let session = &roster.sessions[&SessionKey::new("k")];
+    assert_eq!(session.last_saved, Some(ago(20)));
+}
+
+#[test]
+fn a_cached_value_that_wavers_is_no_news() {
+    let mut roster = roster();
+    let (row, _) = cached(later(60), Expiry::Default);
+    roster.session(row.clone());
+    roster.settle(now(), &rules());
+    let revision = roster.revision();
+    for (expires, news) in [(later(61), false), (later(59), false), (later(70), true)] {
+        let row = SessionRow {
+            expires,
+            ..row.clone()
+        };
+        roster.session(row);
+        roster.settle(now(), &rules());
+        assert_eq!(roster.revision() != revision, news);
+    }
+}
+
+#[test]
+fn a_content_that_only_curfew_cannot_read_lets_its_user_in() {
+    // No text at all, and so damaged to Django too; or a pickle, say, with the user in a column beside.
+    for (data, usable) in [("\u{1}", 0), (OPAQUE, 1)] {
+        let mut roster = roster();
+        let mut row = row("k", data, later(60));
+        row.extra = Some(Box::new(Extra {
+            user: Some(id("7")),
+            ..Extra::default()
+        }));
+        roster.session(row);
+        roster.user(UserRow {
+            password: Some(PASSWORD.to_owned().into()),
+            ..seen("7", "ana", 5)
+        });
+        roster.settle(now(), &rules());
+        let counts = roster.counts();
+        assert_eq!(
+            (counts.signed_in, counts.unreadable_sessions),
+            (usable, 1),
+            "{data}"
+        );
+        assert_eq!(roster.keys_of(&id("7")).len(), 1, "and can be deleted");
+        assert!(!roster.sessions_of(&id("7"), now())[0].readable);
+    }
+}
+
+/// Signed text whose content is something else than a session's.
+const OPAQUE: &str = "WzEsMl0:1vN0aQ:bm90aGluZyB0aGF0IGlzIGNoZWNrZWQgaGVyZQ";

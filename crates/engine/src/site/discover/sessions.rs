@@ -38,21 +38,21 @@ pub fn usual(tables: &[Table]) -> Vec<SessionTable> {
         .collect()
 }
 
-/// Of several usual tables, the one that is meant where nothing was configured: the only one in use, else the only
-/// one that a package was installed for.
+/// The engine that is meant where nothing was configured and several of the usual tables are there: that of the only
+/// one in use, else of the only one that a package was installed for.
 ///
 /// # Errors
 /// [`Code::Ambiguous`] where that does not decide.
-pub fn in_use(usual: &[SessionTable], in_use: &[TableName]) -> Result<Option<TableName>> {
+pub fn in_use(usual: &[SessionTable], used: &[TableName]) -> Result<Option<&'static str>> {
     let packages: Vec<&TableName> = usual
         .iter()
         .map(|t| &t.table)
         .filter(|t| t.name != USUAL[0].0)
         .collect();
-    match (usual, in_use, packages.as_slice()) {
-        ([] | [_], ..) => Ok(None),
-        (_, [only], _) => Ok(Some(only.clone())),
-        (_, [], [only]) => Ok(Some((*only).clone())),
+    let chosen = match (usual, used, packages.as_slice()) {
+        ([] | [_], ..) => return Ok(None),
+        (_, [only], _) => only,
+        (_, [], [only]) => *only,
         (all, several, _) => {
             let mut names: Vec<String> = if several.is_empty() {
                 all.iter().map(|t| t.table.shown()).collect()
@@ -60,15 +60,19 @@ pub fn in_use(usual: &[SessionTable], in_use: &[TableName]) -> Result<Option<Tab
                 several.iter().map(TableName::shown).collect()
             };
             names.sort();
-            Err(Error::new(
+            return Err(Error::new(
                 Code::Ambiguous,
                 format!(
                     "more than one table could hold the sessions: {}; add the site to config.toml and name its engine under [site.sessions] engine",
                     names.join(", ")
                 ),
-            ))
+            ));
         }
-    }
+    };
+    Ok(USUAL
+        .iter()
+        .find(|(name, _)| *name == chosen.name)
+        .map(|(_, engine)| *engine))
 }
 
 /// The engine that this table belongs to, where the configured one never uses it: a package's table under Django's

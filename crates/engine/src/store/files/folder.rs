@@ -227,9 +227,15 @@ impl Folder {
         Ok(rows)
     }
 
+    /// A folder that is gone has no files either, and proves nothing.
+    pub fn is_there(&self) -> Result<()> {
+        fs::metadata(&self.path)
+            .map(|_| ())
+            .map_err(|e| self.failed("cannot be read", &e))
+    }
+
     pub fn surviving(&self, keys: Vec<SessionKey>) -> Result<Vec<SessionKey>> {
-        // A folder that is gone has no files either, and proves nothing.
-        fs::metadata(&self.path).map_err(|e| self.failed("cannot be read", &e))?;
+        self.is_there()?;
         let mut left = Vec::new();
         for key in keys {
             let Some(path) = self.file(&key) else {

@@ -103,7 +103,8 @@ impl Sessions for FileSessions {
         if mark.last.is_none() {
             self.folder.forget();
         } else if !mark.listing.due(began) {
-            return Ok(());
+            // Not listed, and there all the same.
+            return self.finish(Folder::is_there).await;
         }
         // Two steps ahead, and no more: the folder's content is never in memory as a whole.
         let (steps, mut taken) = mpsc::channel(2);

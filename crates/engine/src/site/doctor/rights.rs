@@ -1,0 +1,109 @@
+//! What the role may do, asked of PostgreSQL itself.
+
+use sqlx::PgPool;
+
+use super::{bad, good};
+use crate::config::SiteConfig;
+use crate::site::wiring::Explored;
+use crate::store::db::{Db, Pool, explain};
+use crate::store::schema::{TableName, UserTable};
+use crate::view::Check;
+
+/// The rights on both tables, wherever they lie. None: no database here has rights to be asked for.
+pub(super) async fn asked(config: &SiteConfig, db: &Db, explored: &Explored) -> Option<Check> {
+    let mut lacks = Vec::new();
+    let mut asked = false;
+    let beside = explored.apart.as_ref().unwrap_or(db);
+    if let (Pool::Postgres(pool), Some(table)) = (beside.pool(), &explored.schema.sessions) {
+        asked = true;
+        match on_sessions(&pool, &table.table).await {
+            Ok(more) => lacks.extend(more),
+            Err(error) => return Some(cannot_ask(&error)),
+        }
+    }
+    if let Pool::Postgres(pool) = db.pool() {
+        asked = true;
+        match on_users(&pool, &explored.schema.users, config.account_switch).await {
+            Ok(more) => lacks.extend(more),
+            Err(error) => return Some(cannot_ask(&error)),
+        }
+    }
+    if !asked {
+        return None;
+    }
+    Some(if lacks.is_empty() {
+        good(
+            "rights",
+            "may read both tables, delete sessions and write the flag",
+        )
+    } else {
+        bad(
+            "rights",
+            format!("{} missing", lacks.len()),
+            format!("{} TO the role", lacks.join("; ")),
+        )
+    })
+}
+
+fn cannot_ask(error: &sqlx::Error) -> Check {
+    bad(
+        "rights",
+        explain(error).message,
+        "let the role ask for its own rights",
+    )
+}
+
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn quoted(table: &TableName) -> String {
+    match &table.schema {
+        Some(schema) => format!("{}.{}", quote(schema), quote(&table.name)),
+        None => quote(&table.name),
+    }
+}
+
+async fn on_sessions(pool: &PgPool, table: &TableName) -> Result<Vec<String>, sqlx::Error> {
+    let table = quoted(table);
+    let (read, delete): (bool, bool) = sqlx::query_as(
+        "SELECT has_table_privilege($1, 'SELECT'), has_table_privilege($1, 'DELETE')",
+    )
+    .bind(&table)
+    .fetch_one(pool)
+    .await?;
+    Ok([(read, "SELECT"), (delete, "DELETE")]
+        .into_iter()
+        .filter(|(may, _)| !may)
+        .map(|(_, right)| format!("GRANT {right} ON {table}"))
+        .collect())
+}
+
+async fn on_users(
+    pool: &PgPool,
+    users: &UserTable,
+    switch: bool,
+) -> Result<Vec<String>, sqlx::Error> {
+    let table = quoted(&users.table);
+    let switch = users.is_active.as_deref().filter(|_| switch);
+    let (read, flag, active): (bool, bool, bool) = sqlx::query_as(
+        "SELECT has_table_privilege($1, 'SELECT') OR has_any_column_privilege($1, 'SELECT'),
+                CASE WHEN $2::text IS NULL THEN true ELSE has_column_privilege($1, $2::text, 'UPDATE') END,
+                CASE WHEN $3::text IS NULL THEN true ELSE has_column_privilege($1, $3::text, 'UPDATE') END",
+    )
+    .bind(&table)
+    .bind(users.flag.as_deref())
+    .bind(switch)
+    .fetch_one(pool)
+    .await?;
+    let mut lacks = Vec::new();
+    if !read {
+        lacks.push(format!("GRANT SELECT ON {table}"));
+    }
+    for (may, column) in [(flag, users.flag.as_deref()), (active, switch)] {
+        if let Some(column) = column.filter(|_| !may) {
+            lacks.push(format!("GRANT UPDATE ({}) ON {table}", quote(column)));
+        }
+    }
+    Ok(lacks)
+}

@@ -1,0 +1,138 @@
+//! What ends a session on this site, and whether Curfew reaches it.
+
+use super::{bad, good};
+use crate::config::{Base, Engine, SessionsConfig, SiteConfig};
+use crate::site::Site;
+use crate::site::wiring::Explored;
+use crate::store::FileSessions;
+use crate::view::Check;
+
+/// The engine, and what Curfew deletes to end one of its sessions.
+pub(super) fn engine(config: &SiteConfig, explored: &Explored) -> Check {
+    let name = "session engine";
+    let sessions = &config.sessions;
+    let engine = match &explored.engine {
+        Ok(engine) => engine,
+        Err(error) => {
+            return bad(
+                name,
+                error.message.clone(),
+                "look, and sign nobody out from here until Curfew can",
+            );
+        }
+    };
+    let row = match (&explored.schema.sessions, &sessions.url) {
+        (Some(table), Some(url)) => {
+            format!("the row in {} of {}", table.table.shown(), url.shown())
+        }
+        (Some(table), None) => format!("the row in {}", table.table.shown()),
+        (None, _) => "the row".into(),
+    };
+    let cache = sessions
+        .cache
+        .as_ref()
+        .map(|cache| format!("in {} under {}", cache.shown(), key_form(sessions, engine)));
+    let deleted = match (engine.base, cache) {
+        (Base::Db, _) => row,
+        (Base::CachedDb, Some(cache)) => format!("{row}, then its copy {cache}"),
+        (Base::Cache, Some(cache)) => format!("its value {cache}"),
+        (Base::CachedDb | Base::Cache, None) => {
+            return bad(
+                name,
+                format!(
+                    "{} lets people in by the cache, which Curfew does not know",
+                    sessions.engine
+                ),
+                "say cache = \"redis://host:port/db\" under [site.sessions]",
+            );
+        }
+        (Base::File, _) => match FileSessions::new(sessions) {
+            Ok(files) => format!("the file {}", files.shown()),
+            Err(error) => return bad(name, error.message, "correct [site.sessions]"),
+        },
+        (Base::SignedCookies, _) => {
+            return bad(
+                name,
+                format!(
+                    "{} keeps sessions in the browser, so there is nothing on the server to delete",
+                    sessions.engine
+                ),
+                "switch accounts off or change their passwords; nothing else signs anybody out",
+            );
+        }
+    };
+    good(
+        name,
+        format!(
+            "{}{}; to end a session: {deleted}",
+            sessions.engine,
+            granted(config)
+        ),
+    )
+}
+
+/// What nobody said and a table cannot tell.
+fn granted(config: &SiteConfig) -> &'static str {
+    match (config.by_url, config.sessions.engine.as_str()) {
+        (false, _) => "",
+        (true, "qsessions.backends.db") => {
+            " by its table, which qsessions.backends.cached_db uses too, and there the row alone signs nobody out: name SESSION_ENGINE in config.toml"
+        }
+        (true, _) => ", taken for granted; where SESSION_ENGINE is another, name it in config.toml",
+    }
+}
+
+/// How the site's cache calls a session, with KEY in a session key's place.
+fn key_form(sessions: &SessionsConfig, engine: &Engine) -> String {
+    let key = format!("{}KEY", engine.cache_prefix);
+    match &sessions.cache_key {
+        Some(own) => own
+            .replace("{prefix}", &sessions.cache_key_prefix)
+            .replace("{version}", &sessions.cache_version.to_string())
+            .replace("{key}", &key),
+        None => format!(
+            "{}:{}:{key}",
+            sessions.cache_key_prefix, sessions.cache_version
+        ),
+    }
+}
+
+/// After a first look: whether what holds the sessions answers, and lets us delete.
+pub(super) async fn reach(site: &Site) -> Option<Check> {
+    let config = site.settings().sessions;
+    let engine = Engine::of(&config).ok()?;
+    let name = match engine.base {
+        Base::CachedDb | Base::Cache => "session cache",
+        Base::File => "session folder",
+        Base::Db | Base::SignedCookies => return None,
+    };
+    // Said already, with the engine.
+    if site.barrier.is_some() {
+        return None;
+    }
+    if let Err(error) = site.need_reach().await {
+        return Some(bad(
+            name,
+            error.message,
+            "nobody can be signed out until it does; the rest of the site can be looked at",
+        ));
+    }
+    Some(match engine.base {
+        Base::File => good(name, "its files can be read and deleted"),
+        _ if site.store.sees_copies() => good(
+            name,
+            format!(
+                "answers, and has a session under {}",
+                key_form(&config, &engine)
+            ),
+        ),
+        _ => bad(
+            name,
+            format!(
+                "answers, and showed no session of this site under {}",
+                key_form(&config, &engine)
+            ),
+            "sign in to the site and ask again; if it stays so, say cache_key_prefix, cache_version or cache_key as the site's CACHES has them",
+        ),
+    })
+}
