@@ -93,4 +93,3 @@ mod looking;
 
 /// Logout and sweep, as Django answers afterwards.
 mod signout;
-

@@ -10,13 +10,13 @@ use super::wiring::{explore, wire};
 use super::{EVENTS, History, Line, Site, Timer, hold};
 use crate::config::{Backend, Env, SiteConfig};
 use crate::django::secret::SecretKeys;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::journal::Journal;
 use crate::roster::Roster;
 use crate::secrets;
 use crate::store::catalog::Table;
 use crate::store::db::{Db, Pool};
-use crate::store::{Mark, postgres, sqlite};
+use crate::store::{Mark, mysql, postgres, sqlite};
 use crate::tell::webhook::Webhook;
 
 /// A database that was reached.
@@ -37,10 +37,14 @@ pub(super) async fn reach(config: &SiteConfig) -> Result<Reached> {
                 local: reached.local,
             })
         }
-        Backend::Mysql => Err(Error::new(
-            Code::Config,
-            "the site's address is a MySQL one, which this version of Curfew cannot read yet",
-        )),
+        Backend::Mysql => {
+            let reached = mysql::connect(&config.address).await?;
+            Ok(Reached {
+                db: reached.db,
+                encrypted: Some(reached.encrypted),
+                local: reached.local,
+            })
+        }
         Backend::Sqlite(path) => Ok(Reached {
             db: sqlite::connect(path).await?,
             encrypted: None,
@@ -52,6 +56,7 @@ pub(super) async fn reach(config: &SiteConfig) -> Result<Reached> {
 pub(super) async fn catalog(db: &Db) -> Result<Vec<Table>> {
     match db.pool() {
         Pool::Postgres(pool) => postgres::catalog(&pool).await,
+        Pool::Mysql(pool) => mysql::catalog(&pool).await,
         Pool::Sqlite(pool) => sqlite::catalog(&pool).await,
     }
 }

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 use super::discover;
 use super::open::{catalog, reach};
 use crate::config::{Base, Engine, SiteConfig};
@@ -52,6 +54,7 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
             discover::discover_apart(&tables, apart, &config.users, &config.sessions)?
         }
     };
+    let schema = schema.in_zone(config.time_zone.as_ref().unwrap_or(&TimeZone::UTC));
     if let Some(table) = &schema.sessions
         && let Some(engine) = discover::engine_of(table, &config.sessions)
     {

@@ -50,7 +50,7 @@ pub enum Kind {
     Boolean,
     /// With a time zone.
     Instant,
-    /// Without one: UTC where the site says USE_TZ.
+    /// Without one: UTC, or the site's wall clock where USE_TZ is off.
     NaiveTime,
     Other,
 }
@@ -64,12 +64,16 @@ impl Column {
             "timestamp" | "timestamptz" => Kind::Instant,
             "datetime" => Kind::NaiveTime,
             "bool" | "boolean" => Kind::Boolean,
-            "int" | "integer" | "bigint" | "smallint" | "int2" | "int4" | "int8" | "serial"
-            | "bigserial" => Kind::Integer,
+            // MySQL has no other word for it.
+            "tinyint" if t.starts_with("tinyint(1)") => Kind::Boolean,
+            "bit" if t == "bit(1)" => Kind::Boolean,
+            "int" | "integer" | "bigint" | "mediumint" | "smallint" | "tinyint" | "int2"
+            | "int4" | "int8" | "serial" | "bigserial" => Kind::Integer,
             "uuid" => Kind::Uuid,
             // Django's UUIDField where the database has no such type.
             "char" if t.replace(' ', "") == "char(32)" => Kind::Uuid,
-            "varchar" | "character" | "text" | "char" | "citext" | "nvarchar" => Kind::Text,
+            "varchar" | "character" | "text" | "char" | "citext" | "nvarchar" | "tinytext"
+            | "mediumtext" | "longtext" => Kind::Text,
             _ => Kind::Other,
         }
     }

@@ -6,11 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sea_query_sqlx::SqlxBinder;
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{Connection, PgConnection, PgPool, SqliteConnection, SqlitePool};
+use sqlx::{
+    Connection, MySqlConnection, MySqlPool, PgConnection, PgPool, SqliteConnection, SqlitePool,
+};
 
+pub use super::explain::explain;
 use super::identity::Identity;
+use super::mysql::{self, Passing};
 use super::schema::Dialect;
 use super::statement::{Cell, Read, Statement};
 use super::tx::Tx;
@@ -30,12 +35,14 @@ const MOST: u32 = 3;
 #[derive(Debug, Clone)]
 pub enum Pool {
     Postgres(PgPool),
+    Mysql(MySqlPool),
     Sqlite(SqlitePool),
 }
 
 /// How the pool is made, and made again.
 enum Source {
     Postgres(Box<PgConnectOptions>),
+    Mysql(Box<MySqlConnectOptions>),
     Sqlite(Box<SqliteConnectOptions>),
 }
 
@@ -70,12 +77,21 @@ impl From<Error> for Failure {
 pub struct Db {
     source: Arc<Source>,
     state: Arc<Mutex<State>>,
+    /// Of MySQL alone.
+    passing: Passing,
 }
 
 impl Db {
     /// Connects to PostgreSQL once, for its answer, and makes the pool.
     pub async fn postgres(options: PgConnectOptions) -> Result<Self> {
         Self::make(Source::Postgres(Box::new(options))).await
+    }
+
+    /// Connects to MySQL or MariaDB once, for its answer and its version, and makes the pool.
+    pub async fn mysql(options: MySqlConnectOptions) -> Result<Self> {
+        let mut db = Self::make(Source::Mysql(Box::new(options))).await?;
+        db.passing = mysql::passing(&db).await?;
+        Ok(db)
     }
 
     /// Opens an SQLite file once, and makes the pool.
@@ -93,12 +109,14 @@ impl Db {
         Ok(Self {
             source: Arc::new(source),
             state: Arc::new(Mutex::new(state)),
+            passing: Passing::Wait,
         })
     }
 
     pub fn dialect(&self) -> Dialect {
         match *self.source {
             Source::Postgres(_) => Dialect::Postgres,
+            Source::Mysql(_) => Dialect::Mysql,
             Source::Sqlite(_) => Dialect::Sqlite,
         }
     }
@@ -114,11 +132,15 @@ impl Db {
 
     /// Runs a statement and returns its rows. `shape` says what they hold; empty for none.
     pub async fn rows(&self, query: &impl SqlxBinder, shape: &[Read]) -> Result<Vec<Vec<Cell>>> {
-        let statement = Statement::new(self.dialect(), query, shape);
+        self.run(Statement::new(self.dialect(), query, shape)).await
+    }
+
+    pub(super) async fn run(&self, statement: Statement) -> Result<Vec<Vec<Cell>>> {
         let pool = self.ready()?;
         self.finish(async move {
             match &pool {
                 Pool::Postgres(pool) => statement.on_postgres(pool).await,
+                Pool::Mysql(pool) => statement.on_mysql(pool).await,
                 Pool::Sqlite(pool) => statement.on_sqlite(pool).await,
             }
         })
@@ -129,6 +151,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         Ok(match self.pool() {
             Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Pool::Mysql(pool) => Tx::Mysql(pool.begin().await?, self.passing),
             // A reader that turns writer half way can only fail.
             Pool::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
         })
@@ -148,10 +171,16 @@ impl Db {
             }));
         }
         Ok(self.with(|state| {
-            if std::mem::take(&mut state.left_behind)
-                && let Pool::Postgres(pool) = &state.pool
-            {
-                tokio::spawn(end_what_was_given_up(pool.clone()));
+            if std::mem::take(&mut state.left_behind) {
+                match &state.pool {
+                    Pool::Postgres(pool) => {
+                        tokio::spawn(end_what_was_given_up(pool.clone()));
+                    }
+                    Pool::Mysql(pool) => {
+                        tokio::spawn(mysql::end_left_behind(pool.clone()));
+                    }
+                    Pool::Sqlite(_) => {}
+                }
             }
             state.pool.clone()
         }))
@@ -197,6 +226,7 @@ impl Db {
     pub async fn close(&self) {
         match self.pool() {
             Pool::Postgres(pool) => pool.close().await,
+            Pool::Mysql(pool) => pool.close().await,
             Pool::Sqlite(pool) => pool.close().await,
         }
     }
@@ -212,6 +242,14 @@ impl Source {
                     .idle_timeout(Duration::from_secs(600))
                     .connect_lazy_with((**options).clone()),
             ),
+            Self::Mysql(options) => Pool::Mysql(
+                MySqlPoolOptions::new()
+                    .max_connections(MOST)
+                    .acquire_timeout(ACQUIRE)
+                    .idle_timeout(mysql::IDLE)
+                    .after_connect(|connection, _| Box::pin(mysql::settle(connection)))
+                    .connect_lazy_with((**options).clone()),
+            ),
             Self::Sqlite(options) => Pool::Sqlite(
                 SqlitePoolOptions::new()
                     .max_connections(MOST)
@@ -223,7 +261,7 @@ impl Source {
 
     fn identity(&self) -> Option<Identity> {
         match self {
-            Self::Postgres(_) => None,
+            Self::Postgres(_) | Self::Mysql(_) => None,
             Self::Sqlite(options) => Identity::of(options.get_filename()).ok(),
         }
     }
@@ -236,6 +274,18 @@ impl Source {
                 let options = (**options).clone();
                 let attempt = tokio::spawn(async move {
                     PgConnection::connect_with(&options).await?.close().await
+                });
+                (at, attempt)
+            }
+            Self::Mysql(options) => {
+                let at = match options.get_socket() {
+                    Some(socket) => socket.display().to_string(),
+                    None => format!("{}:{}", options.get_host(), options.get_port()),
+                };
+                let options = (**options).clone();
+                let attempt = tokio::spawn(async move {
+                    let connection = MySqlConnection::connect_with(&options).await?;
+                    connection.close().await
                 });
                 (at, attempt)
             }
@@ -285,42 +335,4 @@ fn too_slow(after: Duration) -> Error {
             after.as_secs()
         ),
     )
-}
-
-/// A driver's error as one line with a code. Drivers name hosts, tables and roles, never values of ours.
-pub fn explain(error: &sqlx::Error) -> Error {
-    match error {
-        sqlx::Error::Database(db) => {
-            let state = db.code().unwrap_or_default().into_owned();
-            let code = match state.as_str() {
-                "28P01" | "28000" | "42501" | "3D000" => Code::Denied,
-                s if s.starts_with("08") || s.starts_with("57P") || s == "53300" => {
-                    Code::Unreachable
-                }
-                _ => Code::Database,
-            };
-            let fix = match state.as_str() {
-                "28P01" | "28000" => "; check user and password",
-                "3D000" => "; check the database's name",
-                "42501" => "; grant the role what `curfew doctor` lists",
-                _ => "",
-            };
-            Error::new(code, format!("the database says: {}{fix}", db.message()))
-        }
-        sqlx::Error::Io(e) => Error::new(
-            Code::Unreachable,
-            format!("the database cannot be reached ({e}); check host, port and that it runs"),
-        ),
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Error::new(
-            Code::Unreachable,
-            "no connection to the database in time; check that it runs and takes connections",
-        ),
-        sqlx::Error::Tls(e) => Error::new(
-            Code::Denied,
-            format!(
-                "the encrypted connection failed ({e}); name the certificate with sslrootcert=, or say sslmode="
-            ),
-        ),
-        other => Error::new(Code::Database, format!("the database driver says: {other}")),
-    }
 }

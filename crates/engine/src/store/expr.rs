@@ -1,11 +1,14 @@
 //! What the dialects spell differently: moments, ids, the clock, the tail of a text.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use sea_query::{Alias, Expr, ExprTrait, IntoTableRef, TableRef};
 
 use super::catalog::Kind;
 use super::key::UserId;
 use super::schema::{Dialect, TableName, TimeColumn};
+use super::statement::Read;
 
 /// Length of the tail of a signed session's data that holds its timestamp and signature.
 const TAIL: i32 = 64;
@@ -24,7 +27,35 @@ pub fn table(name: &TableName) -> TableRef {
 pub fn text(dialect: Dialect, expr: Expr) -> Expr {
     match dialect {
         Dialect::Postgres => Expr::cust_with_exprs("CAST($1 AS text)", [expr]),
+        Dialect::Mysql => Expr::cust_with_exprs("CAST(? AS CHAR)", [expr]),
         Dialect::Sqlite => Expr::cust_with_exprs("CAST(? AS TEXT)", [expr]),
+    }
+}
+
+/// MySQL's collations take `A` for `a` and drop spaces at the end; bytes are compared as they are.
+fn bytes(expr: Expr) -> Expr {
+    Expr::cust_with_exprs("CAST(CONVERT(? USING utf8mb4) AS BINARY)", [expr])
+}
+
+/// Exactly this text.
+pub fn same(dialect: Dialect, expr: Expr, text: &str) -> Expr {
+    match dialect {
+        Dialect::Postgres | Dialect::Sqlite => expr.eq(text),
+        Dialect::Mysql => bytes(expr).eq(text),
+    }
+}
+
+/// A column that holds exactly one of these texts, found by its index.
+pub fn among<'a>(
+    dialect: Dialect,
+    column: &str,
+    texts: impl Iterator<Item = &'a str> + Clone,
+) -> Expr {
+    match dialect {
+        Dialect::Postgres | Dialect::Sqlite => col(column).is_in(texts),
+        Dialect::Mysql => col(column)
+            .is_in(texts.clone())
+            .and(bytes(col(column)).is_in(texts)),
     }
 }
 
@@ -34,69 +65,111 @@ pub fn truth(dialect: Dialect, name: &str) -> Expr {
         Dialect::Postgres => {
             Expr::cust_with_exprs("CAST(CAST($1 AS integer) AS bigint)", [col(name)])
         }
+        Dialect::Mysql => Expr::cust_with_exprs("CAST(? AS SIGNED)", [col(name)]),
         Dialect::Sqlite => Expr::cust_with_exprs("CAST(? AS INTEGER)", [col(name)]),
     }
 }
 
-/// A moment as microseconds since 1970 (PostgreSQL) or as Django's text (SQLite). Infinity reads as NULL.
+/// A moment as microseconds since 1970 (PostgreSQL) or as text. Infinity reads as NULL. Without a zone of its own
+/// it is a wall clock's: read it with the column's zone.
 pub fn time(dialect: Dialect, column: &TimeColumn) -> Expr {
     match dialect {
         Dialect::Postgres => Expr::cust_with_exprs(
             "CASE WHEN isfinite($1) THEN CAST(EXTRACT(EPOCH FROM $2) * 1000000 AS bigint) END",
             [col(&column.name), col(&column.name)],
         ),
-        Dialect::Sqlite => text(dialect, col(&column.name)),
+        Dialect::Mysql | Dialect::Sqlite => text(dialect, col(&column.name)),
     }
 }
 
-/// A moment to compare a column with.
+/// How [`time`] and [`now`] are read.
+pub fn time_shape(dialect: Dialect) -> Read {
+    match dialect {
+        Dialect::Postgres => Read::Int,
+        Dialect::Mysql | Dialect::Sqlite => Read::Text,
+    }
+}
+
+/// A moment to compare a column with, as Django compares it.
 pub fn moment(dialect: Dialect, column: &TimeColumn, at: Timestamp) -> Expr {
+    shown(dialect, column, column.wall(at))
+}
+
+/// What the column's clock showed, in the column's own terms.
+pub fn shown(dialect: Dialect, column: &TimeColumn, wall: DateTime) -> Expr {
     match dialect {
         Dialect::Postgres => {
             // A double holds microseconds since 1970 exactly until the year 2255.
-            let seconds = at.as_microsecond() as f64 / 1e6;
-            let value = [Expr::val(seconds)];
-            if column.naive {
+            let at = TimeZone::UTC.to_timestamp(wall).unwrap_or(Timestamp::MAX);
+            let value = [Expr::val(at.as_microsecond() as f64 / 1e6)];
+            if column.zone.is_some() {
                 Expr::cust_with_exprs("(to_timestamp($1) AT TIME ZONE 'UTC')", value)
             } else {
                 Expr::cust_with_exprs("to_timestamp($1)", value)
             }
         }
-        Dialect::Sqlite => Expr::val(sqlite_text(at)),
+        Dialect::Mysql => {
+            let wall = wall.max(FIRST_OF_MYSQL);
+            Expr::cust_with_exprs("CAST(? AS DATETIME(6))", [Expr::val(django_text(wall))])
+        }
+        Dialect::Sqlite => Expr::val(django_text(wall)),
     }
 }
 
-/// As Django writes moments into SQLite: UTC, six digits, none where they are zero.
-fn sqlite_text(at: Timestamp) -> String {
-    let at = at.round(jiff::Unit::Microsecond).unwrap_or(at);
-    if at.subsec_nanosecond() == 0 {
-        at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+/// The first moment that MySQL's documentation grants.
+const FIRST_OF_MYSQL: DateTime = jiff::civil::date(1000, 1, 1).at(0, 0, 0, 0);
+
+/// As Django writes moments into SQLite: six digits, none where they are zero.
+fn django_text(wall: DateTime) -> String {
+    let wall = wall.round(jiff::Unit::Microsecond).unwrap_or(wall);
+    if wall.subsec_nanosecond() == 0 {
+        wall.strftime("%Y-%m-%d %H:%M:%S").to_string()
     } else {
-        at.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
+        wall.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
     }
 }
 
-/// A user's id as the column holds it; none where it cannot be one.
-pub fn id(dialect: Dialect, kind: Kind, id: &UserId) -> Option<Expr> {
-    Some(match kind {
-        Kind::Integer => Expr::val(id.as_str().parse::<i64>().ok()?),
-        Kind::Uuid => {
-            let id = UserId::from_uuid_text(id.as_str())?;
-            match dialect {
+/// A column that holds one of these users' ids; none where no id can be one of this kind.
+pub fn one_of(dialect: Dialect, column: &str, kind: Kind, ids: &[UserId]) -> Option<Expr> {
+    let ids = ids.iter().map(UserId::as_str);
+    let values: Vec<Expr> = match kind {
+        Kind::Integer => ids.filter_map(|id| integer(dialect, id)).collect(),
+        Kind::Uuid => ids
+            .filter_map(UserId::from_uuid_text)
+            .map(|id| match dialect {
                 Dialect::Postgres => {
                     Expr::cust_with_exprs("CAST($1 AS uuid)", [Expr::val(id.as_str())])
                 }
-                Dialect::Sqlite => Expr::val(id.as_str().replace('-', "")),
-            }
+                // MariaDB's own type takes it without hyphens, too.
+                Dialect::Mysql | Dialect::Sqlite => Expr::val(id.as_str().replace('-', "")),
+            })
+            .collect(),
+        _ => {
+            let mut texts: Vec<String> = ids.map(str::to_owned).collect();
+            // Ids are compared in lower case; some sites keep UUIDs in upper case.
+            let upper = |text: &String| UserId::is_uuid_text(text).then(|| text.to_uppercase());
+            texts.extend(texts.iter().filter_map(upper).collect::<Vec<_>>());
+            let found = || among(dialect, column, texts.iter().map(String::as_str));
+            return (!texts.is_empty()).then(found);
         }
-        _ => Expr::val(id.as_str()),
-    })
+    };
+    (!values.is_empty()).then(|| col(column).is_in(values))
+}
+
+fn integer(dialect: Dialect, id: &str) -> Option<Expr> {
+    match id.parse::<i64>() {
+        Ok(id) => Some(Expr::val(id)),
+        // Only MySQL has unsigned columns.
+        Err(_) if dialect == Dialect::Mysql => id.parse::<u64>().ok().map(Expr::val),
+        Err(_) => None,
+    }
 }
 
 /// The last 64 characters of a session's data.
 pub fn tail(dialect: Dialect, column: &str) -> Expr {
     match dialect {
         Dialect::Postgres => Expr::cust_with_exprs("RIGHT($1, $2)", [col(column), Expr::val(TAIL)]),
+        Dialect::Mysql => Expr::cust_with_exprs("RIGHT(?, ?)", [col(column), Expr::val(TAIL)]),
         Dialect::Sqlite => Expr::cust_with_exprs(
             "substr(CAST(? AS TEXT), ?)",
             [col(column), Expr::val(-TAIL)],
@@ -104,21 +177,32 @@ pub fn tail(dialect: Dialect, column: &str) -> Expr {
     }
 }
 
-/// The database's own clock.
+/// The database's own clock, in UTC.
 pub fn now(dialect: Dialect) -> Expr {
     match dialect {
         Dialect::Postgres => {
             Expr::cust("CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)")
         }
+        Dialect::Mysql => Expr::cust("CAST(UTC_TIMESTAMP(6) AS CHAR)"),
         Dialect::Sqlite => Expr::cust("strftime('%Y-%m-%d %H:%M:%f', 'now')"),
     }
 }
 
-/// The column is unset, or not after this moment.
+/// After this moment, or maybe after it: where the clocks go back, a wall time can be both.
+pub fn maybe_after(dialect: Dialect, column: &TimeColumn, at: Timestamp) -> Expr {
+    col(&column.name).gt(shown(dialect, column, column.over(at)))
+}
+
+/// Not after this moment for sure. NULL is not.
+pub fn surely_not_after(dialect: Dialect, column: &TimeColumn, at: Timestamp) -> Expr {
+    col(&column.name).lte(shown(dialect, column, column.over(at)))
+}
+
+/// The column is unset, or not after this moment for sure.
 pub fn not_after(dialect: Dialect, column: &TimeColumn, at: Timestamp) -> Expr {
     col(&column.name)
         .is_null()
-        .or(col(&column.name).lte(moment(dialect, column, at)))
+        .or(surely_not_after(dialect, column, at))
 }
 
 #[cfg(test)]
@@ -128,9 +212,9 @@ mod tests {
 
     #[test]
     fn moments_are_written_as_django_writes_them() {
-        let at: Timestamp = "2026-11-23T10:00:00.000123Z".parse().unwrap();
-        assert_eq!(sqlite_text(at), "2026-11-23 10:00:00.000123");
-        let at: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
-        assert_eq!(sqlite_text(at), "2026-11-23 10:00:00");
+        let text = |at: &str| django_text(at.parse().unwrap());
+        let fine = "2026-11-23 10:00:00.000123";
+        assert_eq!(text("2026-11-23T10:00:00.000123"), fine);
+        assert_eq!(text("2026-11-23T10:00:00"), "2026-11-23 10:00:00");
     }
 }

@@ -37,7 +37,14 @@ pub struct UserId(Box<str>);
 
 impl UserId {
     pub fn new(id: impl Into<Box<str>>) -> Self {
-        Self(id.into())
+        let id = id.into();
+        // Kept as 36 characters of text, a UUID is the same in upper case.
+        if Self::is_uuid_text(&id)
+            && let Some(id) = Self::from_uuid_text(&id)
+        {
+            return id;
+        }
+        Self(id)
     }
 
     /// A UUID however the database spells it: 32 or 36 characters, any case.
@@ -45,6 +52,11 @@ impl UserId {
         sqlx::types::Uuid::try_parse(text)
             .ok()
             .map(|u| Self(u.hyphenated().to_string().into()))
+    }
+
+    /// Whether it is a UUID in 36 characters, of any case.
+    pub(crate) fn is_uuid_text(text: &str) -> bool {
+        text.len() == 36 && sqlx::types::Uuid::try_parse(text).is_ok()
     }
 
     pub fn as_str(&self) -> &str {
@@ -81,5 +93,13 @@ mod tests {
             assert_eq!(UserId::from_uuid_text(text), Some(want.clone()));
         }
         assert_eq!(UserId::from_uuid_text("12"), None);
+        assert_eq!(
+            UserId::new("0F8FAD5B-D9CB-469F-A165-70867728950E"),
+            want,
+            "as text"
+        );
+        // Any other text is what it is.
+        let other = "0F8FAD5B-D9CB-469F-A165-7086772895ZZ";
+        assert_eq!(UserId::new(other).as_str(), other);
     }
 }

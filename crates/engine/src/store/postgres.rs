@@ -57,7 +57,7 @@ pub async fn connect(address: &Address) -> Result<Reached> {
     let encrypted = match (encrypted, db.pool()) {
         (Some(known), _) => known,
         (None, Pool::Postgres(pool)) => encrypted_now(&pool).await,
-        (None, Pool::Sqlite(_)) => false,
+        (None, Pool::Mysql(_) | Pool::Sqlite(_)) => false,
     };
     Ok(Reached {
         db,

@@ -1,11 +1,18 @@
 //! The tables and columns that statements are made of, once discovery has found them.
 
-use super::catalog::Kind;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::catalog::{Column, Kind};
+use super::zone;
 
 /// Which database's dialect statements are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     Postgres,
+    /// MySQL and MariaDB.
+    Mysql,
     Sqlite,
 }
 
@@ -28,8 +35,45 @@ impl TableName {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeColumn {
     pub name: String,
-    /// Without a time zone in the database: UTC.
-    pub naive: bool,
+    /// Whose wall clock it holds; none where the database itself knows the moment.
+    pub zone: Option<TimeZone>,
+}
+
+impl TimeColumn {
+    /// A column of the catalog, where it holds moments; without a zone in the database, in UTC.
+    pub fn of(column: &Column) -> Option<Self> {
+        let zone = match column.kind() {
+            Kind::Instant => None,
+            Kind::NaiveTime => Some(TimeZone::UTC),
+            _ => return None,
+        };
+        Some(Self {
+            name: column.name.clone(),
+            zone,
+        })
+    }
+
+    fn in_zone(&mut self, zone: &TimeZone) {
+        if self.zone.is_some() {
+            self.zone = Some(zone.clone());
+        }
+    }
+
+    /// The zone that its values are read in.
+    pub(super) fn zone(&self) -> &TimeZone {
+        const UTC: &TimeZone = &TimeZone::UTC;
+        self.zone.as_ref().unwrap_or(UTC)
+    }
+
+    /// What Django compares the column with at this moment.
+    pub(super) fn wall(&self, at: Timestamp) -> DateTime {
+        self.zone().to_datetime(at)
+    }
+
+    /// Values up to this are over at this moment, whatever the clocks do.
+    pub(super) fn over(&self, at: Timestamp) -> DateTime {
+        zone::over(self.zone(), at)
+    }
 }
 
 /// A table with Django's three columns, and whatever it has beside them.
@@ -68,4 +112,23 @@ pub struct Schema {
     /// None where sessions lie in no table.
     pub sessions: Option<SessionTable>,
     pub users: UserTable,
+}
+
+impl Schema {
+    /// Columns without a zone of their own hold this zone's wall clock (USE_TZ off).
+    pub fn in_zone(mut self, zone: &TimeZone) -> Self {
+        let users = &mut self.users;
+        let mut columns: Vec<&mut TimeColumn> = [&mut users.last_login, &mut users.last_activity]
+            .into_iter()
+            .flatten()
+            .collect();
+        if let Some(sessions) = &mut self.sessions {
+            columns.push(&mut sessions.expires);
+            columns.extend(&mut sessions.seen);
+        }
+        for column in columns {
+            column.in_zone(zone);
+        }
+        self
+    }
 }

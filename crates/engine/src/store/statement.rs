@@ -2,11 +2,17 @@
 //! to the driver.
 
 use jiff::Timestamp;
-use sea_query::{PostgresQueryBuilder, SqliteQueryBuilder};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use sea_query::{MysqlQueryBuilder, PostgresQueryBuilder, SqliteQueryBuilder};
 use sea_query_sqlx::{SqlxBinder, SqlxValues};
-use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Postgres, Row, Sqlite, Type};
+use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, MySql, Postgres, Row, Sqlite, Type};
 
 use super::schema::Dialect;
+use super::zone;
+
+/// What statements at MySQL bear, which knows connections by no name: see [`super::mysql`].
+pub(super) const MARK: &str = "/*application='curfew'*/";
 
 /// A value of a row, as statements here ask for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,28 +45,31 @@ impl Cell {
         matches!(self, Self::Int(n) if *n != 0)
     }
 
-    /// Microseconds since 1970, or Django's text in UTC.
-    pub fn time(&self) -> Option<Timestamp> {
+    /// Microseconds since 1970, or Django's text: of this zone's wall clock, where neither says more.
+    pub fn time(&self, zone: &TimeZone) -> Option<Timestamp> {
         match self {
-            Self::Int(us) => Timestamp::from_microsecond(*us).ok(),
-            Self::Text(text) => parse_time(text),
-            Self::Bytes(bytes) => parse_time(std::str::from_utf8(bytes).ok()?),
+            Self::Int(us) => {
+                let at = Timestamp::from_microsecond(*us).ok()?;
+                if *zone == TimeZone::UTC {
+                    return Some(at);
+                }
+                zone::moment(zone, TimeZone::UTC.to_datetime(at))
+            }
+            Self::Text(text) => parse_time(text, zone),
+            Self::Bytes(bytes) => parse_time(std::str::from_utf8(bytes).ok()?, zone),
             Self::Null => None,
         }
     }
 }
 
 /// `2026-11-23 10:00:00.123456`, with or without fraction, `T` or an offset.
-fn parse_time(text: &str) -> Option<Timestamp> {
+fn parse_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(at);
     }
-    let naive: jiff::civil::DateTime = text.parse().ok()?;
-    naive
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .ok()
-        .map(|z| z.timestamp())
+    let naive: DateTime = text.parse().ok()?;
+    zone::moment(zone, naive)
 }
 
 /// What to read out of a column.
@@ -83,6 +92,10 @@ impl Statement {
     pub fn new(dialect: Dialect, query: &impl SqlxBinder, shape: &[Read]) -> Self {
         let (sql, values) = match dialect {
             Dialect::Postgres => query.build_sqlx(PostgresQueryBuilder),
+            Dialect::Mysql => {
+                let (sql, values) = query.build_sqlx(MysqlQueryBuilder);
+                (format!("{sql} {MARK}"), values)
+            }
             Dialect::Sqlite => query.build_sqlx(SqliteQueryBuilder),
         };
         Self {
@@ -100,6 +113,27 @@ impl Statement {
             .fetch_all(executor)
             .await?;
         rows.iter().map(|row| cells(row, &self.shape)).collect()
+    }
+
+    pub(super) async fn on_mysql<'c>(
+        self,
+        executor: impl Executor<'c, Database = MySql>,
+    ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        let rows = sqlx::query_with(AssertSqlSafe(self.sql), self.values)
+            .fetch_all(executor)
+            .await?;
+        rows.iter().map(|row| cells(row, &self.shape)).collect()
+    }
+
+    /// How many rows it changed; MySQL alone cannot return them.
+    pub(super) async fn count_on_mysql<'c>(
+        self,
+        executor: impl Executor<'c, Database = MySql>,
+    ) -> Result<u64, sqlx::Error> {
+        sqlx::query_with(AssertSqlSafe(self.sql), self.values)
+            .execute(executor)
+            .await
+            .map(|done| done.rows_affected())
     }
 
     pub(super) async fn on_sqlite<'c>(
@@ -156,15 +190,26 @@ mod tests {
     #[test]
     fn times_are_read_in_every_form_that_django_writes() {
         let want: Timestamp = "2026-11-23T10:00:00.25Z".parse().unwrap();
+        let utc = &TimeZone::UTC;
         for text in [
             "2026-11-23 10:00:00.250000",
             "2026-11-23T10:00:00.25",
             "2026-11-23 10:00:00.25Z",
             "2026-11-23 11:00:00.25+01:00",
         ] {
-            assert_eq!(Cell::Text(text.into()).time(), Some(want), "{text}");
+            assert_eq!(Cell::Text(text.into()).time(utc), Some(want), "{text}");
         }
-        assert_eq!(Cell::Text("never".into()).time(), None);
-        assert_eq!(Cell::Int(want.as_microsecond()).time(), Some(want));
+        assert_eq!(Cell::Text("never".into()).time(utc), None);
+        assert_eq!(Cell::Int(want.as_microsecond()).time(utc), Some(want));
+        // As the wall clock had it; an offset of its own says more.
+        let berlin = &TimeZone::get("Europe/Berlin").unwrap();
+        for text in ["2026-11-23 11:00:00.25", "2026-11-23 10:00:00.25+00:00"] {
+            assert_eq!(Cell::Text(text.into()).time(berlin), Some(want), "{text}");
+        }
+        let hour = 3_600_000_000;
+        assert_eq!(
+            Cell::Int(want.as_microsecond() + hour).time(berlin),
+            Some(want)
+        );
     }
 }

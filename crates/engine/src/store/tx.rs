@@ -1,14 +1,17 @@
 //! A short transaction that means to write.
 
 use sea_query_sqlx::SqlxBinder;
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{MySql, Postgres, Sqlite, Transaction};
 
+use super::mysql::Passing;
 use super::schema::Dialect;
 use super::statement::{Cell, Read, Statement};
 
 /// A short transaction. Dropped without a commit, it is rolled back.
 pub enum Tx {
     Postgres(Transaction<'static, Postgres>),
+    /// And how rows that others hold are passed over.
+    Mysql(Transaction<'static, MySql>, Passing),
     Sqlite(Transaction<'static, Sqlite>),
 }
 
@@ -16,7 +19,16 @@ impl Tx {
     pub fn dialect(&self) -> Dialect {
         match self {
             Self::Postgres(_) => Dialect::Postgres,
+            Self::Mysql(..) => Dialect::Mysql,
             Self::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// How rows that others hold are passed over; none where statements return what they changed.
+    pub fn passing(&self) -> Option<Passing> {
+        match self {
+            Self::Mysql(_, passing) => Some(*passing),
+            Self::Postgres(_) | Self::Sqlite(_) => None,
         }
     }
 
@@ -25,10 +37,25 @@ impl Tx {
         query: &impl SqlxBinder,
         shape: &[Read],
     ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
-        let statement = Statement::new(self.dialect(), query, shape);
+        self.run(Statement::new(self.dialect(), query, shape)).await
+    }
+
+    pub async fn run(&mut self, statement: Statement) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
         match self {
             Self::Postgres(tx) => statement.on_postgres(&mut **tx).await,
+            Self::Mysql(tx, _) => statement.on_mysql(&mut **tx).await,
             Self::Sqlite(tx) => statement.on_sqlite(&mut **tx).await,
+        }
+    }
+
+    /// Runs a statement, and says how many rows of MySQL it touched; elsewhere they are returned.
+    pub async fn count(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {
+        match self {
+            Self::Mysql(tx, _) => statement.count_on_mysql(&mut **tx).await,
+            Self::Postgres(_) | Self::Sqlite(_) => {
+                let rows = self.run(statement).await?;
+                Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+            }
         }
     }
 
@@ -48,6 +75,7 @@ impl Tx {
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Postgres(tx) => tx.commit().await,
+            Self::Mysql(tx, _) => tx.commit().await,
             Self::Sqlite(tx) => tx.commit().await,
         }
     }

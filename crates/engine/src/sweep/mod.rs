@@ -356,7 +356,7 @@ fn may_go(
         Data::Cached(bytes) => hold(decoder).cached(bytes),
     };
     decoded.is_ok_and(|session| {
-        session.user.as_deref() == Some(id.as_str())
+        session.user.as_deref().map(UserId::new).as_ref() == Some(id)
             && last_save(row, Some(&session), cookie_age).is_none_or(|at| at <= cutoff)
     })
 }

@@ -5,21 +5,30 @@ use std::time::Duration;
 use curfew_engine::config::{Address, SessionsConfig, UsersConfig};
 use curfew_engine::site::discover::discover;
 use curfew_engine::store::sql::SqlStore;
-use curfew_engine::store::{postgres, sqlite};
+use curfew_engine::store::{mysql, postgres, sqlite};
+use jiff::tz::TimeZone;
+use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqlitePool};
+use sqlx::{
+    AssertSqlSafe, Connection, MySqlConnection, MySqlPool, PgConnection, PgPool, SqlitePool,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     Sqlite,
     Postgres,
+    Mysql,
 }
+
+/// What these tests say to MySQL is in the words of the others.
+const PLAIN: &str = "SET SESSION sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES', time_zone = '+00:00'";
 
 #[derive(Clone)]
 enum Pool {
     Sqlite(SqlitePool),
     Postgres(PgPool),
+    Mysql(MySqlPool),
 }
 
 pub struct Database {
@@ -27,6 +36,8 @@ pub struct Database {
     address: String,
     /// Only on a server.
     name: Option<String>,
+    /// Whose wall clock columns without a zone hold.
+    pub zone: TimeZone,
     _folder: tempfile::TempDir,
 }
 
@@ -47,18 +58,45 @@ impl Database {
                     pool: Pool::Sqlite(pool.connect_lazy_with(options)),
                     address: format!("sqlite://{}", path.display()),
                     name: None,
+                    zone: TimeZone::UTC,
                     _folder: folder,
                 }
             }
             Engine::Postgres => {
                 let name = format!("store_{:016x}", chance());
-                admin(&format!("CREATE DATABASE {name}")).await;
-                let address = beside(&name);
+                admin(engine, &format!("CREATE DATABASE {name}")).await;
+                let address = beside(engine, &name);
                 let pool = PgPoolOptions::new().max_connections(6);
                 Self {
                     pool: Pool::Postgres(pool.connect_lazy(&address).unwrap()),
                     address,
                     name: Some(name),
+                    zone: TimeZone::UTC,
+                    _folder: folder,
+                }
+            }
+            Engine::Mysql => {
+                let name = format!("store_{:016x}", chance());
+                admin(
+                    engine,
+                    &format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"),
+                )
+                .await;
+                let address = beside(engine, &name);
+                let pool =
+                    MySqlPoolOptions::new()
+                        .max_connections(6)
+                        .after_connect(|connection, _| {
+                            Box::pin(async move {
+                                sqlx::raw_sql(PLAIN).execute(connection).await?;
+                                Ok(())
+                            })
+                        });
+                Self {
+                    pool: Pool::Mysql(pool.connect_lazy(&address).unwrap()),
+                    address,
+                    name: Some(name),
+                    zone: TimeZone::UTC,
                     _folder: folder,
                 }
             }
@@ -69,6 +107,7 @@ impl Database {
         match self.pool {
             Pool::Sqlite(_) => Engine::Sqlite,
             Pool::Postgres(_) => Engine::Postgres,
+            Pool::Mysql(_) => Engine::Mysql,
         }
     }
 
@@ -85,9 +124,13 @@ impl Database {
                 let db = postgres::connect(&address).await.unwrap().db;
                 (db, postgres::catalog(pool).await.unwrap())
             }
+            Pool::Mysql(pool) => {
+                let db = mysql::connect(&address).await.unwrap().db;
+                (db, mysql::catalog(pool).await.unwrap())
+            }
         };
         let found = discover(&tables, &UsersConfig::default(), &SessionsConfig::default());
-        let schema = found.unwrap().0;
+        let schema = found.unwrap().0.in_zone(&self.zone);
         SqlStore::new(db, schema.users, schema.sessions.unwrap(), false)
     }
 
@@ -103,6 +146,10 @@ impl Database {
                 .execute(pool)
                 .await
                 .map(|done| done.rows_affected()),
+            Pool::Mysql(pool) => sqlx::raw_sql(safe)
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected()),
         }
         .unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
@@ -112,6 +159,7 @@ impl Database {
         match &self.pool {
             Pool::Sqlite(pool) => sqlx::query_scalar(safe).fetch_one(pool).await.unwrap(),
             Pool::Postgres(pool) => sqlx::query_scalar(safe).fetch_one(pool).await.unwrap(),
+            Pool::Mysql(pool) => sqlx::query_scalar(safe).fetch_one(pool).await.unwrap(),
         }
     }
 
@@ -120,6 +168,7 @@ impl Database {
         match &self.pool {
             Pool::Sqlite(pool) => sqlx::query_scalar(safe).fetch_all(pool).await.unwrap(),
             Pool::Postgres(pool) => sqlx::query_scalar(safe).fetch_all(pool).await.unwrap(),
+            Pool::Mysql(pool) => sqlx::query_scalar(safe).fetch_all(pool).await.unwrap(),
         }
     }
 
@@ -137,76 +186,103 @@ impl Database {
                 sqlx::raw_sql(safe).execute(&mut *tx).await.unwrap();
                 Box::new(tx)
             }
+            Pool::Mysql(pool) => {
+                let mut tx = pool.begin().await.unwrap();
+                sqlx::raw_sql(safe).execute(&mut *tx).await.unwrap();
+                Box::new(tx)
+            }
         }
     }
 
     /// Runs a statement from where nothing can be awaited, and returns when it is committed. What is held up
     /// for a second fails: whoever holds it up may be waiting for this to return.
     pub fn meanwhile(&self, sql: String) -> impl Fn() + Send + Sync + 'static + use<> {
-        let address = self.address.clone();
+        let (address, engine) = (self.address.clone(), self.engine());
         move || {
             let (address, sql) = (address.clone(), sql.clone());
-            std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .unwrap();
-                runtime.block_on(async {
-                    let mut connection = PgConnection::connect(&address).await.unwrap();
-                    sqlx::raw_sql("SET lock_timeout = '1s'")
-                        .execute(&mut connection)
-                        .await
-                        .unwrap();
-                    let done = sqlx::raw_sql(AssertSqlSafe(sql))
-                        .execute(&mut connection)
-                        .await
-                        .unwrap();
-                    assert_eq!(done.rows_affected(), 1);
-                    connection.close().await.unwrap();
-                });
-            })
-            .join()
-            .unwrap();
+            let changed = on_a_thread(async move {
+                let sql = AssertSqlSafe(sql);
+                match engine {
+                    Engine::Mysql => {
+                        let mut connection = MySqlConnection::connect(&address).await.unwrap();
+                        let limit = "SET SESSION innodb_lock_wait_timeout = 1";
+                        sqlx::raw_sql(limit).execute(&mut connection).await.unwrap();
+                        let done = sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                        connection.close().await.unwrap();
+                        done.rows_affected()
+                    }
+                    _ => {
+                        let mut connection = PgConnection::connect(&address).await.unwrap();
+                        let limit = "SET lock_timeout = '1s'";
+                        sqlx::raw_sql(limit).execute(&mut connection).await.unwrap();
+                        let done = sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                        connection.close().await.unwrap();
+                        done.rows_affected()
+                    }
+                }
+            });
+            assert_eq!(changed.unwrap(), 1);
         }
     }
 }
 
+/// On a runtime of its own: this one may be waiting for what is to be done, or on its way out.
+fn on_a_thread<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> std::thread::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    std::thread::spawn(move || runtime.block_on(work)).join()
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
-        let Some(name) = &self.name else {
+        let (Some(name), engine) = (&self.name, self.engine()) else {
             return;
         };
-        let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-        // A runtime of its own: the test's is on its way out.
-        let _ = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(admin(&sql));
-        })
-        .join();
+        let how = match engine {
+            Engine::Postgres => " WITH (FORCE)",
+            _ => "",
+        };
+        let sql = format!("DROP DATABASE IF EXISTS {name}{how}");
+        let _ = on_a_thread(async move { admin(engine, &sql).await });
     }
 }
 
-fn admin_address() -> String {
-    std::env::var("CURFEW_TEST_POSTGRES").unwrap_or_else(|_| panic!("run cargo xtask test"))
+fn admin_address(engine: Engine) -> String {
+    let name = match engine {
+        Engine::Mysql => "CURFEW_TEST_MYSQL",
+        _ => "CURFEW_TEST_POSTGRES",
+    };
+    std::env::var(name).unwrap_or_else(|_| panic!("run cargo xtask test"))
 }
 
 /// The address of another database of the same server.
-fn beside(name: &str) -> String {
-    let mut url = url::Url::parse(&admin_address()).unwrap();
+fn beside(engine: Engine, name: &str) -> String {
+    let mut url = url::Url::parse(&admin_address(engine)).unwrap();
     url.set_path(name);
     url.into()
 }
 
-async fn admin(sql: &str) {
-    let mut connection = PgConnection::connect(&admin_address()).await.unwrap();
-    let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-        .execute(&mut connection)
-        .await;
+async fn admin(engine: Engine, sql: &str) {
+    let (safe, address) = (AssertSqlSafe(sql.to_owned()), admin_address(engine));
+    let done = match engine {
+        Engine::Mysql => {
+            let mut connection = MySqlConnection::connect(&address).await.unwrap();
+            let done = sqlx::raw_sql(safe).execute(&mut connection).await;
+            let _ = connection.close().await;
+            done.map(|_| ())
+        }
+        _ => {
+            let mut connection = PgConnection::connect(&address).await.unwrap();
+            let done = sqlx::raw_sql(safe).execute(&mut connection).await;
+            let _ = connection.close().await;
+            done.map(|_| ())
+        }
+    };
     done.unwrap_or_else(|e| panic!("{sql}: {e}"));
-    let _ = connection.close().await;
 }
 
 /// A number that no other test has.

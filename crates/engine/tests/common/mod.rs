@@ -11,6 +11,7 @@ use curfew_engine::django::secret::SecretKeys;
 use curfew_engine::django::session::{Expiry, Fields, encode};
 use curfew_engine::store::sql::SqlStore;
 use curfew_engine::store::{SessionKey, SessionRow, SweepBatch, UserId};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 pub use database::{Database, Engine};
@@ -22,12 +23,13 @@ pub const COOKIE_AGE: i64 = 1_209_600;
 pub static KEYS: LazyLock<SecretKeys> =
     LazyLock::new(|| SecretKeys::new("a key of the tests".into(), Vec::new()));
 
-/// Runs each of these on both databases, as tests of their own.
+/// Runs each of these on every database, as tests of their own.
 #[macro_export]
 macro_rules! on_each_store {
     ($($name:ident)*) => {
         on_each_store!(@ sqlite Sqlite $($name)*);
         on_each_store!(@ postgres Postgres $($name)*);
+        on_each_store!(@ mysql Mysql $($name)*);
     };
     (@ $module:ident $engine:ident $($name:ident)*) => {
         mod $module {
@@ -64,7 +66,8 @@ impl Ground {
     }
 
     pub async fn shaped(engine: Engine, shape: Shape) -> Self {
-        let db = Database::create(engine).await;
+        let mut db = Database::create(engine).await;
+        db.zone = TimeZone::get(shape.zone).unwrap();
         db.execute(&shape.tables(engine)).await;
         let store = db.store().await;
         let now = Timestamp::now().round(jiff::Unit::Microsecond).unwrap();
@@ -94,10 +97,15 @@ impl Ground {
         let form = match (self.db.engine(), at.subsec_nanosecond()) {
             (Engine::Sqlite, 0) => "'%Y-%m-%d %H:%M:%S'",
             (Engine::Sqlite, _) => "'%Y-%m-%d %H:%M:%S.%6f'",
+            (Engine::Mysql, _) => "'%Y-%m-%d %H:%M:%S.%6f'",
             (Engine::Postgres, _) if self.shape.naive => "'%Y-%m-%d %H:%M:%S.%6f'",
             (Engine::Postgres, _) => "'%Y-%m-%d %H:%M:%S.%6f+00'",
         };
-        at.strftime(form).to_string()
+        let wall = match (self.db.engine(), self.shape.naive) {
+            (Engine::Postgres, false) => TimeZone::UTC.to_datetime(at),
+            _ => self.db.zone.to_datetime(at),
+        };
+        wall.strftime(form).to_string()
     }
 
     pub async fn person(&self, number: u32, name: &str, person: Person) {
@@ -202,8 +210,12 @@ impl Ground {
 
     /// The keys in the table, sorted.
     pub async fn keys(&self) -> Vec<String> {
-        let sql = "SELECT CAST(session_key AS text) FROM django_session ORDER BY 1";
-        self.db.texts(sql).await
+        let text = match self.db.engine() {
+            Engine::Mysql => "char",
+            _ => "text",
+        };
+        let sql = format!("SELECT CAST(session_key AS {text}) FROM django_session ORDER BY 1");
+        self.db.texts(&sql).await
     }
 
     /// Somebody overdue, flagged, with one session `key`.

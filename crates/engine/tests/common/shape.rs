@@ -24,17 +24,19 @@ impl Id {
     pub fn kept(self, number: u32, engine: Engine) -> String {
         match (self, engine) {
             (Self::Integer, _) => number.to_string(),
-            (Self::Uuid, Engine::Sqlite) => format!("'{}'", self.said(number).replace('-', "")),
+            (Self::Uuid, Engine::Sqlite | Engine::Mysql) => {
+                format!("'{}'", self.said(number).replace('-', ""))
+            }
             _ => format!("'{}'", self.said(number).replace('\'', "''")),
         }
     }
 
     fn column(self, engine: Engine) -> &'static str {
         match (self, engine) {
-            (Self::Integer, Engine::Postgres) => "bigint",
+            (Self::Integer, Engine::Postgres | Engine::Mysql) => "bigint",
             (Self::Integer, Engine::Sqlite) => "integer",
             (Self::Uuid, Engine::Postgres) => "uuid",
-            (Self::Uuid, Engine::Sqlite) => "char(32)",
+            (Self::Uuid, Engine::Sqlite | Engine::Mysql) => "char(32)",
             (Self::Text, _) => "varchar(40)",
         }
     }
@@ -74,6 +76,8 @@ pub struct Shape {
     pub names: Names,
     /// Moments without a time zone, where the database has both.
     pub naive: bool,
+    /// Whose wall clock they show then.
+    pub zone: &'static str,
     pub activity: bool,
     pub login: bool,
     pub flag: bool,
@@ -85,6 +89,7 @@ impl Default for Shape {
             id: Id::Integer,
             names: Names::USUAL,
             naive: false,
+            zone: "UTC",
             activity: true,
             login: true,
             flag: true,
@@ -95,8 +100,13 @@ impl Default for Shape {
 impl Shape {
     /// The statements that make the tables.
     pub fn tables(&self, engine: Engine) -> String {
+        let (text, deferred) = match engine {
+            Engine::Mysql => ("longtext", ""),
+            _ => ("text", "DEFERRABLE INITIALLY DEFERRED"),
+        };
         let time = match engine {
             Engine::Sqlite => "datetime",
+            Engine::Mysql => "datetime(6)",
             Engine::Postgres if self.naive => "timestamp",
             Engine::Postgres => "timestamptz",
         };
@@ -131,10 +141,11 @@ impl Shape {
                 is_active bool NOT NULL DEFAULT true{optional});
              CREATE TABLE django_admin_log (
                 id integer NOT NULL PRIMARY KEY,
-                user_id {key} NOT NULL REFERENCES \"{table}\" (\"{id}\") DEFERRABLE INITIALLY DEFERRED);
+                user_id {key} NOT NULL,
+                FOREIGN KEY (user_id) REFERENCES \"{table}\" (\"{id}\") {deferred});
              CREATE TABLE django_session (
                 session_key varchar(40) NOT NULL PRIMARY KEY,
-                session_data text NOT NULL,
+                session_data {text} NOT NULL,
                 expire_date {time} NOT NULL);
              CREATE INDEX django_session_expire_date ON django_session (expire_date);"
         )

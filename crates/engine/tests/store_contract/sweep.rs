@@ -274,12 +274,12 @@ async fn rows_that_hang_on_a_session_go_as_the_site_has_it_and_are_not_counted(e
     let one = ground.overdue(1, "o1").await;
     ground.overdue(2, "o2").await;
     let tables = "
-        CREATE TABLE cart (id integer PRIMARY KEY, session_id varchar(40)
-            REFERENCES django_session (session_key) ON DELETE CASCADE);
-        CREATE TABLE visit (id integer PRIMARY KEY, session_id varchar(40) NULL
-            REFERENCES django_session (session_key) ON DELETE SET NULL);
-        CREATE TABLE letter (id integer PRIMARY KEY, user_id bigint
-            REFERENCES accounts_user (id) ON DELETE CASCADE);
+        CREATE TABLE cart (id integer PRIMARY KEY, session_id varchar(40),
+            FOREIGN KEY (session_id) REFERENCES django_session (session_key) ON DELETE CASCADE);
+        CREATE TABLE visit (id integer PRIMARY KEY, session_id varchar(40) NULL,
+            FOREIGN KEY (session_id) REFERENCES django_session (session_key) ON DELETE SET NULL);
+        CREATE TABLE letter (id integer PRIMARY KEY, user_id bigint,
+            FOREIGN KEY (user_id) REFERENCES accounts_user (id) ON DELETE CASCADE);
         INSERT INTO cart VALUES (1, 'o1'), (2, 'o1'), (3, 'o2');
         INSERT INTO visit VALUES (1, 'o1');
         INSERT INTO letter VALUES (1, 1);
@@ -304,12 +304,17 @@ async fn a_foreign_key_that_forbids_the_deletion_undoes_the_whole_batch(engine: 
     let ground = Ground::on(engine).await;
     let one = ground.overdue(1, "o1").await;
     let two = ground.overdue(2, "o2").await;
-    // As Django makes a ForeignKey to the session: checked by the database when it commits.
-    let tables = "
-        CREATE TABLE device (id integer PRIMARY KEY, session_id varchar(40) NOT NULL
-            REFERENCES django_session (session_key) DEFERRABLE INITIALLY DEFERRED);
-        INSERT INTO device VALUES (1, 'o1');";
-    ground.db.execute(tables).await;
+    // As Django makes a ForeignKey to the session: checked when the transaction commits, by MySQL at once.
+    let deferred = match engine {
+        Engine::Mysql => "",
+        _ => "DEFERRABLE INITIALLY DEFERRED",
+    };
+    let tables = format!(
+        "CREATE TABLE device (id integer PRIMARY KEY, session_id varchar(40) NOT NULL,
+            FOREIGN KEY (session_id) REFERENCES django_session (session_key) {deferred});
+         INSERT INTO device VALUES (1, 'o1');"
+    );
+    ground.db.execute(&tables).await;
     let batch = ground.batch(vec![
         (ground.id(1), vec![one]),
         (ground.id(2), vec![two.clone()]),

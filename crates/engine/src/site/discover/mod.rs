@@ -212,24 +212,12 @@ fn user_table(tables: &[Table], config: &UsersConfig, found: &mut Vec<Found>) ->
         first_name: text("firstname"),
         last_name: text("lastname"),
         password: text("password"),
-        last_login: table.column("last_login").and_then(time_column),
-        last_activity: activity.and_then(|(c, _)| time_column(c)),
+        last_login: table.column("last_login").and_then(TimeColumn::of),
+        last_activity: activity.and_then(|(c, _)| TimeColumn::of(c)),
         flag: flag.map(|(c, _)| c.name.clone()),
         is_active: truth("is_active"),
         is_staff: truth("is_staff"),
         is_superuser: truth("is_superuser"),
-    })
-}
-
-fn time_column(column: &Column) -> Option<TimeColumn> {
-    match column.kind() {
-        Kind::Instant => Some(false),
-        Kind::NaiveTime => Some(true),
-        _ => None,
-    }
-    .map(|naive| TimeColumn {
-        name: column.name.clone(),
-        naive,
     })
 }
 

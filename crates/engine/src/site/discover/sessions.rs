@@ -1,10 +1,10 @@
 //! The session table, its own columns beside Django's three, and what the table says of the session engine.
 
-use super::{bare, list, named, no_table, table_name, time_column};
+use super::{bare, list, named, no_table, table_name};
 use crate::config::{Engine, SessionsConfig};
 use crate::error::{Code, Error, Result};
 use crate::store::catalog::{Column, Kind, Table};
-use crate::store::schema::{SessionTable, TableName};
+use crate::store::schema::{SessionTable, TableName, TimeColumn};
 use crate::view::Found;
 
 /// Tables that Django and its packages make for sessions, and the plainest engine that uses each.
@@ -225,12 +225,12 @@ fn columns(table: &Table, users: Option<&TableName>) -> Option<SessionTable> {
     let user: Option<&Column> = table.column("user_id").or_else(reference);
     Some(SessionTable {
         table: table_name(table),
-        expires: table.column("expire_date").and_then(time_column)?,
+        expires: table.column("expire_date").and_then(TimeColumn::of)?,
         user: user.map(|c| (c.name.clone(), c.kind())),
         ip: called(&IP).map(|c| c.name.clone()),
         device: called(&DEVICE).map(|c| c.name.clone()),
         seen: SEEN
             .iter()
-            .find_map(|name| called(&[name]).and_then(time_column)),
+            .find_map(|name| called(&[name]).and_then(TimeColumn::of)),
     })
 }

@@ -1,9 +1,10 @@
-//! Sessions and users in SQL tables, PostgreSQL or SQLite: the statements of looks and logouts.
+//! Sessions and users in SQL tables, of PostgreSQL, MySQL or SQLite: the statements of looks and logouts.
 //! Reads go in steps of bounded size; what costs much is done only as often as its cost allows.
 
 mod own;
 mod sessions;
 mod sweep;
+mod take;
 mod users;
 
 pub use sessions::SqlSessions;
@@ -11,14 +12,14 @@ pub use sessions::SqlSessions;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use sea_query::{ExprTrait, Query};
+use sea_query::Query;
 use tokio::time::Instant;
 
 use super::db::Db;
 use super::key::{SessionKey, UserId};
 use super::schema::{Dialect, SessionTable, UserTable};
-use super::statement::Read;
 use super::{BatchDone, Mark, Sessions, Sink, Store, SweepBatch, UserRow, expr};
 use crate::error::{Code, Error, Result};
 
@@ -89,16 +90,13 @@ impl SqlStore {
 #[async_trait]
 impl Store for SqlStore {
     async fn now(&self) -> Result<Timestamp> {
-        let shape = match self.dialect() {
-            Dialect::Postgres => [Read::Int],
-            Dialect::Sqlite => [Read::Text],
-        };
+        let shape = [expr::time_shape(self.dialect())];
         let query = Query::select().expr(expr::now(self.dialect())).to_owned();
         let rows = self.db.rows(&query, &shape).await?;
         rows.into_iter()
             .flatten()
             .next()
-            .and_then(|cell| cell.time())
+            .and_then(|cell| cell.time(&TimeZone::UTC))
             .ok_or_else(|| {
                 Error::new(
                     Code::Database,
@@ -129,18 +127,21 @@ impl Store for SqlStore {
     async fn users_named(&self, name: &str) -> Result<Vec<UserRow>> {
         let mut query = self.select_users();
         query
-            .and_where(expr::col(&self.users.username).eq(name))
+            .and_where(expr::among(
+                self.dialect(),
+                &self.users.username,
+                std::iter::once(name),
+            ))
             .limit(3);
         self.user_rows(&query).await
     }
 
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
-        let values = self.ids(ids);
-        if values.is_empty() {
+        let Some(these) = self.among(ids) else {
             return Ok(Vec::new());
-        }
+        };
         let mut query = self.select_users();
-        query.and_where(expr::col(&self.users.id).is_in(values));
+        query.and_where(these);
         self.user_rows(&query).await
     }
 

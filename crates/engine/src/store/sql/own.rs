@@ -69,8 +69,7 @@ impl SqlSessions {
             seen: table
                 .seen
                 .as_ref()
-                .and_then(|_| cells.next())
-                .and_then(|cell| cell.time()),
+                .and_then(|column| cells.next()?.time(column.zone())),
         };
         SessionRow {
             extra: (extra != Extra::default()).then(|| Box::new(extra)),

@@ -5,9 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, Cond, Expr, ExprTrait, Order, Query, SelectStatement, SimpleExpr};
 use tokio::time::Instant;
 
+use super::take::Take;
 use super::{CHUNK, DATA, KEY, OVERLAP};
 use crate::django::session::{Form, version_of};
 use crate::error::Result;
+use crate::store::catalog::Kind;
 use crate::store::db::Db;
 use crate::store::key::SessionKey;
 use crate::store::schema::{Dialect, SessionTable};
@@ -58,7 +60,7 @@ impl Sessions for SqlSessions {
             let query = Query::select()
                 .expr(expr::text(self.dialect(), expr::col(KEY)))
                 .from(expr::table(&self.table.table))
-                .and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)))
+                .and_where(self.these(chunk))
                 .to_owned();
             let rows = self.db.rows(&query, &[Read::Text]).await?;
             found.extend(keys_of(rows));
@@ -69,13 +71,9 @@ impl Sessions for SqlSessions {
     async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
         let mut deleted = Vec::new();
         for chunk in keys.chunks(CHUNK) {
-            let query = Query::delete()
-                .from_table(expr::table(&self.table.table))
-                .and_where(expr::col(KEY).is_in(chunk.iter().map(SessionKey::expose)))
-                .returning_col(Alias::new(KEY))
-                .to_owned();
-            let rows = self.db.rows(&query, &[Read::Text]).await?;
-            deleted.extend(keys_of(rows));
+            let take = self.take(Cond::all().add(self.these(chunk)));
+            let taken = take.alone(&self.db).await?;
+            deleted.extend(taken.into_iter().map(SessionKey::new));
         }
         Ok(deleted)
     }
@@ -83,13 +81,8 @@ impl Sessions for SqlSessions {
     async fn delete_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>> {
         let mut deleted = Vec::new();
         for chunk in rows.chunks(CHUNK) {
-            let query = Query::delete()
-                .from_table(expr::table(&self.table.table))
-                .cond_where(self.unchanged(chunk))
-                .returning_col(Alias::new(KEY))
-                .to_owned();
-            let rows = self.db.rows(&query, &[Read::Text]).await?;
-            deleted.extend(keys_of(rows));
+            let taken = self.take(self.unchanged(chunk)).alone(&self.db).await?;
+            deleted.extend(taken.into_iter().map(SessionKey::new));
         }
         Ok(deleted)
     }
@@ -115,10 +108,19 @@ impl SqlSessions {
         Ok(!self.db.rows(&query, &[Read::Text]).await?.is_empty())
     }
 
+    /// To delete the sessions that meet a condition.
+    pub(super) fn take(&self, condition: Cond) -> Take {
+        Take::delete(&self.table.table, KEY, Kind::Text, condition)
+    }
+
+    fn these(&self, keys: &[SessionKey]) -> Expr {
+        expr::among(self.dialect(), KEY, keys.iter().map(SessionKey::expose))
+    }
+
     /// These sessions whole.
     pub(super) fn select_keys(&self, keys: &[SessionKey]) -> SelectStatement {
         let mut query = self.select_sessions();
-        query.and_where(expr::col(KEY).is_in(keys.iter().map(SessionKey::expose)));
+        query.and_where(self.these(keys));
         query
     }
 
@@ -129,9 +131,10 @@ impl SqlSessions {
             let Ok(data) = std::str::from_utf8(row.data.bytes()) else {
                 continue;
             };
+            let d = self.dialect();
             let same = match Form::of(data) {
-                Form::Signed => expr::tail(self.dialect(), DATA).eq(version_of(data)),
-                Form::Legacy | Form::Cached => expr::col(DATA).eq(data),
+                Form::Signed => expr::same(d, expr::tail(d, DATA), version_of(data)),
+                Form::Legacy | Form::Cached => expr::same(d, expr::col(DATA), data),
             };
             any = any.add(expr::col(KEY).eq(row.key.expose()).and(same));
         }
@@ -139,10 +142,7 @@ impl SqlSessions {
     }
 
     pub(super) fn session_shape(&self) -> [Read; 3] {
-        match self.dialect() {
-            Dialect::Postgres => [Read::Text, Read::Bytes, Read::Int],
-            Dialect::Sqlite => [Read::Text, Read::Bytes, Read::Text],
-        }
+        [Read::Text, Read::Bytes, expr::time_shape(self.dialect())]
     }
 
     /// Key, data and date of sessions, and what else their table says of them.
@@ -151,7 +151,7 @@ impl SqlSessions {
         let mut query = Query::select()
             .expr(expr::text(d, expr::col(KEY)))
             .expr(match d {
-                Dialect::Postgres => expr::col(DATA),
+                Dialect::Postgres | Dialect::Mysql => expr::col(DATA),
                 Dialect::Sqlite => Expr::cust_with_exprs("CAST(? AS BLOB)", [expr::col(DATA)]),
             })
             .expr(expr::time(d, &self.table.expires))
@@ -164,10 +164,15 @@ impl SqlSessions {
     pub(super) fn session_row(&self, row: Vec<Cell>) -> Option<SessionRow> {
         let mut cells = row.into_iter();
         let (key, data) = (cells.next()?.text()?, cells.next()?.bytes());
-        // Infinity: a session that never expires.
-        let expires = cells.next()?.time().unwrap_or(Timestamp::MAX);
+        let expires = self.expiry(&cells.next()?);
         let row = SessionRow::encoded(SessionKey::new(key), data, expires);
         Some(self.with_own(row, cells))
+    }
+
+    /// Infinity: a session that never expires.
+    fn expiry(&self, cell: &Cell) -> Timestamp {
+        cell.time(self.table.expires.zone())
+            .unwrap_or(Timestamp::MAX)
     }
 
     fn expires(&self) -> SimpleExpr {
@@ -242,7 +247,7 @@ impl SqlSessions {
                 ) else {
                     continue;
                 };
-                if sink.listed(&key, expires.time().unwrap_or(Timestamp::MAX)) {
+                if sink.listed(&key, self.expiry(&expires)) {
                     wanted.push(key.clone());
                 }
                 after = Some(key);
@@ -290,7 +295,7 @@ impl SqlSessions {
 }
 
 /// The keys that a statement returned.
-pub(super) fn keys_of(rows: Vec<Vec<Cell>>) -> impl Iterator<Item = SessionKey> {
+fn keys_of(rows: Vec<Vec<Cell>>) -> impl Iterator<Item = SessionKey> {
     rows.into_iter()
         .flatten()
         .filter_map(Cell::text)

@@ -4,16 +4,16 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use sea_query::{Alias, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
+use sea_query::{Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
 
-use super::sessions::keys_of;
-use super::users::ids_of;
-use super::{At, CHUNK, KEY, SqlStore};
-use crate::error::{Code, Result};
+use super::users::user_id;
+use super::{At, CHUNK, SqlStore};
+use crate::error::Result;
 use crate::store::db::Failure;
+use crate::store::explain::held_up;
 use crate::store::key::{SessionKey, UserId};
 use crate::store::schema::Dialect;
-use crate::store::statement::Read;
+use crate::store::statement::{Cell, Read};
 use crate::store::tx::Tx;
 use crate::store::{BatchDone, SessionRow, SweepBatch, expr};
 
@@ -30,8 +30,8 @@ pub async fn run(store: SqlStore, batch: SweepBatch) -> Result<BatchDone> {
         .collect();
     let db = store.db.clone();
     match db.finish(attempt(store, batch)).await {
-        // 55P03: a lock was not to be had within 100 ms. The site goes first.
-        Err(e) if e.code == Code::Database && e.message.contains("lock") => Ok(BatchDone {
+        // A lock was not to be had within 100 ms. The site goes first.
+        Err(e) if held_up(&e) => Ok(BatchDone {
             spared: people.into_iter().map(|id| (id, BUSY)).collect(),
             ..BatchDone::default()
         }),
@@ -122,7 +122,7 @@ fn overdue_still(store: &SqlStore, batch: &SweepBatch) -> Cond {
     let users = &store.users;
     let mut all = Cond::all();
     if let Some(column) = &users.last_activity {
-        let past = expr::col(&column.name).lte(expr::moment(d, column, batch.cutoff));
+        let past = expr::surely_not_after(d, column, batch.cutoff);
         // No activity recorded proves nothing, unless saves prove it.
         all = all.add(if batch.saves_prove {
             expr::col(&column.name).is_null().or(past)
@@ -161,23 +161,29 @@ async fn lock(
     ids: &[UserId],
     condition: Cond,
 ) -> Result<HashSet<UserId>, sqlx::Error> {
-    let values = store.ids(ids);
-    if values.is_empty() {
+    let Some(these) = store.among(ids) else {
         return Ok(HashSet::new());
-    }
+    };
     let users = &store.users;
     let mut query: SelectStatement = Query::select()
         .expr(expr::text(tx.dialect(), expr::col(&users.id)))
         .from(expr::table(&users.table))
-        .and_where(expr::col(&users.id).is_in(values))
+        .and_where(these)
         .cond_where(condition)
         .to_owned();
     // Without a flag to write, the role may well lack the right that a row lock asks for.
-    if tx.dialect() == Dialect::Postgres && users.flag.is_some() {
-        query.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
+    if users.flag.is_some() {
+        match (tx.dialect(), tx.passing()) {
+            (Dialect::Postgres, _) => {
+                query.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
+            }
+            (_, Some(passing)) => passing.lock(&mut query),
+            (_, None) => {}
+        }
     }
     let rows = tx.rows(&query, &[Read::Text]).await?;
-    Ok(ids_of(rows, users.id_kind).collect())
+    let ids = rows.into_iter().flatten().filter_map(Cell::text);
+    Ok(ids.map(|id| user_id(id, users.id_kind)).collect())
 }
 
 /// What these sessions hold now, wherever they lie. The people's locks are held meanwhile.
@@ -215,30 +221,29 @@ async fn delete(
     };
     let d = tx.dialect();
     let users = &store.users;
-    let mut deleted = Vec::with_capacity(rows.len());
-    for chunk in rows.chunks(CHUNK) {
-        let mut seen_since = Cond::any();
-        for column in [&users.last_activity, &users.last_login]
-            .into_iter()
-            .flatten()
-        {
-            seen_since =
-                seen_since.add(expr::col(&column.name).gt(expr::moment(d, column, batch.cutoff)));
-        }
-        let back = Query::select()
+    let mut seen_since = Cond::any();
+    for column in [&users.last_activity, &users.last_login]
+        .into_iter()
+        .flatten()
+    {
+        seen_since = seen_since.add(expr::maybe_after(d, column, batch.cutoff));
+    }
+    let back = store.among(ids).map(|these| {
+        Query::select()
             .expr(Expr::val(1))
             .from(expr::table(&users.table))
-            .and_where(expr::col(&users.id).is_in(store.ids(ids)))
+            .and_where(these)
             .cond_where(seen_since)
-            .to_owned();
-        let query = Query::delete()
-            .from_table(expr::table(&sessions.table.table))
-            .cond_where(sessions.unchanged(chunk))
-            .and_where(Expr::not_exists(back))
-            .returning_col(Alias::new(KEY))
-            .to_owned();
-        let rows = tx.rows(&query, &[Read::Text]).await?;
-        deleted.extend(keys_of(rows));
+            .to_owned()
+    });
+    let mut deleted = Vec::with_capacity(rows.len());
+    for chunk in rows.chunks(CHUNK) {
+        let mut condition = Cond::all().add(sessions.unchanged(chunk));
+        if let Some(back) = &back {
+            condition = condition.add(Expr::not_exists(back.clone()));
+        }
+        let taken = sessions.take(condition).within(tx).await?;
+        deleted.extend(taken.into_iter().map(SessionKey::new));
     }
     Ok(deleted)
 }
@@ -246,19 +251,11 @@ async fn delete(
 /// Clears the flag of these people, and returns those whose flag this statement cleared.
 async fn mark(store: &SqlStore, tx: &mut Tx, ids: &[UserId]) -> Result<Vec<UserId>, sqlx::Error> {
     let users = &store.users;
-    let (Some(flag), values) = (&users.flag, store.ids(ids)) else {
+    let (Some(flag), Some(these)) = (&users.flag, store.among(ids)) else {
         return Ok(Vec::new());
     };
-    if values.is_empty() {
-        return Ok(Vec::new());
-    }
-    let query = Query::update()
-        .table(expr::table(&users.table))
-        .value(Alias::new(flag), false)
-        .and_where(expr::col(&users.id).is_in(values))
-        .and_where(expr::col(flag).eq(true))
-        .returning(Query::returning().expr(expr::text(tx.dialect(), expr::col(&users.id))))
-        .to_owned();
-    let rows = tx.rows(&query, &[Read::Text]).await?;
-    Ok(ids_of(rows, users.id_kind).collect())
+    let take = store.take(Cond::all().add(these), flag, false);
+    let taken = take.within(tx).await?;
+    let ids = taken.into_iter().map(|id| user_id(id, users.id_kind));
+    Ok(ids.collect())
 }

@@ -3,23 +3,21 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use sea_query::{Alias, Cond, Expr, ExprTrait, Query, SelectStatement};
+use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement};
 use secrecy::SecretString;
 
+use super::take::Take;
 use super::{CHUNK, OVERLAP, SqlStore};
 use crate::error::Result;
 use crate::store::catalog::Kind;
 use crate::store::key::UserId;
-use crate::store::schema::{Dialect, TimeColumn};
+use crate::store::schema::{Dialect, TimeColumn, UserTable};
 use crate::store::statement::{Cell, Read};
 use crate::store::{Sink, Store, UserRow, expr};
 
 impl SqlStore {
     pub(super) fn user_shape(&self) -> [Read; 12] {
-        let time = match self.dialect() {
-            Dialect::Postgres => Read::Int,
-            Dialect::Sqlite => Read::Text,
-        };
+        let time = expr::time_shape(self.dialect());
         let (text, int) = (Read::Text, Read::Int);
         [
             text, text, text, text, text, time, time, int, int, int, int, text,
@@ -38,13 +36,13 @@ impl SqlStore {
             Some(column) => expr::time(d, column),
             None => match d {
                 Dialect::Postgres => Expr::cust("CAST(NULL AS bigint)"),
-                Dialect::Sqlite => none(),
+                Dialect::Mysql | Dialect::Sqlite => none(),
             },
         };
         let truth = |name: &Option<String>| match (name, d) {
             (Some(name), _) => expr::truth(d, name),
             (None, Dialect::Postgres) => Expr::cust("CAST(NULL AS bigint)"),
-            (None, Dialect::Sqlite) => none(),
+            (None, Dialect::Mysql | Dialect::Sqlite) => none(),
         };
         let password = users.password.clone().filter(|_| self.passwords);
         Query::select()
@@ -67,35 +65,30 @@ impl SqlStore {
     pub(super) async fn user_rows(&self, query: &SelectStatement) -> Result<Vec<UserRow>> {
         let shape = self.user_shape();
         let rows = self.db.rows(query, &shape).await?;
-        let knows_active = self.users.is_active.is_some();
         Ok(rows
             .into_iter()
-            .filter_map(|row| user_row(row, self.users.id_kind, knows_active))
+            .filter_map(|row| user_row(row, &self.users))
             .collect())
     }
 
-    pub(super) fn ids(&self, ids: &[UserId]) -> Vec<Expr> {
-        ids.iter()
-            .filter_map(|id| expr::id(self.dialect(), self.users.id_kind, id))
-            .collect()
+    /// These users; none where no id can be one of theirs.
+    pub(super) fn among(&self, ids: &[UserId]) -> Option<Expr> {
+        expr::one_of(self.dialect(), &self.users.id, self.users.id_kind, ids)
+    }
+
+    /// To change a truth of the users that meet a condition.
+    pub(super) fn take(&self, condition: Cond, column: &str, to: bool) -> Take {
+        let users = &self.users;
+        Take::delete(&users.table, &users.id, users.id_kind, condition).set(column, to)
     }
 
     /// Writes a truth about one user, and says whether this call changed it.
     pub(super) async fn set_truth(&self, column: &str, id: &UserId, to: bool) -> Result<bool> {
-        let users = &self.users;
-        let Some(id) = expr::id(self.dialect(), users.id_kind, id) else {
+        let Some(this) = self.among(std::slice::from_ref(id)) else {
             return Ok(false);
         };
-        let query = Query::update()
-            .table(expr::table(&users.table))
-            .value(Alias::new(column), to)
-            .and_where(expr::col(&users.id).eq(id))
-            .and_where(expr::col(column).eq(!to))
-            .returning_col(Alias::new(&users.id))
-            .to_owned();
-        // The id is not needed, only whether a row came back.
-        let rows = self.db.rows(&query, &[]).await?;
-        Ok(!rows.is_empty())
+        let take = self.take(Cond::all().add(this), column, to);
+        Ok(!take.alone(&self.db).await?.is_empty())
     }
 
     /// Users whose evidence moved since `last`.
@@ -111,7 +104,7 @@ impl SqlStore {
             .into_iter()
             .flatten()
         {
-            any = any.add(expr::col(&column.name).gte(expr::moment(d, column, since)));
+            any = any.add(expr::maybe_after(d, column, since));
         }
         let mut query = self.select_users();
         query.cond_where(any);
@@ -154,14 +147,6 @@ impl SqlStore {
     }
 }
 
-/// The ids that a statement returned.
-pub(super) fn ids_of(rows: Vec<Vec<Cell>>, kind: Kind) -> impl Iterator<Item = UserId> {
-    rows.into_iter()
-        .flatten()
-        .filter_map(Cell::text)
-        .map(move |text| user_id(text, kind))
-}
-
 /// An id as text, in the form that Django writes into sessions.
 pub(super) fn user_id(text: String, kind: Kind) -> UserId {
     if kind == Kind::Uuid
@@ -172,7 +157,7 @@ pub(super) fn user_id(text: String, kind: Kind) -> UserId {
     UserId::new(text)
 }
 
-fn user_row(row: Vec<Cell>, kind: Kind, knows_active: bool) -> Option<UserRow> {
+fn user_row(row: Vec<Cell>, users: &UserTable) -> Option<UserRow> {
     let [
         id,
         username,
@@ -188,18 +173,19 @@ fn user_row(row: Vec<Cell>, kind: Kind, knows_active: bool) -> Option<UserRow> {
         password,
     ] = <[Cell; 12]>::try_from(row).ok()?;
     let full = |cell: Cell| cell.text().filter(|t| !t.trim().is_empty());
+    let time = |column: &Option<TimeColumn>, cell: Cell| cell.time(column.as_ref()?.zone());
     let name: Vec<String> = [full(first), full(last)].into_iter().flatten().collect();
     Some(UserRow {
-        id: user_id(id.text()?, kind),
+        id: user_id(id.text()?, users.id_kind),
         username: username.text().unwrap_or_default(),
         email: full(email),
         name: Some(name.join(" ")).filter(|n| !n.is_empty()),
-        last_activity: activity.time(),
-        last_login: login.time(),
+        last_activity: time(&users.last_activity, activity),
+        last_login: time(&users.last_login, login),
         flagged: flag.truth(),
         staff: staff.truth(),
         superuser: superuser.truth(),
-        enabled: !knows_active || active.truth(),
+        enabled: users.is_active.is_none() || active.truth(),
         password: password.text().map(SecretString::from),
     })
 }

@@ -1,0 +1,297 @@
+//! MySQL and MariaDB: how to reach one, how its sessions are set, and what it says of its own tables.
+//!
+//! Connections bear no name: the driver sends no connection attributes. So each statement bears a comment,
+//! by which the server's own list of statements shows whose they are, to people and to [`end_left_behind`].
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_query::{Expr, LockBehavior, LockType, Query, SelectStatement};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, MySqlPool, Row};
+
+use super::catalog::{Column, Reference, Table};
+use super::db::{Db, Pool, explain};
+use super::statement::{Cell, MARK, Read};
+use crate::config::Address;
+use crate::error::{Code, Error, Result};
+
+/// A connection that was made, and whether it is encrypted.
+pub struct Reached {
+    pub db: Db,
+    pub encrypted: bool,
+    pub local: bool,
+}
+
+/// How a server passes over rows that others hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passing {
+    /// It leaves them out: MySQL 8, MariaDB 10.6.
+    Skip,
+    /// It fails at once: MariaDB 10.3, TiDB.
+    Fail,
+    /// It knows neither, and waits for up to a second: the least that it can be told.
+    Wait,
+}
+
+impl Passing {
+    /// By what the server says of its version.
+    fn of(version: &str) -> Self {
+        // MariaDB puts this before its own, for old replicas.
+        let own = version.strip_prefix("5.5.5-").unwrap_or(version);
+        let mut numbers = own.split(|c: char| !c.is_ascii_digit());
+        let mut next = || numbers.next().and_then(|n| n.parse().ok()).unwrap_or(0);
+        let number: (u32, u32) = (next(), next());
+        let kind = version.to_ascii_lowercase();
+        if kind.contains("tidb") {
+            Self::Fail
+        } else if kind.contains("mariadb") {
+            match number {
+                (10, 6..) | (11.., _) => Self::Skip,
+                (10, 3..) => Self::Fail,
+                _ => Self::Wait,
+            }
+        } else if number.0 >= 8 {
+            Self::Skip
+        } else {
+            Self::Wait
+        }
+    }
+
+    /// Locks what a statement selects.
+    pub(super) fn lock(self, query: &mut SelectStatement) {
+        match self {
+            Self::Skip => query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked),
+            Self::Fail => query.lock_with_behavior(LockType::Update, LockBehavior::Nowait),
+            Self::Wait => query.lock(LockType::Update),
+        };
+    }
+}
+
+/// Asks the server for its version.
+pub(super) async fn passing(db: &Db) -> Result<Passing> {
+    let query = Query::select().expr(Expr::cust("VERSION()")).to_owned();
+    let rows = db.rows(&query, &[Read::Text]).await?;
+    let version = rows.into_iter().flatten().next().and_then(Cell::text);
+    Ok(Passing::of(&version.unwrap_or_default()))
+}
+
+/// What each connection is set to, once: nothing waits for a lock beyond a second, nothing runs on beyond what
+/// anybody waits for, and a server drops a connection that went silent in mid-transaction.
+const SETTINGS: &str = "SET SESSION autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
+     lock_wait_timeout = 1, innodb_lock_wait_timeout = 1, wait_timeout = 60 \
+     /*!50708 , max_execution_time = 10000 */ /*M!100101 , max_statement_time = 10 */ \
+     /*M!100300 , idle_transaction_timeout = 10 */";
+/// Less than the minute after which the server drops it.
+pub(super) const IDLE: Duration = Duration::from_secs(45);
+const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
+pub(super) async fn settle(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(SETTINGS).execute(&mut *connection).await?;
+    sqlx::raw_sql(ISOLATION).execute(connection).await?;
+    Ok(())
+}
+
+/// Opens a pool of at most three connections. Off this machine a certificate is verified wherever the server
+/// offers one, unless the address says otherwise with `ssl-mode=`.
+pub async fn connect(address: &Address) -> Result<Reached> {
+    let options = MySqlConnectOptions::from_str(address.expose()).map_err(|_| {
+        Error::new(
+            Code::Config,
+            "the site's address cannot be read; write mysql://user:password@host:port/db",
+        )
+    })?;
+    let host = options.get_host().trim_matches(['[', ']']).to_string();
+    let options = options
+        .host(&host)
+        // The settings below say all of it.
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .timezone(Some("+00:00".to_string()))
+        .charset("utf8mb4")
+        .disable_statement_logging();
+    let local = options.get_socket().is_some()
+        || host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback());
+    let said = ["ssl-mode=", "sslmode="]
+        .iter()
+        .any(|key| address.expose().contains(key));
+    if local || said {
+        let db = Db::mysql(options).await?;
+        let encrypted = encrypted_now(&db).await;
+        return Ok(Reached {
+            db,
+            encrypted,
+            local,
+        });
+    }
+    match Db::mysql(options.clone().ssl_mode(MySqlSslMode::VerifyIdentity)).await {
+        Ok(db) => Ok(Reached {
+            db,
+            encrypted: true,
+            local,
+        }),
+        Err(error) if error.message.contains("server does not support TLS") => Ok(Reached {
+            db: Db::mysql(options.ssl_mode(MySqlSslMode::Disabled)).await?,
+            encrypted: false,
+            local,
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+async fn encrypted_now(db: &Db) -> bool {
+    let Pool::Mysql(pool) = db.pool() else {
+        return false;
+    };
+    sqlx::query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+        .fetch_one(&pool)
+        .await
+        .and_then(|row| row.try_get_unchecked::<String, _>(1))
+        .is_ok_and(|cipher| !cipher.is_empty())
+}
+
+/// Ends statements of Curfew's that are older than any deadline, where the server lets it: whoever asked has
+/// long stopped waiting, and their connections would count against the three.
+pub(super) async fn end_left_behind(pool: MySqlPool) {
+    let old = sqlx::query(
+        "SELECT CAST(ID AS CHAR) FROM information_schema.PROCESSLIST
+         WHERE USER = SUBSTRING_INDEX(USER(), '@', 1) AND ID <> CONNECTION_ID()
+           AND COMMAND <> 'Sleep' AND TIME > 10 AND INFO LIKE CONCAT('%', ?)",
+    )
+    .bind(MARK)
+    .fetch_all(&pool)
+    .await;
+    let ended = async {
+        for row in old? {
+            let id: String = row.try_get_unchecked(0)?;
+            let Ok(id) = id.parse::<u64>() else { continue };
+            sqlx::raw_sql(AssertSqlSafe(format!("KILL {id}")))
+                .execute(&pool)
+                .await?;
+        }
+        Ok::<(), sqlx::Error>(())
+    };
+    if let Err(error) = ended.await {
+        tracing::debug!(%error, "what was given up could not be ended");
+    }
+}
+
+/// What a driver's error means, and what to do about it.
+pub(super) fn verdict(number: u16) -> (Code, &'static str) {
+    match number {
+        1045 | 1698 | 1862 => (Code::Denied, "; check user and password"),
+        1049 => (Code::Denied, "; check the database's name"),
+        1044 | 1142 | 1143 | 1227 | 1370 => (
+            Code::Denied,
+            "; grant the account what `curfew doctor` lists",
+        ),
+        1130 => (Code::Denied, "; let the account sign in from this machine"),
+        1129 => (
+            Code::Unreachable,
+            "; the server has blocked this machine: FLUSH HOSTS there",
+        ),
+        1040 | 1203 | 1226 => (Code::Unreachable, "; it takes no more connections"),
+        1053 | 1077..=1081 | 1152..=1161 | 2002..=2013 | 3169 | 1927 => (Code::Unreachable, ""),
+        1290 | 1836 => (
+            Code::Database,
+            "; it is read-only: give the address of the primary",
+        ),
+        _ => (Code::Database, ""),
+    }
+}
+
+const COLUMNS: &str = "
+SELECT NULLIF(c.TABLE_SCHEMA, DATABASE()), c.TABLE_NAME, c.COLUMN_NAME, c.COLUMN_TYPE, k.ONLY_PRIMARY, k.ONLY_UNIQUE
+FROM information_schema.COLUMNS c
+LEFT JOIN (
+  SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, MAX(INDEX_NAME = 'PRIMARY') AS ONLY_PRIMARY, 1 AS ONLY_UNIQUE
+  FROM (
+    SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, MAX(COLUMN_NAME) AS COLUMN_NAME
+    FROM information_schema.STATISTICS
+    WHERE NON_UNIQUE = 0 GROUP BY TABLE_SCHEMA, TABLE_NAME, INDEX_NAME
+    HAVING COUNT(*) = 1 AND MAX(SUB_PART) IS NULL
+  ) i GROUP BY TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME
+) k ON k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME AND k.COLUMN_NAME = c.COLUMN_NAME
+WHERE c.TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')
+ORDER BY c.TABLE_SCHEMA, c.TABLE_NAME, c.ORDINAL_POSITION";
+
+const REFERENCES: &str = "
+SELECT NULLIF(TABLE_SCHEMA, DATABASE()), TABLE_NAME, MAX(COLUMN_NAME),
+       NULLIF(MAX(REFERENCED_TABLE_SCHEMA), DATABASE()), MAX(REFERENCED_TABLE_NAME)
+FROM information_schema.KEY_COLUMN_USAGE
+WHERE REFERENCED_TABLE_NAME IS NOT NULL
+GROUP BY TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME HAVING COUNT(*) = 1";
+
+/// Every table and view that the account can see, in this database and in its neighbours.
+pub async fn catalog(pool: &MySqlPool) -> Result<Vec<Table>> {
+    let read = |e: sqlx::Error| explain(&e);
+    let columns = sqlx::query(COLUMNS).fetch_all(pool).await.map_err(read)?;
+    let references = sqlx::query(REFERENCES)
+        .fetch_all(pool)
+        .await
+        .map_err(read)?;
+    let mut tables: Vec<Table> = Vec::new();
+    // Unchecked: these views' own types differ from version to version.
+    for row in &columns {
+        let schema: Option<String> = row.try_get_unchecked(0).map_err(read)?;
+        let name: String = row.try_get_unchecked(1).map_err(read)?;
+        let type_name: String = row.try_get_unchecked(3).map_err(read)?;
+        let primary: Option<i64> = row.try_get_unchecked(4).map_err(read)?;
+        let unique: Option<i64> = row.try_get_unchecked(5).map_err(read)?;
+        let column = Column {
+            name: row.try_get_unchecked(2).map_err(read)?,
+            type_name: type_name.to_lowercase(),
+            primary: primary == Some(1),
+            unique: unique == Some(1),
+        };
+        match tables.last_mut() {
+            Some(last) if last.name == name && last.schema == schema => last.columns.push(column),
+            _ => tables.push(Table {
+                schema,
+                name,
+                columns: vec![column],
+                references: Vec::new(),
+            }),
+        }
+    }
+    for row in &references {
+        let schema: Option<String> = row.try_get_unchecked(0).map_err(read)?;
+        let name: String = row.try_get_unchecked(1).map_err(read)?;
+        let reference = Reference {
+            column: row.try_get_unchecked(2).map_err(read)?,
+            to_schema: row.try_get_unchecked(3).map_err(read)?,
+            to_table: row.try_get_unchecked(4).map_err(read)?,
+        };
+        let mut named = tables.iter_mut();
+        if let Some(table) = named.find(|t| t.name == name && t.schema == schema) {
+            table.references.push(reference);
+        }
+    }
+    Ok(tables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_says_how_locked_rows_are_passed_over() {
+        for (version, passing) in [
+            ("8.0.36", Passing::Skip),
+            ("9.1.0-commercial", Passing::Skip),
+            ("10.11.6-MariaDB-0+deb12u1", Passing::Skip),
+            ("5.5.5-10.6.16-MariaDB-log", Passing::Skip),
+            ("11.4.2-MariaDB", Passing::Skip),
+            ("10.4.32-MariaDB", Passing::Fail),
+            ("8.0.11-TiDB-v7.5.1", Passing::Fail),
+            ("10.2.44-MariaDB", Passing::Wait),
+            ("5.7.44", Passing::Wait),
+            ("", Passing::Wait),
+        ] {
+            assert_eq!(Passing::of(version), passing, "{version}");
+        }
+    }
+}

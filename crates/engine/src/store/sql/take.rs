@@ -1,0 +1,199 @@
+//! Rows that this statement, and no other, deleted or changed: what a deed may claim.
+//!
+//! PostgreSQL and SQLite return them. MySQL returns nothing, so there the rows are locked and read first, and what
+//! others hold is passed over: nobody waits.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use sea_query::{
+    Alias, Cond, DeleteStatement, Expr, ExprTrait, Query, SelectStatement, UpdateStatement,
+};
+
+use crate::error::Result;
+use crate::store::catalog::Kind;
+use crate::store::db::Db;
+use crate::store::explain::held_up;
+use crate::store::expr;
+use crate::store::key::UserId;
+use crate::store::schema::{Dialect, TableName};
+use crate::store::statement::{Cell, Read, Statement};
+use crate::store::tx::Tx;
+
+/// Pauses between tries for rows that others hold for a moment.
+const PAUSES: [u64; 7] = [5, 10, 20, 40, 80, 160, 320];
+
+/// What is done to rows.
+#[derive(Clone)]
+enum Deed {
+    Delete,
+    /// A column's truth becomes this; rows where it is already are not taken.
+    Set(String, bool),
+}
+
+/// Rows of a table that meet a condition.
+#[derive(Clone)]
+pub(super) struct Take {
+    table: TableName,
+    key: String,
+    kind: Kind,
+    condition: Cond,
+    deed: Deed,
+}
+
+impl Take {
+    /// To delete the rows that meet a condition. `key` names them, and holds values of this kind.
+    pub fn delete(table: &TableName, key: &str, kind: Kind, condition: Cond) -> Self {
+        Self {
+            table: table.clone(),
+            key: key.to_owned(),
+            kind,
+            condition,
+            deed: Deed::Delete,
+        }
+    }
+
+    /// To change a truth of the rows that meet a condition.
+    pub fn set(self, column: &str, to: bool) -> Self {
+        Self {
+            condition: self.condition.add(expr::col(column).eq(!to)),
+            deed: Deed::Set(column.to_owned(), to),
+            ..self
+        }
+    }
+
+    /// Takes them, and returns their keys. On MySQL those that others hold are left out.
+    pub async fn within(&self, tx: &mut Tx) -> Result<Vec<String>, sqlx::Error> {
+        let d = tx.dialect();
+        match tx.passing() {
+            None => tx.run(self.returning(d)).await.map(texts),
+            Some(passing) => {
+                let mut query = self.keys(d, self.condition.clone());
+                passing.lock(&mut query);
+                let held = texts(tx.rows(&query, &[Read::Text]).await?);
+                self.take_held(tx, held).await
+            }
+        }
+    }
+
+    /// Takes rows that this transaction has locked. The condition is asked again: it may speak of other tables.
+    async fn take_held(&self, tx: &mut Tx, held: Vec<String>) -> Result<Vec<String>, sqlx::Error> {
+        let d = tx.dialect();
+        let Some(these) = among(d, &self.key, self.kind, &held) else {
+            return Ok(Vec::new());
+        };
+        let condition = self.condition.clone().add(these.clone());
+        let taken = tx.count(self.statement(d, condition)).await?;
+        if usize::try_from(taken).is_ok_and(|taken| taken == held.len()) {
+            return Ok(held);
+        }
+        let left = match &self.deed {
+            Deed::Delete => Cond::all(),
+            Deed::Set(column, to) => Cond::all().add(expr::col(column).eq(!*to)),
+        };
+        let query = self.keys(d, left.add(these));
+        let left: HashSet<String> = texts(tx.rows(&query, &[Read::Text]).await?)
+            .into_iter()
+            .collect();
+        Ok(held.into_iter().filter(|k| !left.contains(k)).collect())
+    }
+
+    /// Takes them with nothing around it, and returns their keys. On MySQL, what others hold is tried for a while.
+    pub async fn alone(self, db: &Db) -> Result<Vec<String>> {
+        let d = db.dialect();
+        if d != Dialect::Mysql {
+            return db.run(self.returning(d)).await.map(texts);
+        }
+        let mut all = Vec::new();
+        for pause in PAUSES.map(Some).into_iter().chain([None]) {
+            match self.clone().once(db).await {
+                Ok(taken) => all.extend(taken),
+                Err(error) if held_up(&error) => {}
+                Err(error) => return Err(error),
+            }
+            // What still is as it was meant is in other hands.
+            let left = self.keys(d, self.condition.clone());
+            if db.rows(&left, &[Read::Text]).await?.is_empty() {
+                break;
+            }
+            if let Some(pause) = pause {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+        }
+        Ok(all)
+    }
+
+    /// One try, in a short transaction.
+    async fn once(self, db: &Db) -> Result<Vec<String>> {
+        let within = db.clone();
+        db.finish::<_, sqlx::Error>(async move {
+            let mut tx = within.begin().await?;
+            let taken = self.within(&mut tx).await?;
+            tx.commit().await?;
+            Ok(taken)
+        })
+        .await
+    }
+
+    /// The keys of what meets this condition.
+    fn keys(&self, d: Dialect, condition: Cond) -> SelectStatement {
+        Query::select()
+            .expr(expr::text(d, expr::col(&self.key)))
+            .from(expr::table(&self.table))
+            .cond_where(condition)
+            .to_owned()
+    }
+
+    /// The deed itself.
+    fn statement(&self, d: Dialect, condition: Cond) -> Statement {
+        match &self.deed {
+            Deed::Delete => Statement::new(d, &self.deletion(condition), &[]),
+            Deed::Set(column, to) => Statement::new(d, &self.change(column, *to, condition), &[]),
+        }
+    }
+
+    /// The deed, which says what it took.
+    fn returning(&self, d: Dialect) -> Statement {
+        let condition = self.condition.clone();
+        let key = Query::returning().expr(expr::text(d, expr::col(&self.key)));
+        let shape = [Read::Text];
+        match &self.deed {
+            Deed::Delete => Statement::new(d, self.deletion(condition).returning(key), &shape),
+            Deed::Set(column, to) => {
+                let mut change = self.change(column, *to, condition);
+                Statement::new(d, change.returning(key), &shape)
+            }
+        }
+    }
+
+    fn deletion(&self, condition: Cond) -> DeleteStatement {
+        Query::delete()
+            .from_table(expr::table(&self.table))
+            .cond_where(condition)
+            .to_owned()
+    }
+
+    fn change(&self, column: &str, to: bool, condition: Cond) -> UpdateStatement {
+        Query::update()
+            .table(expr::table(&self.table))
+            .value(Alias::new(column), to)
+            .cond_where(condition)
+            .to_owned()
+    }
+}
+
+/// A key column that holds one of these, as they were read from it.
+fn among(d: Dialect, key: &str, kind: Kind, values: &[String]) -> Option<Expr> {
+    if values.is_empty() {
+        return None;
+    }
+    if kind == Kind::Text {
+        return Some(expr::among(d, key, values.iter().map(String::as_str)));
+    }
+    let ids: Vec<UserId> = values.iter().map(|v| UserId::new(v.as_str())).collect();
+    expr::one_of(d, key, kind, &ids)
+}
+
+fn texts(rows: Vec<Vec<Cell>>) -> Vec<String> {
+    rows.into_iter().flatten().filter_map(Cell::text).collect()
+}
