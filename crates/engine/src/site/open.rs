@@ -53,10 +53,18 @@ pub(super) async fn reach(config: &SiteConfig) -> Result<Reached> {
     }
 }
 
-pub(super) async fn catalog(db: &Db) -> Result<Vec<Table>> {
+/// What the database says of its tables. MySQL's other databases are asked where the configuration names them.
+pub(super) async fn catalog(db: &Db, config: &SiteConfig) -> Result<Vec<Table>> {
     match db.pool() {
         Pool::Postgres(pool) => postgres::catalog(&pool).await,
-        Pool::Mysql(pool) => mysql::catalog(&pool).await,
+        Pool::Mysql(pool) => {
+            let named = [&config.users.table, &config.sessions.table];
+            let named = named.into_iter().flatten();
+            let neighbours: Vec<&str> = named
+                .filter_map(|table| Some(table.split_once('.')?.0))
+                .collect();
+            mysql::catalog(&pool, &neighbours).await
+        }
         Pool::Sqlite(pool) => sqlite::catalog(&pool).await,
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Explored {
 
 /// Finds tables and columns, and the engine where the table tells it. What was found of it goes into `config`.
 pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored> {
-    let tables = catalog(db).await?;
+    let tables = catalog(db, config).await?;
     let rows = Engine::of(&config.sessions).map_or(true, |engine| engine.has_rows());
     let apart = match config.sessions.url.clone().filter(|_| rows) {
         Some(address) => {
@@ -40,7 +40,7 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
                 |e: Error| Error::new(e.code, format!("the sessions' database: {}", e.message));
             let reached = reach(&other).await.map_err(said)?;
             tracing::debug!(at = shown, "sessions lie in a database of their own");
-            let tables = catalog(&reached.db).await.map_err(said)?;
+            let tables = catalog(&reached.db, &other).await.map_err(said)?;
             Some((reached.db, tables))
         }
         None => None,

@@ -203,54 +203,75 @@ pub(super) fn verdict(number: u16) -> (Code, &'static str) {
     }
 }
 
+// One database a question: asked for all at once, the server opens every table that it has, and MariaDB has been
+// seen to answer others wrongly meanwhile, whose tables were being altered.
 const COLUMNS: &str = "
 SELECT NULLIF(c.TABLE_SCHEMA, DATABASE()), c.TABLE_NAME, c.COLUMN_NAME, c.COLUMN_TYPE, k.ONLY_PRIMARY, k.ONLY_UNIQUE
 FROM information_schema.COLUMNS c
 LEFT JOIN (
-  SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, MAX(INDEX_NAME = 'PRIMARY') AS ONLY_PRIMARY, 1 AS ONLY_UNIQUE
+  SELECT TABLE_NAME, COLUMN_NAME, MAX(INDEX_NAME = 'PRIMARY') AS ONLY_PRIMARY, 1 AS ONLY_UNIQUE
   FROM (
-    SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, MAX(COLUMN_NAME) AS COLUMN_NAME
+    SELECT TABLE_NAME, INDEX_NAME, MAX(COLUMN_NAME) AS COLUMN_NAME
     FROM information_schema.STATISTICS
-    WHERE NON_UNIQUE = 0 GROUP BY TABLE_SCHEMA, TABLE_NAME, INDEX_NAME
+    WHERE TABLE_SCHEMA = ? AND NON_UNIQUE = 0 GROUP BY TABLE_NAME, INDEX_NAME
     HAVING COUNT(*) = 1 AND MAX(SUB_PART) IS NULL
-  ) i GROUP BY TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME
-) k ON k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME AND k.COLUMN_NAME = c.COLUMN_NAME
-WHERE c.TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')
-ORDER BY c.TABLE_SCHEMA, c.TABLE_NAME, c.ORDINAL_POSITION";
+  ) i GROUP BY TABLE_NAME, COLUMN_NAME
+) k ON k.TABLE_NAME = c.TABLE_NAME AND k.COLUMN_NAME = c.COLUMN_NAME
+WHERE c.TABLE_SCHEMA = ?
+ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION";
 
 const REFERENCES: &str = "
-SELECT NULLIF(TABLE_SCHEMA, DATABASE()), TABLE_NAME, MAX(COLUMN_NAME),
-       NULLIF(MAX(REFERENCED_TABLE_SCHEMA), DATABASE()), MAX(REFERENCED_TABLE_NAME)
+SELECT TABLE_NAME, MAX(COLUMN_NAME), NULLIF(MAX(REFERENCED_TABLE_SCHEMA), DATABASE()), MAX(REFERENCED_TABLE_NAME)
 FROM information_schema.KEY_COLUMN_USAGE
-WHERE REFERENCED_TABLE_NAME IS NOT NULL
-GROUP BY TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME HAVING COUNT(*) = 1";
+WHERE TABLE_SCHEMA = ? AND REFERENCED_TABLE_NAME IS NOT NULL
+GROUP BY TABLE_NAME, CONSTRAINT_NAME HAVING COUNT(*) = 1";
 
-/// Every table and view that the account can see, in this database and in its neighbours.
-pub async fn catalog(pool: &MySqlPool) -> Result<Vec<Table>> {
-    let read = |e: sqlx::Error| explain(&e);
-    let columns = sqlx::query(COLUMNS).fetch_all(pool).await.map_err(read)?;
-    let references = sqlx::query(REFERENCES)
-        .fetch_all(pool)
+/// Every table and view of the address's database that the account can see, of these neighbours, and of those that
+/// its foreign keys lead to.
+pub async fn catalog(pool: &MySqlPool, neighbours: &[&str]) -> Result<Vec<Table>> {
+    let own: String = sqlx::query("SELECT DATABASE()")
+        .fetch_one(pool)
         .await
-        .map_err(read)?;
+        .and_then(|row| row.try_get_unchecked(0))
+        .map_err(|e| explain(&e))?;
+    let mut tables = tables(pool, &own).await.map_err(|e| explain(&e))?;
+    let referred = tables.iter().flat_map(|t| &t.references);
+    let mut others: Vec<String> = referred
+        .filter_map(|r| r.to_schema.clone())
+        .chain(neighbours.iter().map(|n| (*n).to_owned()))
+        .filter(|other| *other != own)
+        .collect();
+    others.sort();
+    others.dedup();
+    for other in others {
+        tables.extend(self::tables(pool, &other).await.map_err(|e| explain(&e))?);
+    }
+    Ok(tables)
+}
+
+/// The tables and views of one database.
+async fn tables(pool: &MySqlPool, database: &str) -> Result<Vec<Table>, sqlx::Error> {
+    let columns = sqlx::query(COLUMNS).bind(database).bind(database);
+    let columns = columns.fetch_all(pool).await?;
+    let references = sqlx::query(REFERENCES).bind(database);
+    let references = references.fetch_all(pool).await?;
     let mut tables: Vec<Table> = Vec::new();
     // Unchecked: these views' own types differ from version to version.
     for row in &columns {
-        let schema: Option<String> = row.try_get_unchecked(0).map_err(read)?;
-        let name: String = row.try_get_unchecked(1).map_err(read)?;
-        let type_name: String = row.try_get_unchecked(3).map_err(read)?;
-        let primary: Option<i64> = row.try_get_unchecked(4).map_err(read)?;
-        let unique: Option<i64> = row.try_get_unchecked(5).map_err(read)?;
+        let name: String = row.try_get_unchecked(1)?;
+        let type_name: String = row.try_get_unchecked(3)?;
+        let primary: Option<i64> = row.try_get_unchecked(4)?;
+        let unique: Option<i64> = row.try_get_unchecked(5)?;
         let column = Column {
-            name: row.try_get_unchecked(2).map_err(read)?,
+            name: row.try_get_unchecked(2)?,
             type_name: type_name.to_lowercase(),
             primary: primary == Some(1),
             unique: unique == Some(1),
         };
         match tables.last_mut() {
-            Some(last) if last.name == name && last.schema == schema => last.columns.push(column),
+            Some(last) if last.name == name => last.columns.push(column),
             _ => tables.push(Table {
-                schema,
+                schema: row.try_get_unchecked(0)?,
                 name,
                 columns: vec![column],
                 references: Vec::new(),
@@ -258,15 +279,13 @@ pub async fn catalog(pool: &MySqlPool) -> Result<Vec<Table>> {
         }
     }
     for row in &references {
-        let schema: Option<String> = row.try_get_unchecked(0).map_err(read)?;
-        let name: String = row.try_get_unchecked(1).map_err(read)?;
+        let name: String = row.try_get_unchecked(0)?;
         let reference = Reference {
-            column: row.try_get_unchecked(2).map_err(read)?,
-            to_schema: row.try_get_unchecked(3).map_err(read)?,
-            to_table: row.try_get_unchecked(4).map_err(read)?,
+            column: row.try_get_unchecked(1)?,
+            to_schema: row.try_get_unchecked(2)?,
+            to_table: row.try_get_unchecked(3)?,
         };
-        let mut named = tables.iter_mut();
-        if let Some(table) = named.find(|t| t.name == name && t.schema == schema) {
+        if let Some(table) = tables.iter_mut().find(|t| t.name == name) {
             table.references.push(reference);
         }
     }

@@ -1,8 +1,8 @@
 //! The tables and columns that statements are made of, once discovery has found them.
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::catalog::{Column, Kind};
 use super::zone;
@@ -68,6 +68,17 @@ impl TimeColumn {
     /// What Django compares the column with at this moment.
     pub(super) fn wall(&self, at: Timestamp) -> DateTime {
         self.zone().to_datetime(at)
+    }
+
+    /// Sessions of this age that were saved after a moment expire after this. Where the site's clock is a wall
+    /// clock, Django counts the age on the wall, too.
+    pub(super) fn saved_after(&self, at: Timestamp, age: SignedDuration) -> Option<DateTime> {
+        self.over(at).checked_add(age).ok()
+    }
+
+    /// Sessions of this age that were saved by a moment expire by this.
+    pub(super) fn saved_by(&self, at: Timestamp, age: SignedDuration) -> Option<DateTime> {
+        zone::highest(self.zone(), at).checked_add(age).ok()
     }
 
     /// Values up to this are over at this moment, whatever the clocks do.

@@ -126,7 +126,7 @@ impl Database {
             }
             Pool::Mysql(pool) => {
                 let db = mysql::connect(&address).await.unwrap().db;
-                (db, mysql::catalog(pool).await.unwrap())
+                (db, mysql::catalog(pool, &[]).await.unwrap())
             }
         };
         let found = discover(&tables, &UsersConfig::default(), &SessionsConfig::default());

@@ -274,18 +274,24 @@ impl SqlSessions {
         now: Timestamp,
         sink: &mut dyn Sink,
     ) -> Result<()> {
+        let expires = &self.table.expires;
+        let (Ok(since), Ok(until)) = (last.checked_sub(OVERLAP), now.checked_add(OVERLAP)) else {
+            return Ok(());
+        };
         for age in sink.ages().into_iter().take(AGES) {
             let age = SignedDuration::from_secs(age);
-            let (Ok(from), Ok(to)) = (
-                // What is over stays over, however short its age.
-                last.checked_add(age - OVERLAP).map(|from| from.max(now)),
-                now.checked_add(age + OVERLAP),
+            let (Some(from), Some(to)) = (
+                expires.saved_after(since, age),
+                expires.saved_by(until, age),
             ) else {
                 continue;
             };
+            let d = self.dialect();
             let mut query = self.select_sessions();
-            query.and_where(self.expires().gt(self.moment(from)));
-            query.and_where(self.expires().lte(self.moment(to)));
+            // What is over stays over, however short its age.
+            let from = from.max(expires.wall(now));
+            query.and_where(self.expires().gt(expr::shown(d, expires, from)));
+            query.and_where(self.expires().lte(expr::shown(d, expires, to)));
             for row in self.session_rows(&query).await? {
                 sink.session(row);
             }
