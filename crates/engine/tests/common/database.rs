@@ -11,7 +11,8 @@ use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{
-    AssertSqlSafe, Connection, MySqlConnection, MySqlPool, PgConnection, PgPool, SqlitePool,
+    AssertSqlSafe, Connection, MySql, MySqlConnection, MySqlPool, PgConnection, PgPool, Postgres,
+    Sqlite, SqlitePool, Transaction,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,24 +173,24 @@ impl Database {
         }
     }
 
-    /// Someone else's transaction: these statements run, and what they hold is held until it is dropped.
-    pub async fn holding(&self, sql: &str) -> Box<dyn std::any::Any + Send> {
+    /// Someone else's transaction: these statements run, and what they hold is held until it is released.
+    pub async fn holding(&self, sql: &str) -> Held {
         let safe = AssertSqlSafe(sql.to_owned());
         match &self.pool {
             Pool::Sqlite(pool) => {
                 let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
                 sqlx::raw_sql(safe).execute(&mut *tx).await.unwrap();
-                Box::new(tx)
+                Held::Sqlite(tx)
             }
             Pool::Postgres(pool) => {
                 let mut tx = pool.begin().await.unwrap();
                 sqlx::raw_sql(safe).execute(&mut *tx).await.unwrap();
-                Box::new(tx)
+                Held::Postgres(tx)
             }
             Pool::Mysql(pool) => {
                 let mut tx = pool.begin().await.unwrap();
                 sqlx::raw_sql(safe).execute(&mut *tx).await.unwrap();
-                Box::new(tx)
+                Held::Mysql(tx)
             }
         }
     }
@@ -205,8 +206,11 @@ impl Database {
                 match engine {
                     Engine::Mysql => {
                         let mut connection = MySqlConnection::connect(&address).await.unwrap();
-                        let limit = "SET SESSION innodb_lock_wait_timeout = 1";
-                        sqlx::raw_sql(limit).execute(&mut connection).await.unwrap();
+                        let limit = format!("{PLAIN}, innodb_lock_wait_timeout = 1");
+                        sqlx::raw_sql(AssertSqlSafe(limit))
+                            .execute(&mut connection)
+                            .await
+                            .unwrap();
                         let done = sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
                         connection.close().await.unwrap();
                         done.rows_affected()
@@ -222,6 +226,28 @@ impl Database {
                 }
             });
             assert_eq!(changed.unwrap(), 1);
+        }
+    }
+}
+
+/// What somebody else holds.
+pub enum Held {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+    Mysql(Transaction<'static, MySql>),
+}
+
+impl Held {
+    pub async fn release(self) {
+        match self {
+            Self::Sqlite(tx) => tx.rollback().await.unwrap(),
+            Self::Postgres(tx) => tx.rollback().await.unwrap(),
+            Self::Mysql(mut tx) => {
+                // Tables are held beyond transactions.
+                let unlock = sqlx::raw_sql("UNLOCK TABLES");
+                unlock.execute(&mut *tx).await.unwrap();
+                tx.rollback().await.unwrap();
+            }
         }
     }
 }

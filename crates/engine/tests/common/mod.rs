@@ -26,8 +26,8 @@ pub static KEYS: LazyLock<SecretKeys> =
 /// Runs each of these on every database, as tests of their own.
 #[macro_export]
 macro_rules! on_each_store {
-    ($($name:ident)*) => {
-        on_each_store!(@ sqlite Sqlite $($name)*);
+    // Those with locks on rows.
+    (servers: $($name:ident)*) => {
         on_each_store!(@ postgres Postgres $($name)*);
         on_each_store!(@ mysql Mysql $($name)*);
     };
@@ -39,6 +39,11 @@ macro_rules! on_each_store {
                 super::$name(Engine::$engine).await;
             })*
         }
+    };
+    ($($name:ident)*) => {
+        on_each_store!(@ sqlite Sqlite $($name)*);
+        on_each_store!(@ postgres Postgres $($name)*);
+        on_each_store!(@ mysql Mysql $($name)*);
     };
 }
 
@@ -180,8 +185,7 @@ impl Ground {
     /// A session of the usual age, saved then. Returns its key.
     pub async fn session(&self, key: &str, user: Option<u32>, saved: Timestamp) -> SessionKey {
         let data = self.data(user, saved, Expiry::Default);
-        let expires = saved + SignedDuration::from_secs(COOKIE_AGE);
-        self.row(key, &data, expires).await
+        self.row(key, &data, self.expires(saved)).await
     }
 
     /// Any row of the session table.
@@ -197,8 +201,15 @@ impl Ground {
     /// Saves a session again, as Django does for one with an age.
     pub async fn save(&self, key: &str, user: Option<u32>, saved: Timestamp) {
         let data = self.data(user, saved, Expiry::Default);
-        let expires = saved + SignedDuration::from_secs(COOKIE_AGE);
-        assert_eq!(self.db.execute(&self.saving(key, &data, expires)).await, 1);
+        let saving = self.saving(key, &data, self.expires(saved));
+        assert_eq!(self.db.execute(&saving).await, 1);
+    }
+
+    /// When a session of the usual age expires. With USE_TZ off, Django counts days on the wall's clock.
+    pub fn expires(&self, saved: Timestamp) -> Timestamp {
+        let zone = &self.db.zone;
+        let wall = zone.to_datetime(saved) + SignedDuration::from_secs(COOKIE_AGE);
+        zone.to_timestamp(wall).unwrap()
     }
 
     pub fn saving(&self, key: &str, data: &str, expires: Timestamp) -> String {

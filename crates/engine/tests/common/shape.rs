@@ -8,6 +8,12 @@ pub enum Id {
     Integer,
     Uuid,
     Text,
+    /// A UUID in 36 characters of text, in upper case.
+    UuidText,
+    /// MariaDB's own type for UUIDs.
+    UuidOfMariadb,
+    /// MySQL's `bigint unsigned`, beyond what others hold.
+    Unsigned,
 }
 
 impl Id {
@@ -15,7 +21,10 @@ impl Id {
     pub fn said(self, number: u32) -> String {
         match self {
             Self::Integer => number.to_string(),
-            Self::Uuid => format!("{number:08x}-52f1-4c3a-9d0e-a0b1c2d3e4f5"),
+            Self::Unsigned => ((1 << 63) + u64::from(number)).to_string(),
+            Self::Uuid | Self::UuidText | Self::UuidOfMariadb => {
+                format!("{number:08x}-52f1-4c3a-9d0e-a0b1c2d3e4f5")
+            }
             Self::Text => format!("Née o'{number}"),
         }
     }
@@ -27,6 +36,8 @@ impl Id {
             (Self::Uuid, Engine::Sqlite | Engine::Mysql) => {
                 format!("'{}'", self.said(number).replace('-', ""))
             }
+            (Self::Unsigned, _) => self.said(number),
+            (Self::UuidText, _) => format!("'{}'", self.said(number).to_uppercase()),
             _ => format!("'{}'", self.said(number).replace('\'', "''")),
         }
     }
@@ -38,6 +49,9 @@ impl Id {
             (Self::Uuid, Engine::Postgres) => "uuid",
             (Self::Uuid, Engine::Sqlite | Engine::Mysql) => "char(32)",
             (Self::Text, _) => "varchar(40)",
+            (Self::UuidText, _) => "varchar(36)",
+            (Self::UuidOfMariadb, _) => "uuid",
+            (Self::Unsigned, _) => "bigint unsigned",
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::common::{Engine, Ground, Id, Looking, Names, Person, Shape, sorted};
 on_each_store! {
     people_with_uuids_are_seen_swept_and_cleared
     people_with_text_ids_are_seen_swept_and_cleared
+    people_with_uuids_of_36_characters_are_seen_swept_and_cleared
+    case_and_spaces_tell_keys_and_names_apart
     names_with_case_spaces_and_reserved_words_are_quoted
     times_without_a_zone_are_utc
     a_site_without_a_flag_is_swept_all_the_same
@@ -81,6 +83,51 @@ async fn people_with_text_ids_are_seen_swept_and_cleared(engine: Engine) {
         ..Shape::default()
     };
     seen_swept_and_cleared(&Ground::shaped(engine, shape).await).await;
+}
+
+async fn people_with_uuids_of_36_characters_are_seen_swept_and_cleared(engine: Engine) {
+    let shape = Shape {
+        id: Id::UuidText,
+        ..Shape::default()
+    };
+    seen_swept_and_cleared(&Ground::shaped(engine, shape).await).await;
+}
+
+#[tokio::test]
+async fn people_with_ids_of_mysqls_own_are_seen_swept_and_cleared() {
+    for id in [Id::UuidOfMariadb, Id::Unsigned] {
+        let shape = Shape {
+            id,
+            ..Shape::default()
+        };
+        seen_swept_and_cleared(&Ground::shaped(Engine::Mysql, shape).await).await;
+    }
+}
+
+async fn case_and_spaces_tell_keys_and_names_apart(engine: Engine) {
+    let shape = Shape {
+        id: Id::Text,
+        ..Shape::default()
+    };
+    let ground = Ground::shaped(engine, shape).await;
+    ground.overdue(1, "k1").await;
+    let store = &ground.store;
+    for other in ["K1", "k1 ", "\u{212a}1"] {
+        let other = [SessionKey::new(other)];
+        assert!(store.surviving(&other).await.unwrap().is_empty());
+        assert!(store.delete(&other).await.unwrap().is_empty());
+    }
+    for other in ["Person1", "person1 ", "pérson1"] {
+        assert!(store.users_named(other).await.unwrap().is_empty());
+    }
+    for other in ["Nee o'1", "NÉE O'1", "Née o'1 "] {
+        let id = curfew_engine::store::UserId::new(other);
+        let found = store.users(std::slice::from_ref(&id)).await.unwrap();
+        assert!(found.is_empty(), "{other:?}");
+        assert!(!store.clear_flag(&id).await.unwrap());
+    }
+    assert_eq!(ground.keys().await, ["k1"]);
+    assert!(ground.flagged(1).await);
 }
 
 async fn names_with_case_spaces_and_reserved_words_are_quoted(engine: Engine) {
@@ -240,6 +287,7 @@ async fn times_are_kept_to_the_microsecond() {
         (Engine::Sqlite, false),
         (Engine::Postgres, false),
         (Engine::Postgres, true),
+        (Engine::Mysql, false),
     ] {
         let shape = Shape {
             naive,

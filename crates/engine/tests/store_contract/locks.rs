@@ -5,10 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use curfew_engine::django::session::Expiry;
-use curfew_engine::store::{BatchDone, Store, SweepBatch};
+use curfew_engine::store::{BatchDone, SessionKey, Store, SweepBatch};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::common::{COOKIE_AGE, Engine, Ground, Shape, may_go};
+
+on_each_store! { servers:
+    who_is_being_written_right_now_is_spared_and_nobody_waits
+    a_stale_person_who_is_being_written_right_now_is_spared
+    a_table_that_is_being_altered_puts_the_batch_off
+    a_save_between_judgement_and_deletion_spares
+    a_legacy_row_that_changes_after_its_digest_is_spared
+    who_comes_back_between_judgement_and_deletion_is_spared_without_a_row_lock
+    who_signs_out_between_judgement_and_deletion_is_not_reported
+}
 
 /// A batch of two overdue people, ana with `o1` and ben with `o2`.
 async fn two(ground: &Ground) -> SweepBatch {
@@ -22,13 +32,12 @@ async fn soon(ground: &Ground, batch: SweepBatch) -> BatchDone {
     let began = Instant::now();
     let done = ground.store.sweep(batch).await.unwrap();
     let took = began.elapsed();
-    assert!(took < Duration::from_millis(1_200), "it took {took:?}");
+    assert!(took < Duration::from_millis(1_500), "it took {took:?}");
     done
 }
 
-#[tokio::test]
-async fn who_is_being_written_right_now_is_spared_and_nobody_waits() {
-    let ground = Ground::on(Engine::Postgres).await;
+async fn who_is_being_written_right_now_is_spared_and_nobody_waits(engine: Engine) {
+    let ground = Ground::on(engine).await;
     let batch = two(&ground).await;
     let held = "SELECT 1 FROM accounts_user WHERE id = 1 FOR UPDATE";
     let held = ground.db.holding(held).await;
@@ -36,14 +45,13 @@ async fn who_is_being_written_right_now_is_spared_and_nobody_waits() {
     assert_eq!(done.marked, [ground.id(2)]);
     assert_eq!(done.spared.len(), 1);
     assert_eq!(done.spared[0].0, ground.id(1));
-    drop(held);
+    held.release().await;
     assert_eq!(ground.keys().await, ["o1"]);
     assert!(ground.flagged(1).await);
 }
 
-#[tokio::test]
-async fn a_stale_person_who_is_being_written_right_now_is_spared() {
-    let ground = Ground::on(Engine::Postgres).await;
+async fn a_stale_person_who_is_being_written_right_now_is_spared(engine: Engine) {
+    let ground = Ground::on(engine).await;
     let mut batch = two(&ground).await;
     let seen = Some(ground.ago(60));
     batch.stale = batch.overdue.drain(..).map(|(id, _)| (id, seen)).collect();
@@ -52,7 +60,7 @@ async fn a_stale_person_who_is_being_written_right_now_is_spared() {
     let done = soon(&ground, batch).await;
     assert_eq!(done.marked, [ground.id(2)]);
     assert_eq!(done.spared[0].0, ground.id(1));
-    drop(held);
+    held.release().await;
     assert!(ground.flagged(1).await);
 }
 
@@ -71,20 +79,64 @@ async fn a_session_that_is_being_saved_right_now_puts_the_batch_off() {
             .iter()
             .all(|(_, why)| *why == "is being changed right now")
     );
-    drop(held);
+    held.release().await;
     assert_eq!(ground.keys().await, ["o1", "o2"]);
     assert!(ground.flagged(1).await && ground.flagged(2).await);
 }
 
 #[tokio::test]
-async fn a_table_that_is_being_altered_puts_the_batch_off() {
-    let ground = Ground::on(Engine::Postgres).await;
+async fn a_session_that_is_being_saved_right_now_spares_its_holder_on_mysql() {
+    let ground = Ground::on(Engine::Mysql).await;
     let batch = two(&ground).await;
-    let held = ground.db.holding("LOCK TABLE accounts_user").await;
+    let data = ground.data(Some(1), Timestamp::now(), Expiry::Default);
+    let save = ground.saving("o1", &data, ground.ago(-COOKIE_AGE));
+    let held = ground.db.holding(&save).await;
+    let done = soon(&ground, batch).await;
+    assert_eq!(done.deleted, [SessionKey::new("o2")]);
+    assert_eq!(done.marked, [ground.id(2)]);
+    assert_eq!(done.spared[0].0, ground.id(1));
+    held.release().await;
+    assert_eq!(ground.keys().await, ["o1"]);
+    assert!(ground.flagged(1).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_hold_is_deleted_once_they_let_go_and_never_claimed_before() {
+    let ground = Ground::on(Engine::Mysql).await;
+    let keys: Vec<SessionKey> = two(&ground)
+        .await
+        .overdue
+        .into_iter()
+        .flat_map(|o| o.1)
+        .collect();
+    let hold = "SELECT 1 FROM django_session WHERE session_key = 'o1' FOR UPDATE";
+    let held = ground.db.holding(hold).await;
+    let deleted = ground.store.delete(&keys).await.unwrap();
+    assert_eq!(deleted, [SessionKey::new("o2")]);
+    let flag = "SELECT 1 FROM accounts_user WHERE id = 1 FOR UPDATE";
+    let flag = ground.db.holding(flag).await;
+    assert!(!ground.store.clear_flag(&ground.id(1)).await.unwrap());
+    assert!(ground.flagged(1).await);
+    let store = ground.store.clone();
+    let deletion = tokio::spawn(async move { store.delete(&keys).await.unwrap() });
+    held.release().await;
+    flag.release().await;
+    assert_eq!(deletion.await.unwrap(), [SessionKey::new("o1")]);
+    assert!(ground.store.clear_flag(&ground.id(1)).await.unwrap());
+}
+
+async fn a_table_that_is_being_altered_puts_the_batch_off(engine: Engine) {
+    let ground = Ground::on(engine).await;
+    let batch = two(&ground).await;
+    let lock = match engine {
+        Engine::Mysql => "LOCK TABLES accounts_user WRITE",
+        _ => "LOCK TABLE accounts_user",
+    };
+    let held = ground.db.holding(lock).await;
     let done = soon(&ground, batch.clone()).await;
     assert!(done.deleted.is_empty() && done.marked.is_empty());
     assert_eq!(done.spared.len(), 2);
-    drop(held);
+    held.release().await;
     // Put off, not given up.
     assert_eq!(soon(&ground, batch).await.deleted.len(), 2);
 }
@@ -97,7 +149,7 @@ async fn a_file_that_another_writes_puts_the_batch_off() {
     let done = ground.store.sweep(batch.clone()).await.unwrap();
     assert!(done.deleted.is_empty() && done.marked.is_empty());
     assert_eq!(done.spared.len(), 2);
-    drop(held);
+    held.release().await;
     assert_eq!(ground.store.sweep(batch).await.unwrap().deleted.len(), 2);
 }
 
@@ -112,9 +164,8 @@ fn between(ground: &Ground, batch: &mut SweepBatch, sql: String) {
     });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_save_between_judgement_and_deletion_spares() {
-    let ground = Ground::on(Engine::Postgres).await;
+async fn a_save_between_judgement_and_deletion_spares(engine: Engine) {
+    let ground = Ground::on(engine).await;
     let mut batch = two(&ground).await;
     let now = Timestamp::now();
     let data = ground.data(Some(1), now, Expiry::Default);
@@ -128,10 +179,9 @@ async fn a_save_between_judgement_and_deletion_spares() {
     assert!(ground.flagged(1).await);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_legacy_row_that_changes_after_its_digest_is_spared() {
+async fn a_legacy_row_that_changes_after_its_digest_is_spared(engine: Engine) {
     use base64::Engine as _;
-    let ground = Ground::on(Engine::Postgres).await;
+    let ground = Ground::on(engine).await;
     ground.overdue(1, "o1").await;
     // Two rows that differ in their last characters alone: the beginning is no version of them.
     let row = |end: &str| {
@@ -149,14 +199,15 @@ async fn a_legacy_row_that_changes_after_its_digest_is_spared() {
     assert!(ground.flagged(1).await);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_comes_back_between_judgement_and_deletion_is_spared_without_a_row_lock() {
+async fn who_comes_back_between_judgement_and_deletion_is_spared_without_a_row_lock(
+    engine: Engine,
+) {
     // Without a flag to clear there is nothing to lock people's rows for, so the deletion itself has to see it.
     let shape = Shape {
         flag: false,
         ..Shape::default()
     };
-    let ground = Ground::shaped(Engine::Postgres, shape).await;
+    let ground = Ground::shaped(engine, shape).await;
     let mut batch = two(&ground).await;
     let back = ground.setting(1, "last_activity", "now()");
     between(&ground, &mut batch, back);
@@ -165,6 +216,7 @@ async fn who_comes_back_between_judgement_and_deletion_is_spared_without_a_row_l
     assert!(ground.keys().await.contains(&"o1".to_owned()));
 }
 
+// On MySQL, whose only lock on a row is whole, they wait for the batch to end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_refer_to_a_person_are_not_held_up_by_the_batch() {
     let ground = Ground::on(Engine::Postgres).await;
@@ -179,9 +231,8 @@ async fn rows_that_refer_to_a_person_are_not_held_up_by_the_batch() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_signs_out_between_judgement_and_deletion_is_not_reported() {
-    let ground = Ground::on(Engine::Postgres).await;
+async fn who_signs_out_between_judgement_and_deletion_is_not_reported(engine: Engine) {
+    let ground = Ground::on(engine).await;
     let mut batch = two(&ground).await;
     let out = "DELETE FROM django_session WHERE session_key = 'o1'".to_owned();
     between(&ground, &mut batch, out);

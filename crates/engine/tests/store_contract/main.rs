@@ -1,4 +1,4 @@
-//! What every store promises, written once and run on SQLite and on PostgreSQL (`cargo xtask test` starts one).
+//! What every store promises, written once and run on SQLite, PostgreSQL and MariaDB (`cargo xtask test` starts them).
 //! A module is a subject; add a test where its subject is.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -21,3 +21,6 @@ mod sweep;
 
 /// Someone else at work in the same moment.
 mod locks;
+
+/// Wall clocks: USE_TZ off, and the nights on which the clocks change.
+mod zones;

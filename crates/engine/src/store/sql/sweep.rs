@@ -42,6 +42,7 @@ pub async fn run(store: SqlStore, batch: SweepBatch) -> Result<BatchDone> {
 async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure> {
     let mut tx = store.db.begin().await?;
     tx.limit_waiting().await?;
+    touch(&store, &mut tx).await?;
     let mut done = BatchDone::default();
 
     let overdue: Vec<UserId> = batch.overdue.iter().map(|(id, _)| id.clone()).collect();
@@ -114,6 +115,17 @@ async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failur
     done.marked = mark(&store, &mut tx, &to_mark).await?;
     tx.commit().await?;
     Ok(done)
+}
+
+/// MySQL waits up to a second for a table that is being altered. If so, before anybody's row is held.
+async fn touch(store: &SqlStore, tx: &mut Tx) -> Result<(), sqlx::Error> {
+    let (At::Beside(sessions), Some(passing)) = (&store.sessions, tx.passing()) else {
+        return Ok(());
+    };
+    let mut query = sessions.select_sessions();
+    query.and_where(Expr::val(1).eq(0));
+    passing.lock(&mut query);
+    tx.rows(&query, &[]).await.map(|_| ())
 }
 
 /// Not seen since the cutoff, by the table's own columns.
