@@ -24,6 +24,9 @@ const STEPS: &[Step] = &[
         passed(node::build())
     }),
     ("rustfmt", || cargo(&["fmt", "--all", "--check"])),
+    ("rustfmt of the fuzz targets", || {
+        cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])
+    }),
     ("clippy", || {
         cargo(&[
             "clippy",

@@ -3,6 +3,7 @@
 mod check;
 mod deny;
 mod display;
+mod fuzz;
 mod node;
 mod package;
 mod place;
@@ -33,6 +34,8 @@ enum Task {
     Run(run::Options),
     /// Install what is missing, and run all tests against real servers, a real Django and a real window
     Test(test::Options),
+    /// Throw random bytes at the engine's readers, for an hour each
+    Fuzz(fuzz::Options),
     /// Format, lints, types, licences, bindings and docs
     Check,
     /// Build the window's packages for Debian and Fedora
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let outcome = process::listen_for_interrupts().and_then(|()| match task {
         Task::Run(options) => run::run(&options).map(|()| true),
         Task::Test(options) => test::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Check => check::run(),
         Task::Package => package::run().map(|()| true),
     });

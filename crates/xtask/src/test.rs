@@ -14,7 +14,7 @@ use crate::servers::{self, Server};
 use crate::strays::Mark;
 use crate::system::{self, Purpose};
 use crate::tally::Tally;
-use crate::{node, place, python};
+use crate::{fuzz, node, place, python};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -31,6 +31,9 @@ pub fn run(options: &Options) -> Result<bool> {
         Ok(()) => {
             sum += counted("the window's inside", inside(filter));
             sum += counted("Rust", rust(filter));
+            if !process::interrupted() {
+                sum += counted("random bytes", fuzz::briefly(filter));
+            }
         }
         Err(error) => sum += counted("preparation", Err(error)),
     }

@@ -1,0 +1,7 @@
+#![no_main]
+
+use curfew_fuzz::{memory, targets};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    memory::within(80, || targets::session_data(bytes));
+});
