@@ -1,4 +1,5 @@
-//! What `cargo xtask fuzz` has found, replayed: every file under fuzz/cases, by the target it is named after.
+//! What `cargo xtask fuzz` has found, and what was thought of first, replayed: every file under fuzz/cases, by the
+//! target that its folder is named after.
 //! The targets' own properties hold for what real Django wrote, too.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
