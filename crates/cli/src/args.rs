@@ -67,6 +67,11 @@ Examples:
     /// Check that a site can be watched and swept, and say what to do where it cannot
     #[command(after_help = "Example:\n  curfew --site postgres://curfew@db/shop doctor")]
     Doctor,
+    /// Add a site from its Django project, list the configured sites, remove one
+    #[command(
+        after_help = "Examples:\n  curfew site add --django /srv/shop/manage.py --dry-run\n  curfew site list"
+    )]
+    Site(SiteArgs),
     /// Make a demo site, with people who come and go until Ctrl-C
     #[command(after_help = "Example:\n  curfew demo --users 200 --path /tmp/demo.sqlite3")]
     Demo(DemoArgs),
@@ -153,6 +158,65 @@ pub struct JournalArgs {
     /// At most this many, the newest [default: all with --json, else 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct SiteArgs {
+    #[command(subcommand)]
+    pub deed: SiteDeed,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SiteDeed {
+    /// Ask a Django project for its database, sessions, cache, users and keys, and configure the site
+    #[command(after_help = "\
+Examples:
+  curfew site add --django /srv/shop/manage.py --dry-run   what it would take, saving nothing
+  curfew site add --django . --python .venv --name shop
+
+The project is asked through its own Python, in its own folder, with the variables of this shell. Passwords and keys go
+into the keychain; without one, into commands that ask the project again.
+Exit status: 4 where the site was saved and does not open.")]
+    Add(SiteAddArgs),
+    /// List the configured sites
+    #[command(after_help = "Example:\n  curfew site list")]
+    List,
+    /// Take a site out of the configuration, and its secrets out of the keychain
+    #[command(after_help = "Example:\n  curfew site remove shop")]
+    Remove(SiteRemoveArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SiteAddArgs {
+    /// The project's manage.py, or the folder that holds it
+    #[arg(long, value_name = "PATH")]
+    pub django: PathBuf,
+    /// The project's Python, or its virtual environment
+    /// [default: the environment that is switched on, one beside the project, python3]
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// The site's name [default: the project's folder]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The settings' module, where manage.py does not name the right one
+    #[arg(long, value_name = "MODULE")]
+    pub settings: Option<String>,
+    /// How long the project may take to answer
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Say what would be taken, and save nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take the place of a configured site of this name, whose other settings stay
+    #[arg(long)]
+    pub replace: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SiteRemoveArgs {
+    /// The site's name
+    pub name: String,
 }
 
 #[derive(Debug, Args)]

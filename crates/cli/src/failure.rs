@@ -104,6 +104,7 @@ mod tests {
             Code::NoUser,
             Code::NoSession,
             Code::File,
+            Code::Project,
         ] {
             assert_eq!(status(code), 1, "{code:?}");
         }

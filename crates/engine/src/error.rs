@@ -39,6 +39,8 @@ pub enum Code {
     NotPossible,
     /// A file could not be read or written.
     File,
+    /// The Django project could not be asked about itself.
+    Project,
 }
 
 impl Code {

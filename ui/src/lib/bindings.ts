@@ -90,7 +90,9 @@ export type Code =
 /**  This session engine leaves nothing on the server to delete. */
 "not_possible" | 
 /**  A file could not be read or written. */
-"file";
+"file" | 
+/**  The Django project could not be asked about itself. */
+"project";
 
 export type Connection = {
 	link: Link,

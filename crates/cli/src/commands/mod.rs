@@ -8,6 +8,7 @@ mod journal;
 mod logout;
 mod man;
 mod sessions;
+mod site;
 mod sweep;
 mod users;
 
@@ -24,6 +25,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Status, Failure>
         Command::Sweep(args) => sweep::run(context, args).await,
         Command::Journal(args) => journal::run(context, &args),
         Command::Doctor => doctor::run(context).await,
+        Command::Site(args) => site::run(context, args.deed).await,
         Command::Demo(args) => demo::run(context, args).await,
         Command::Completions(args) => completions::run(context.output, &args),
         Command::Man(args) => man::run(context.output, &args),

@@ -63,7 +63,6 @@ def curfew_asks(mark):
         options = dict(given.get("OPTIONS") or {})
         found = {
             "alias": alias,
-            "engine": text(given.get("ENGINE")),
             "vendor": connection.vendor,
             "time_zone": text(connection.timezone_name),
             "sockets": [],
@@ -292,7 +291,7 @@ def curfew_asks(mark):
             where = "__import__('django.core.cache').core.cache.caches[%r].%s" % (alias, holder)
             found["password_ask"] = where + ".get_client(write=True).connection_pool.connection_kwargs['password']"
 
-    answer = {"django": django.get_version(), "python": sys.version.split()[0], "problems": []}
+    answer = {"django": django.get_version(), "problems": []}
 
     def part(name, ask):
         try:
