@@ -3,7 +3,7 @@
 
 use crate::project::{Django, Shop, Taken};
 
-crate::on_each_django! {
+on_each_django! {
     djangos_own_redis
     django_redis
     sentinels_and_clusters

@@ -6,7 +6,7 @@ use curfew_engine::error::Code;
 
 use crate::project::{Django, Shop};
 
-crate::on_each_django! {
+on_each_django! {
     a_project_that_talks_is_understood
     a_project_that_fails_says_why
     a_project_that_hangs_is_given_up_and_ended

@@ -4,13 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod caches;
-mod fails;
-mod project;
-mod settings;
-
 /// Runs each of these with both Djangos, as tests of their own.
-#[macro_export]
 macro_rules! on_each_django {
     ($($name:ident)*) => {
         on_each_django!(@ django_42 V42 $($name)*);
@@ -20,8 +14,13 @@ macro_rules! on_each_django {
         mod $module {
             $(#[tokio::test]
             async fn $name() {
-                super::$name($crate::project::Django::$django).await;
+                super::$name(crate::project::Django::$django).await;
             })*
         }
     };
 }
+
+mod caches;
+mod fails;
+mod project;
+mod settings;

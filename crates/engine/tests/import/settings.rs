@@ -2,7 +2,7 @@
 
 use crate::project::{Django, Shop, sqlite};
 
-crate::on_each_django! {
+on_each_django! {
     a_new_project_is_taken_whole
     the_settings_that_are_meant_are_asked
     sessions_in_another_database_are_found_by_the_router
