@@ -40,6 +40,10 @@ mod refusals;
 #[path = "outside/discovery.rs"]
 mod discovery;
 
+/// Sites taken from their Django projects.
+#[path = "outside/import.rs"]
+mod import;
+
 /// Signatures, passwords and the SECRET_KEY.
 #[path = "outside/trust.rs"]
 mod trust;

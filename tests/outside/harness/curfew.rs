@@ -63,6 +63,12 @@ impl Curfew {
         self
     }
 
+    /// What a variable is set to.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let found = self.environment.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
+    }
+
     pub fn state_dir(&self) -> PathBuf {
         let found = self.environment.iter().find(|e| e.0 == "CURFEW_STATE_DIR");
         PathBuf::from(&found.unwrap().1)

@@ -13,7 +13,7 @@ pub enum Django {
 }
 
 impl Django {
-    fn python(self) -> String {
+    pub fn python(self) -> String {
         setting(match self {
             Self::V42 => "CURFEW_TEST_PYTHON_42",
             Self::V52 => "CURFEW_TEST_PYTHON_52",

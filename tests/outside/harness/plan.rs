@@ -108,6 +108,11 @@ impl Plan {
         if let Some(cache) = &cache {
             command.envs(cache.for_django());
         }
+        let text = |word: &std::ffi::OsStr| word.to_string_lossy().into_owned();
+        let environment = command
+            .get_envs()
+            .filter_map(|(name, value)| Some((text(name), text(value?))))
+            .collect();
         let log = dir.path().join("django.log");
         let (server, port) = tokio::task::spawn_blocking(move || {
             let mut server = Process::start(&mut command, &log);
@@ -122,6 +127,7 @@ impl Plan {
             sessions: self.sessions,
             cache,
             secret_key,
+            environment,
             hold,
             django: self.django,
             users: self.users,

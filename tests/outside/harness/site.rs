@@ -25,6 +25,8 @@ pub struct Site {
     pub sessions_db: Option<Database>,
     pub sessions: SessionEngine,
     pub secret_key: String,
+    /// What its settings are read from.
+    pub(super) environment: Vec<(String, String)>,
     pub(super) cache: Option<Place>,
     /// Where slow requests wait to be let go; see the view.
     pub hold: PathBuf,
@@ -187,6 +189,24 @@ impl Site {
         let url = self.sessions_db.as_ref().map(Database::url);
         let files = self.dir.path().join("sessions");
         sessions::described(self.sessions, url.as_deref(), self.cache.as_ref(), &files)
+    }
+
+    /// The command line as this site's operator calls it: with the variables that the site's settings need, and
+    /// no site configured yet.
+    pub fn beside(&self) -> Curfew {
+        let curfew = self.curfew().no_site();
+        let own = self.environment.iter();
+        own.fold(curfew, |curfew, (name, value)| curfew.env(name, value))
+    }
+
+    /// The address of the cache that its sessions lie in.
+    pub fn cache_url(&self) -> Option<String> {
+        self.cache.as_ref().map(|cache| cache.url.clone())
+    }
+
+    /// The site's own Python.
+    pub fn python(&self) -> String {
+        self.django.python()
     }
 
     /// A path in this test's own folder.
