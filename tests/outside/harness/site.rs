@@ -157,14 +157,18 @@ impl Site {
     /// The command line, pointed at this site, with folders of its own. A site that is more than its
     /// database is named by a configuration, and armed.
     pub fn curfew(&self) -> Curfew {
-        let curfew = Curfew::new(self.dir.path())
-            .never_says(&PASSWORD)
-            .never_says(&self.secret_key);
+        let curfew = self.unconfigured();
         if self.sessions == SessionEngine::Db && self.sessions_db.is_none() {
             return curfew.site(&self.db.url());
         }
         self.write_config("[[site]]\nname = \"shop\"\nurl = \"{url}\"\narmed = true\n{sessions}");
         curfew.site("shop")
+    }
+
+    fn unconfigured(&self) -> Curfew {
+        Curfew::new(self.dir.path())
+            .never_says(&PASSWORD)
+            .never_says(&self.secret_key)
     }
 
     /// The command line with this configuration; `{url}` in it stands for the site's address, and
@@ -194,9 +198,8 @@ impl Site {
     /// The command line as this site's operator calls it: with the variables that the site's settings need, and
     /// no site configured yet.
     pub fn beside(&self) -> Curfew {
-        let curfew = self.curfew().no_site();
         let own = self.environment.iter();
-        own.fold(curfew, |curfew, (name, value)| curfew.env(name, value))
+        own.fold(self.unconfigured(), |curfew, (name, value)| curfew.env(name, value))
     }
 
     /// The address of the cache that its sessions lie in.
