@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use curfew_engine::event::Person;
+use curfew_engine::logout::How;
 use curfew_engine::site::Site;
 use curfew_engine::view::Outcome;
 use tauri::{AppHandle, Manager, Window, WindowEvent};
@@ -89,7 +90,10 @@ async fn log_out_one(app: AppHandle, site: Weak<Site>, person: Person) {
         };
         return screen::in_window(&app, notice);
     }
-    match site.logout(&person.id, None, Some("from a notice")).await {
+    match site
+        .logout(&person.id, None, &How::because("from a notice"))
+        .await
+    {
         Ok(report) => {
             let title = match report.outcome {
                 Outcome::SignedOut => "Signed out",

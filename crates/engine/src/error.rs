@@ -37,6 +37,10 @@ pub enum Code {
     Journal,
     /// This session engine leaves nothing on the server to delete.
     NotPossible,
+    /// The operator's own account is meant, and nobody has consented to that.
+    OwnAccount,
+    /// The operator has not let Curfew switch this site's accounts.
+    SwitchOff,
     /// A file could not be read or written.
     File,
     /// The Django project could not be asked about itself.
@@ -54,6 +58,8 @@ impl Code {
                 | Self::KeyDoubtful
                 | Self::Journal
                 | Self::NotPossible
+                | Self::OwnAccount
+                | Self::SwitchOff
         )
     }
 }

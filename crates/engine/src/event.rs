@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use crate::view::{Connection, Counts, Health, Outcome, SweepSummary};
+use crate::view::{AccountOutcome, Connection, Counts, Health, Outcome, SweepSummary};
 
 /// A person in an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -28,11 +28,27 @@ pub enum Event {
     CameBack { ids: Vec<String> },
     /// A sweep ended, or was held by a guard.
     Swept { summary: SweepSummary },
-    /// A force logout ended.
+    /// A force logout ended; or, with `following`, is gone now and looked at for a minute more, and tells its end
+    /// by the same `deed`.
     LoggedOut {
+        /// The user's id; empty for a session that cannot be read.
+        id: String,
+        deed: String,
         username: String,
         sessions: u32,
         outcome: Outcome,
+        following: bool,
+        detail: String,
+    },
+    /// An account was switched off or on; `following` as for a logout.
+    AccountSwitched {
+        id: String,
+        deed: String,
+        username: String,
+        enabled: bool,
+        sessions: u32,
+        outcome: AccountOutcome,
+        following: bool,
         detail: String,
     },
     /// The site's own address answers, or does not.

@@ -136,7 +136,9 @@ pub fn exemption(
     staff: bool,
     superuser: bool,
 ) -> Option<&'static str> {
-    if exempt.usernames.iter().any(|n| n == username) {
+    if exempt.own.as_deref() == Some(username) {
+        Some("your own account")
+    } else if exempt.usernames.iter().any(|n| n == username) {
         Some("exempt by name")
     } else if exempt.superusers && superuser {
         Some("superusers are exempt")

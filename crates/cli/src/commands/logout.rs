@@ -1,5 +1,6 @@
 //! `curfew logout USER`: one person, or one of their sessions, out now - and looked at again.
 
+use curfew_engine::logout::How;
 use curfew_engine::view::{LogoutReport, Outcome};
 
 use super::sessions::good;
@@ -12,7 +13,11 @@ use crate::words::clean;
 pub async fn run(context: &Context, args: LogoutArgs) -> Result<Status, Failure> {
     let site = context.look().await?;
     let user = site.lookup(&args.user).await?;
-    let deed = site.logout(&user.id, args.session.as_deref(), args.reason.as_deref());
+    let how = How {
+        reason: args.reason,
+        ..How::default()
+    };
+    let deed = site.logout(&user.id, args.session.as_deref(), &how);
     let report = Stop::listen()?.through(context.output, deed).await??;
     if context.output.is_json() {
         context.output.document(&report)?;

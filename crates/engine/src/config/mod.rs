@@ -146,6 +146,9 @@ pub struct Exempt {
     pub staff: bool,
     pub superusers: bool,
     pub usernames: Vec<String>,
+    /// The operator's own username on this site: `own_username`, put in where the policy is asked for.
+    #[serde(skip)]
+    pub own: Option<String>,
 }
 
 /// When people count as idle, and when they are signed out.
@@ -235,6 +238,7 @@ impl From<PolicyView> for Policy {
                 staff: view.exempt_staff,
                 superusers: view.exempt_superusers,
                 usernames: view.exempt_usernames,
+                own: None,
             },
         }
     }

@@ -75,39 +75,57 @@ impl Journal {
     /// # Errors
     /// `Code::Journal`: the entry is not, or not surely, on the disk, and nothing may be done that it stands for.
     pub fn write(&self, draft: Draft) -> Result<Entry> {
-        self.append(draft).map_err(|e| self.refused(&e))
+        let mut entries = self.write_all(vec![draft])?;
+        entries.pop().ok_or_else(|| {
+            self.refused(&io::Error::other("an entry was written and not given back"))
+        })
     }
 
-    fn append(&self, draft: Draft) -> io::Result<Entry> {
+    /// As [`Journal::write`], for several entries that go onto the disk together: all of them or none.
+    ///
+    /// # Errors
+    /// As for [`Journal::write`].
+    pub fn write_all(&self, drafts: Vec<Draft>) -> Result<Vec<Entry>> {
+        if drafts.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.append(drafts).map_err(|e| self.refused(&e))
+    }
+
+    fn append(&self, drafts: Vec<Draft>) -> io::Result<Vec<Entry>> {
         files::make_dir(&self.dir)?;
         let mut file = files::open_to_append(&self.dir)?;
         files::lock(&file, false)?;
         let length = file.metadata()?.len();
-        let last = self.last(&file, length)?;
-        let seq = last.seq.checked_add(1).ok_or_else(|| {
-            io::Error::other("it holds 4294967295 entries: move it away, with its head")
-        })?;
-        let mut entry = draft.into_entry(seq, last.hash);
-        let line = chain::seal(&mut entry).map_err(io::Error::other)?;
+        let mut at = self.last(&file, length)?;
 
-        let mut bytes = Vec::with_capacity(line.len() + 2);
+        let mut bytes = Vec::new();
         if !ends_with_newline(&file, length)? {
             // A crash cut the last line off. It stays, as a line of its own that verification names.
             bytes.push(b'\n');
         }
-        bytes.extend_from_slice(line.as_bytes());
-        bytes.push(b'\n');
+        let mut entries = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let seq = at.seq.checked_add(1).ok_or_else(|| {
+                io::Error::other("it holds 4294967295 entries: move it away, with its head")
+            })?;
+            let mut entry = draft.into_entry(seq, at.hash);
+            let line = chain::seal(&mut entry).map_err(io::Error::other)?;
+            bytes.extend_from_slice(line.as_bytes());
+            bytes.push(b'\n');
+            at = Link {
+                seq,
+                hash: entry.hash.clone(),
+            };
+            entries.push(entry);
+        }
         if let Err(e) = file.write_all(&bytes).and_then(|()| file.sync_all()) {
             // Half a line of our own is no record of anything. Where this fails too, it is found as cut off.
             let _ = file.set_len(length);
             return Err(e);
         }
-        let at = Link {
-            seq,
-            hash: entry.hash.clone(),
-        };
         files::write_head(&self.dir, &at)?;
-        Ok(entry)
+        Ok(entries)
     }
 
     /// What the next entry is chained to. The newer of the head and the file's end: where the last lines were dropped,

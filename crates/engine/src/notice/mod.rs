@@ -118,7 +118,10 @@ impl Notices {
             }
             Event::Swept { summary } => self.swept(summary, now),
             Event::Connection { connection } => self.connection(connection, now),
-            Event::LoggedOut { .. } | Event::Health { .. } | Event::Settings => None,
+            Event::LoggedOut { .. }
+            | Event::AccountSwitched { .. }
+            | Event::Health { .. }
+            | Event::Settings => None,
         }
     }
 

@@ -3,10 +3,12 @@
 
 mod device;
 mod intake;
+mod leaving;
 mod page;
 mod person;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unreadable;
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -83,6 +83,7 @@ impl Site {
         if how == Depth::Whole {
             mark.listing.hurry();
             mark.users.hurry();
+            mark.copies.hurry();
         }
         let began = Instant::now();
         let local = Timestamp::now();
@@ -114,7 +115,7 @@ impl Site {
     }
 
     /// Judges everyone anew at the database's present time.
-    pub(super) fn settle(&self) -> Crossed {
+    pub(crate) fn settle(&self) -> Crossed {
         let Some(now) = self.db_now() else {
             return Crossed::default();
         };

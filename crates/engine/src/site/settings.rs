@@ -15,8 +15,12 @@ impl Site {
         change(&mut config);
     }
 
+    /// The policy as configured, with the operator's own account among the exempt.
     pub fn policy(&self) -> Policy {
-        self.config().policy.clone()
+        let config = self.config();
+        let mut policy = config.policy.clone();
+        policy.exempt.own.clone_from(&config.own_username);
+        policy
     }
 
     pub fn notices(&self) -> NoticeRules {

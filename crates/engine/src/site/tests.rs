@@ -23,6 +23,7 @@ use crate::config::{Address, Env, Policy, SiteConfig};
 use crate::django::auth_hash::session_auth_hash;
 use crate::django::session::{Expiry, Fields, encode};
 use crate::error::{Code, Error, Result};
+use crate::logout::How;
 use crate::store::{Mark, Store, UserId, UserRow};
 use crate::view::{Entry, Filter, Query, SweepReason, SweepReport, SweepSummary, UserView};
 use crate::{Event, demo, journal};

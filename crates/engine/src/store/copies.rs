@@ -169,14 +169,20 @@ impl Store for WithCopies {
     }
 
     async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
+        let mut deleted = Vec::new();
+        self.delete_into(keys, &mut deleted).await?;
+        Ok(deleted)
+    }
+
+    async fn delete_into(&self, keys: &[SessionKey], deleted: &mut Vec<SessionKey>) -> Result<()> {
         // The row first: the other way round a reader puts the copy back from it.
-        let mut deleted = self.rows.delete(keys).await?;
+        self.rows.delete_into(keys, deleted).await?;
         for key in self.delete_copies(keys).await? {
             if !deleted.contains(&key) {
                 deleted.push(key);
             }
         }
-        Ok(deleted)
+        Ok(())
     }
 
     async fn clear_flag(&self, id: &UserId) -> Result<bool> {

@@ -252,6 +252,12 @@ pub trait Store: Send + Sync {
     /// Deletes sessions whatever their state, and returns those that this call deleted.
     async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>>;
 
+    /// As [`Store::delete`]. Where it fails half-way, what was deleted until then stands in `deleted` all the same.
+    async fn delete_into(&self, keys: &[SessionKey], deleted: &mut Vec<SessionKey>) -> Result<()> {
+        deleted.extend(self.delete(keys).await?);
+        Ok(())
+    }
+
     /// Clears the flag, and says whether this call did it.
     async fn clear_flag(&self, id: &UserId) -> Result<bool>;
 

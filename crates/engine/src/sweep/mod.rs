@@ -288,8 +288,13 @@ impl Site {
 
     /// Writes an entry, and returns when it is on the disk.
     pub(crate) async fn record(&self, draft: Draft) -> Result<()> {
+        self.record_all(vec![draft]).await
+    }
+
+    /// Writes entries together, and returns when they are on the disk.
+    pub(crate) async fn record_all(&self, drafts: Vec<Draft>) -> Result<()> {
         let journal = self.journal.clone();
-        blocking(move || journal.write(draft).map(|_| ())).await
+        blocking(move || journal.write_all(drafts).map(|_| ())).await
     }
 
     fn tell_sweep(&self, summary: &SweepSummary, error: Option<&Error>) {

@@ -68,8 +68,83 @@ pub struct LogoutReport {
     pub outcome: Outcome,
     pub verified: bool,
     pub flag_cleared: bool,
+    /// Gone now, and looked at for a minute more: an event with the same `deed` tells how it ended.
+    #[serde(default)]
+    pub following: bool,
+    /// The deed's name in the journal and in events; empty where nothing was done.
+    #[serde(default)]
+    pub deed: String,
     /// One sentence for people: what happened, word by word.
     pub detail: String,
+}
+
+/// How the switching of an account ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountOutcome {
+    /// Switched off and seen to be off, with no session left in sight.
+    Suspended,
+    /// Switched on again, after every session left was seen to be gone.
+    Allowed,
+    NothingToDo,
+    /// Switched, and something about it was not seen; the detail says what.
+    Unverified,
+    /// The account is not as it was to be, or sessions are left.
+    Partial,
+    NotPossible,
+}
+
+/// What became of an account and its sessions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct AccountReport {
+    pub user: UserView,
+    /// Django's `is_active`, as it was last seen.
+    pub enabled: bool,
+    pub sessions_deleted: u32,
+    pub outcome: AccountOutcome,
+    pub verified: bool,
+    pub flag_cleared: bool,
+    /// As for a logout.
+    #[serde(default)]
+    pub following: bool,
+    /// As for a logout.
+    #[serde(default)]
+    pub deed: String,
+    /// One sentence for people: what happened, word by word.
+    pub detail: String,
+}
+
+/// Why a session cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum UnreadableKind {
+    /// Damaged, or cut off.
+    Corrupt,
+    /// Whole as far as can be told, and packed in a way that is not read as data.
+    Opaque,
+}
+
+/// A session of which only its place and its date can be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct UnreadableView {
+    /// First 12 hex digits of the SHA-256 of the session key.
+    pub fingerprint: String,
+    pub last_saved: Option<Timestamp>,
+    pub expires: Timestamp,
+    pub kind: UnreadableKind,
+    /// What is wrong with it, in a few words.
+    pub why: String,
+    /// Where its table has columns for them.
+    pub ip: Option<String>,
+    pub device: Option<String>,
+}
+
+/// The unreadable sessions of a site, those that live longest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Unreadables {
+    /// All there are; `sessions` may hold fewer.
+    pub total: u32,
+    pub sessions: Vec<UnreadableView>,
 }
 
 /// What an entry of the journal is about.
@@ -78,6 +153,10 @@ pub struct LogoutReport {
 pub enum Deed {
     Sweep,
     Logout,
+    /// An account switched off, and its sessions ended.
+    Suspend,
+    /// The sessions left of an account ended, and the account switched on.
+    Allow,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -112,7 +191,7 @@ pub struct Entry {
     pub site: String,
     pub deed: Deed,
     pub phase: Phase,
-    /// The same for an intent and its outcome.
+    /// The same for an intent and its outcome; where a logout was followed, for its first outcome and its last.
     pub id: String,
     pub users: Vec<EntryUser>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -140,7 +140,10 @@ async fn a_logout_of_one_session_leaves_the_others_and_the_flag() {
     let key = ground.sign_in(&person.id, "another").await;
     let before = ground.keys().await;
     let print = prints(std::slice::from_ref(&key)).remove(0);
-    let report = site.logout(&person.id, Some(&print), None).await.unwrap();
+    let report = site
+        .logout(&person.id, Some(&print), &How::default())
+        .await
+        .unwrap();
     assert_eq!(
         (report.outcome, report.verified),
         (Outcome::SignedOut, true)
@@ -172,7 +175,10 @@ async fn a_logout_of_all_ends_every_session_and_clears_the_flag() {
     let before = ground.keys().await;
     let mut events = site.subscribe();
     let why = "account taken over\n";
-    let report = site.logout(&person.id, None, Some(why)).await.unwrap();
+    let report = site
+        .logout(&person.id, None, &How::because(why))
+        .await
+        .unwrap();
     assert_eq!(
         (report.outcome, report.verified),
         (Outcome::SignedOut, true)
@@ -197,7 +203,10 @@ async fn a_logout_of_all_ends_every_session_and_clears_the_flag() {
     assert_eq!(told.count(), 1);
 
     // Once more there is nothing to do, and nothing is written.
-    let again = site.logout(&person.id, None, None).await.unwrap();
+    let again = site
+        .logout(&person.id, None, &How::default())
+        .await
+        .unwrap();
     assert_eq!(
         (again.outcome, again.sessions_deleted),
         (Outcome::NothingToDo, 0)
@@ -212,7 +221,10 @@ async fn a_logout_of_the_stale_clears_the_flag_alone() {
     let site = ground.site().await;
     let person = somebody(&site, Filter::Stale);
     let before = ground.keys().await;
-    let report = site.logout(&person.id, None, None).await.unwrap();
+    let report = site
+        .logout(&person.id, None, &How::default())
+        .await
+        .unwrap();
     assert_eq!(
         (report.outcome, report.sessions_deleted),
         (Outcome::SignedOut, 0)
@@ -241,7 +253,7 @@ async fn who_or_what_is_not_there_is_an_error_and_nothing_is_written() {
         (person.id.as_str(), Some("000000000000"), Code::NoSession),
         (person.id.as_str(), Some(others.as_str()), Code::NoSession),
     ] {
-        let error = site.logout(id, print, None).await.unwrap_err();
+        let error = site.logout(id, print, &How::default()).await.unwrap_err();
         assert_eq!(error.code, code, "{id} {print:?}");
     }
     assert_eq!(ground.bytes(), before);
@@ -254,12 +266,14 @@ async fn a_session_that_comes_back_is_deleted_again_and_told_of() {
     let site = ground.site().await;
     let person = somebody(&site, Filter::Active);
     let key = ground.sign_in(&person.id, "another").await;
+    site.look_whole().await.unwrap();
     // What a request under way can do on some session engines: its save inserts the row again.
     ground
         .execute("CREATE TABLE kept AS SELECT * FROM django_session")
         .await;
     let (running, id) = (site.clone(), person.id.clone());
-    let logout = tokio::spawn(async move { running.logout(&id, None, None).await.unwrap() });
+    let logout =
+        tokio::spawn(async move { running.logout(&id, None, &How::default()).await.unwrap() });
     while ground.keys().await.contains(&key) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -288,7 +302,10 @@ async fn a_session_that_comes_back_each_time_is_not_called_signed_out() {
              INSERT INTO django_session VALUES (old.session_key, old.session_data, old.expire_date); END"
         ))
         .await;
-    let report = site.logout(&person.id, None, None).await.unwrap();
+    let report = site
+        .logout(&person.id, None, &How::default())
+        .await
+        .unwrap();
     assert_eq!((report.outcome, report.verified), (Outcome::Partial, false));
     assert!(!report.flag_cleared && ground.flagged(&person.id).await);
     assert!(ground.keys().await.contains(&key));
@@ -315,7 +332,7 @@ async fn no_session_key_leaves_the_engine() {
     say("sweep", json(&site.sweep(false).await.unwrap()));
     let print = &site.user(&person.id).unwrap().sessions[0].fingerprint;
     let error = site
-        .logout(&person.id, Some("0000"), None)
+        .logout(&person.id, Some("0000"), &How::default())
         .await
         .unwrap_err();
     say("error", format!("{error} {error:?} {}", json(&error)));
@@ -323,7 +340,7 @@ async fn no_session_key_leaves_the_engine() {
         "logout",
         json(
             &site
-                .logout(&person.id, Some(print), Some("why"))
+                .logout(&person.id, Some(print), &How::because("why"))
                 .await
                 .unwrap(),
         ),

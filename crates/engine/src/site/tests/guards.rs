@@ -3,14 +3,16 @@
 use super::*;
 
 /// Tries every deed, and returns the code that each was refused with.
-async fn refused(site: &Site) -> [Code; 3] {
+async fn refused(site: &Arc<Site>) -> [Code; 3] {
     let person = somebody(site, Filter::Overdue);
     let print = site.user(&person.id).unwrap().sessions[0]
         .fingerprint
         .clone();
     let sweep = site.sweep(true).await.unwrap_err();
-    let all = site.logout(&person.id, None, Some("why not")).await;
-    let one = site.logout(&person.id, Some(&print), None).await;
+    let all = site
+        .logout(&person.id, None, &How::because("why not"))
+        .await;
+    let one = site.logout(&person.id, Some(&print), &How::default()).await;
     let errors = [sweep, all.unwrap_err(), one.unwrap_err()];
     for error in &errors {
         assert!(error.code.is_guard(), "{error}");
@@ -131,7 +133,10 @@ async fn sessions_that_only_the_browser_has_cannot_be_ended_here() {
     let site = ground.open(config).await;
     let before = ground.bytes();
     let person = somebody(&site, Filter::Overdue);
-    let error = site.logout(&person.id, None, None).await.unwrap_err();
+    let error = site
+        .logout(&person.id, None, &How::default())
+        .await
+        .unwrap_err();
     assert_eq!(error.code, Code::NotPossible);
     assert_eq!(site.view().counts.stale, 0);
     assert_eq!(ground.bytes(), before);

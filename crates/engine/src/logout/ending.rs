@@ -1,0 +1,331 @@
+//! Sessions on their way out: delete, look whether they are gone, delete what came back. Several people share each
+//! statement and each look. What it means in the end is said in `words`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::site::{Site, hold};
+use crate::store::{SessionKey, UserId};
+
+/// How long a request that was under way may take to be seen, where it cannot bring a session back.
+const SETTLE: Duration = Duration::from_millis(2500);
+/// The second look where it can.
+const SOON: Duration = Duration::from_secs(5);
+/// The last look where it can: no web server that is set up well lets a request live longer.
+const LATE: Duration = Duration::from_secs(60);
+/// Rounds of deleting what is there at one look, before it is left and called by its name.
+const ROUNDS: usize = 3;
+/// Keys in one statement: where one fails, those before it are known to be gone.
+const CHUNK: usize = 500;
+
+/// The looks after a deletion, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Look {
+    /// At once, at the keys that were deleted.
+    Once,
+    /// A few seconds later, at everything.
+    Soon,
+    /// A minute later, at everything.
+    Late,
+}
+
+/// What is to go: one session, or all of a user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    Session,
+    User(UserId),
+}
+
+/// What was done about one person's sessions so far.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub deleted: BTreeSet<SessionKey>,
+    /// Anything at all was there to be deleted.
+    pub meant: bool,
+    /// Something that was deleted was there again.
+    pub came_back: bool,
+    /// Something was there at the last look of all.
+    pub came_late: bool,
+    /// What is there still, for all that was tried.
+    pub left: usize,
+    /// Sessions that a login since the deed made; they stay.
+    pub anew: usize,
+    pub flag_cleared: bool,
+    /// The last look at which nothing was left.
+    pub gone_at: Option<Look>,
+    pub broken: Option<Error>,
+}
+
+/// One person, or one session, on the way out.
+#[derive(Debug)]
+pub(crate) struct Leaver {
+    /// Whose flag goes with the last session. None: whose session it is cannot be read.
+    pub id: Option<UserId>,
+    pub target: Target,
+    /// What is to be deleted next.
+    pub doomed: Vec<SessionKey>,
+    pub progress: Progress,
+}
+
+impl Leaver {
+    pub fn new(id: Option<UserId>, target: Target, doomed: Vec<SessionKey>) -> Self {
+        let progress = Progress {
+            meant: !doomed.is_empty(),
+            ..Progress::default()
+        };
+        Self {
+            id,
+            target,
+            doomed,
+            progress,
+        }
+    }
+
+    /// Every key that was ever meant to go.
+    fn keys(&self) -> BTreeSet<SessionKey> {
+        let deleted = self.progress.deleted.iter();
+        deleted.chain(&self.doomed).cloned().collect()
+    }
+}
+
+/// People whose sessions are being ended together.
+pub(crate) struct Ending {
+    pub people: Vec<Leaver>,
+    /// Whether a request under way can bring back here what was deleted.
+    pub lasting: bool,
+    began: Instant,
+    /// The database's time at the beginning.
+    since: Option<Timestamp>,
+}
+
+impl Ending {
+    pub fn new(site: &Site, people: Vec<Leaver>) -> Self {
+        Self {
+            people,
+            lasting: site.can_come_back(),
+            began: Instant::now(),
+            since: site.db_now(),
+        }
+    }
+
+    async fn wait_for(&self, look: Look) {
+        let after = match look {
+            Look::Once => return,
+            Look::Soon if self.lasting => SOON,
+            Look::Soon => SETTLE,
+            Look::Late => LATE,
+        };
+        tokio::time::sleep_until(self.began + after).await;
+    }
+
+    /// Nothing of it could be done, and to try again later would not change that.
+    fn hopeless(&self) -> bool {
+        !self.lasting
+            && self
+                .people
+                .iter()
+                .all(|one| one.progress.broken.is_some() && one.progress.deleted.is_empty())
+    }
+
+    /// The second look, in its time.
+    pub async fn look_soon(&mut self, site: &Site) {
+        if !self.hopeless() {
+            self.wait_for(Look::Soon).await;
+            self.pass(site, Look::Soon).await;
+        }
+    }
+
+    /// The last look, where one is needed.
+    pub async fn look_late(&mut self, site: &Site) {
+        if self.lasting && self.people.iter().any(|one| one.progress.meant) {
+            self.wait_for(Look::Late).await;
+            self.pass(site, Look::Late).await;
+        }
+    }
+
+    /// One look, in rounds: what is there goes, until nothing is there or it comes back each time.
+    pub async fn pass(&mut self, site: &Site, look: Look) {
+        for one in &mut self.people {
+            one.progress.broken = None;
+            one.progress.left = 0;
+        }
+        for round in 0..=ROUNDS {
+            // The first deletion is not kept waiting by a look.
+            if (look, round) != (Look::Once, 0)
+                && let Err(error) = self.find(site, look, round).await
+            {
+                for one in &mut self.people {
+                    one.progress.broken.get_or_insert_with(|| error.clone());
+                    one.progress.left = one.doomed.len();
+                }
+                break;
+            }
+            if round == ROUNDS || self.people.iter().all(|one| one.doomed.is_empty()) {
+                break;
+            }
+            if !self.strike(site).await {
+                break;
+            }
+        }
+        for one in &mut self.people {
+            one.progress.left = one.doomed.len();
+            if one.doomed.is_empty() && one.progress.broken.is_none() {
+                one.progress.gone_at = Some(look);
+            }
+        }
+        // Only a whole look tells that nobody is left behind the flag.
+        if look > Look::Once {
+            self.lower_flags(site).await;
+        }
+    }
+
+    /// Deletes what is doomed; false where nothing could be done for anybody.
+    async fn strike(&mut self, site: &Site) -> bool {
+        let mut all: Vec<SessionKey> = Vec::new();
+        for one in &mut self.people {
+            one.progress.broken = None;
+            one.progress.came_back |= one
+                .doomed
+                .iter()
+                .any(|key| one.progress.deleted.contains(key));
+            all.extend(one.doomed.iter().cloned());
+        }
+        let mut deleted = Vec::new();
+        let ended = delete(site, &all, &mut deleted).await;
+        self.note(site, &deleted);
+        let Err(error) = ended else {
+            return true;
+        };
+        // One row that another table of the site holds on to must not keep everyone else here.
+        let alone = self.people.len() == 1;
+        let mut any = !deleted.is_empty();
+        for at in 0..self.people.len() {
+            let doomed = self.people[at].doomed.clone();
+            if doomed.is_empty() {
+                continue;
+            }
+            let mut deleted = Vec::new();
+            let ended = if alone {
+                Err(error.clone())
+            } else {
+                delete(site, &doomed, &mut deleted).await
+            };
+            any |= !deleted.is_empty();
+            self.note(site, &deleted);
+            if let Err(error) = ended {
+                self.people[at].progress.broken = Some(error);
+            }
+        }
+        any && !alone
+    }
+
+    /// Takes down whose sessions were deleted.
+    fn note(&mut self, site: &Site, deleted: &[SessionKey]) {
+        hold(&site.roster).forget(deleted);
+        let gone: BTreeSet<&SessionKey> = deleted.iter().collect();
+        for one in &mut self.people {
+            let own = one.doomed.iter().filter(|key| gone.contains(key)).cloned();
+            one.progress.deleted.extend(own);
+        }
+    }
+
+    /// Dooms what of it is there now.
+    async fn find(&mut self, site: &Site, look: Look, round: usize) -> Result<()> {
+        if look > Look::Once {
+            site.look_whole().await?;
+        }
+        let all: Vec<SessionKey> = self.people.iter().flat_map(Leaver::keys).collect();
+        // What was deleted can be there again under its key, where no listing names it.
+        let there: BTreeSet<SessionKey> = match all.is_empty() {
+            true => BTreeSet::new(),
+            false => site.store.surviving(&all).await?.into_iter().collect(),
+        };
+        let gone: Vec<SessionKey> = all.into_iter().filter(|key| !there.contains(key)).collect();
+        let mut roster = hold(&site.roster);
+        roster.forget(&gone);
+        for one in &mut self.people {
+            let mut doomed: BTreeSet<SessionKey> = one
+                .keys()
+                .into_iter()
+                .filter(|key| there.contains(key))
+                .collect();
+            if let Target::User(id) = &one.target
+                && look > Look::Once
+            {
+                doomed.extend(roster.keys_of(id));
+                if look == Look::Late
+                    && let Some(since) = self.since
+                {
+                    // Whoever has signed in since, with the password, is not what this deed was about.
+                    let anew = roster.begun_after(id, since);
+                    one.progress.anew = anew
+                        .iter()
+                        .filter(|key| !one.progress.deleted.contains(*key) && doomed.remove(*key))
+                        .count();
+                }
+            }
+            one.progress.meant |= !doomed.is_empty();
+            one.progress.came_late |= look == Look::Late && round == 0 && !doomed.is_empty();
+            one.doomed = doomed.into_iter().collect();
+        }
+        Ok(())
+    }
+
+    /// Who has no usable session left is not here: the flag goes too. A full save in the site can write the old flag
+    /// back, so it is read again and cleared again.
+    async fn lower_flags(&mut self, site: &Site) {
+        let now = site.db_now().unwrap_or(Timestamp::MIN);
+        let mut any = false;
+        for one in &mut self.people {
+            let Some(id) = &one.id else { continue };
+            if one.progress.broken.is_some() {
+                continue;
+            }
+            let goes = {
+                let roster = hold(&site.roster);
+                roster.flagged_now(id) && roster.usable_of(id, now) == 0
+            };
+            if goes {
+                match lower_flag(site, id).await {
+                    Ok(cleared) => {
+                        any |= cleared;
+                        one.progress.flag_cleared |= cleared;
+                    }
+                    Err(error) => one.progress.broken = Some(error),
+                }
+            }
+        }
+        if any {
+            site.settle();
+        }
+    }
+}
+
+async fn lower_flag(site: &Site, id: &UserId) -> Result<bool> {
+    let mut cleared = false;
+    for _ in 0..2 {
+        cleared |= site.store.clear_flag(id).await?;
+        let rows = site.store.users(std::slice::from_ref(id)).await?;
+        if !rows.iter().any(|row| row.flagged) {
+            hold(&site.roster).unflag(std::slice::from_ref(id));
+            break;
+        }
+    }
+    Ok(cleared)
+}
+
+/// Deletes in chunks; what was deleted before a failure stands in `deleted`.
+async fn delete(site: &Site, keys: &[SessionKey], deleted: &mut Vec<SessionKey>) -> Result<()> {
+    for chunk in keys.chunks(CHUNK) {
+        site.store.delete_into(chunk, deleted).await?;
+    }
+    Ok(())
+}
+
+/// Sessions whose deletion failed half-way, by whose they are: the next logout of that person takes them too, though
+/// no look may name them any more.
+pub(crate) type Owed = HashMap<UserId, BTreeSet<SessionKey>>;

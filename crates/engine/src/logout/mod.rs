@@ -1,0 +1,382 @@
+//! Force logout of people, or of one session, at once and whatever their activity: delete, look again, delete what came
+//! back, and only then "signed out". Several people share each look and each writing of the journal.
+
+pub(crate) mod ending;
+mod record;
+mod words;
+
+use std::sync::Arc;
+
+use crate::config::Engine;
+use crate::error::{Code, Error, Result};
+use crate::journal::{self, clean_reason};
+use crate::site::{Site, hold};
+use crate::store::{SessionKey, UserId};
+use crate::sweep::view_only;
+use crate::view::{LogoutReport, Outcome, State, UserView};
+
+use ending::{Ending, Leaver, Look, Target};
+
+use words::{Ground, conclude};
+
+/// How long to go on looking where a request under way can bring a session back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Follow {
+    /// Report after a few seconds; where a session can come back, that is "unverified".
+    #[default]
+    No,
+    /// Report after the last look, a minute later.
+    Wait,
+    /// Report after the first look, and go on: an event with the same deed tells how it ended.
+    Background,
+}
+
+/// How a deed of one person's hand is to be done.
+#[derive(Debug, Clone, Default)]
+pub struct How {
+    /// In the operator's words, for the journal.
+    pub reason: Option<String>,
+    pub follow: Follow,
+    /// The operator's own account may be meant.
+    pub consent: bool,
+}
+
+impl How {
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self {
+            reason: Some(reason.into()),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn cleaned(&self) -> Option<String> {
+        self.reason.as_deref().and_then(clean_reason)
+    }
+}
+
+/// Someone who is about to be signed out, and the name of the deed.
+struct Leaving {
+    user: UserView,
+    deed: String,
+    leaver: Leaver,
+}
+
+impl Site {
+    /// Signs out the user with this id: one session, named by fingerprint, or all of them. Takes about three seconds, or
+    /// five where a session can come back, most of it waiting for the second look; a minute with [`Follow::Wait`].
+    ///
+    /// # Errors
+    /// Guards, and whatever failed before anything was done.
+    pub async fn logout(
+        self: &Arc<Self>,
+        id: &str,
+        fingerprint: Option<&str>,
+        how: &How,
+    ) -> Result<LogoutReport> {
+        let orders = [(id.to_owned(), fingerprint.map(str::to_owned))];
+        only(self.logout_all(&orders, how).await)
+    }
+
+    /// As [`Site::logout`] of all sessions of each, with the looks shared. One answer each, in the order asked.
+    pub async fn logout_many(
+        self: &Arc<Self>,
+        ids: &[String],
+        how: &How,
+    ) -> Vec<Result<LogoutReport>> {
+        let orders: Vec<_> = ids.iter().map(|id| (id.clone(), None)).collect();
+        self.logout_all(&orders, how).await
+    }
+
+    /// Ends a session that cannot be read, named by its fingerprint. The report's user is none, "(unreadable)".
+    ///
+    /// # Errors
+    /// As for [`Site::logout`].
+    pub async fn logout_unreadable(
+        self: &Arc<Self>,
+        fingerprint: &str,
+        how: &How,
+    ) -> Result<LogoutReport> {
+        self.may_end_sessions().await?;
+        let known = hold(&self.roster).unreadable_by_fingerprint(fingerprint);
+        let key = match known {
+            Ok(key) => key,
+            Err(_) => {
+                self.look_whole().await?;
+                hold(&self.roster).unreadable_by_fingerprint(fingerprint)?
+            }
+        };
+        let leaving = Leaving {
+            user: nobody("", "(unreadable)"),
+            deed: journal::new_id()?,
+            leaver: Leaver::new(None, Target::Session, vec![key]),
+        };
+        only(self.end(vec![leaving], how).await)
+    }
+
+    async fn logout_all(
+        self: &Arc<Self>,
+        orders: &[(String, Option<String>)],
+        how: &How,
+    ) -> Vec<Result<LogoutReport>> {
+        // A quick look: the keys that it knows go first, and the whole look after the deletion finds the others.
+        let ready = match self.may_end_sessions().await {
+            Ok(()) => self.look().await,
+            refused => refused,
+        };
+        if let Err(error) = ready {
+            return orders.iter().map(|_| Err(error.clone())).collect();
+        }
+        let mut answers: Vec<Option<Result<LogoutReport>>> = Vec::with_capacity(orders.len());
+        let mut leaving = Vec::new();
+        let mut whole = false;
+        for (id, fingerprint) in orders {
+            let answer = self
+                .prepare(id, fingerprint.as_deref(), how, &mut whole)
+                .await;
+            answers.push(match answer {
+                Ok(Prepared::Leaves(one)) => {
+                    leaving.push(*one);
+                    None
+                }
+                Ok(Prepared::Nothing(user)) => Some(Ok(self.nothing_to_do(*user))),
+                Err(error) => Some(Err(error)),
+            });
+        }
+        let mut ended = self.end(leaving, how).await.into_iter();
+        answers
+            .into_iter()
+            .map(|answer| answer.or_else(|| ended.next()).unwrap_or_else(lost))
+            .collect()
+    }
+
+    /// Refuses where the site is not to be touched, where sessions are out of reach, or where the journal is.
+    pub(crate) async fn may_end_sessions(&self) -> Result<()> {
+        if !self.armed() {
+            return Err(view_only(&self.name()));
+        }
+        self.need_reach().await?;
+        self.journal_ready().await
+    }
+
+    /// Whether a request under way can bring a deleted session back here. What is not known can.
+    pub(crate) fn can_come_back(&self) -> bool {
+        Engine::of(&self.config().sessions).map_or(true, |engine| engine.can_come_back())
+    }
+
+    /// Refuses the operator's own account, unless they have said that it is meant.
+    pub(crate) fn need_consent(&self, user: &UserView, how: &How, deed: &str) -> Result<()> {
+        let own = self.config().own_username.clone();
+        if how.consent || own.as_deref() != Some(user.username.as_str()) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::OwnAccount,
+            format!(
+                "{} is your own account on {}; confirm (--yes) to {deed} yourself",
+                user.username,
+                self.name()
+            ),
+        ))
+    }
+
+    /// What is to go of this person. `whole`: a whole look has been taken for somebody before.
+    async fn prepare(
+        &self,
+        id: &str,
+        fingerprint: Option<&str>,
+        how: &How,
+        whole: &mut bool,
+    ) -> Result<Prepared> {
+        let user = self.lookup(&format!("id:{id}")).await?;
+        self.need_consent(&user, how, "log out")?;
+        let id = UserId::new(user.id.as_str());
+        loop {
+            let found = match fingerprint {
+                Some(fingerprint) => hold(&self.roster)
+                    .key_by_fingerprint(&id, fingerprint)
+                    .map(|key| (Target::Session, vec![key])),
+                None => Ok((Target::User(id.clone()), self.known_keys(&id))),
+            };
+            let missed = match &found {
+                Ok((_, keys)) => keys.is_empty(),
+                Err(_) => true,
+            };
+            // That there is nothing is not said on the word of a hasty look.
+            if missed && !*whole {
+                *whole = true;
+                self.look_whole().await?;
+                continue;
+            }
+            let (target, keys) = found?;
+            let flagged = hold(&self.roster).flagged_now(&id);
+            if keys.is_empty() && !flagged {
+                return Ok(Prepared::Nothing(Box::new(user)));
+            }
+            return Ok(Prepared::Leaves(Box::new(Leaving {
+                deed: journal::new_id()?,
+                leaver: Leaver::new(Some(id), target, keys),
+                user,
+            })));
+        }
+    }
+
+    /// The keys of this person's sessions: in the roster, and left over from a deletion that failed half-way.
+    pub(crate) fn known_keys(&self, id: &UserId) -> Vec<SessionKey> {
+        let mut keys = hold(&self.roster).keys_of(id);
+        if let Some(owed) = hold(&self.owed).get(id) {
+            for key in owed {
+                if !keys.contains(key) {
+                    keys.push(key.clone());
+                }
+            }
+        }
+        keys
+    }
+
+    fn nothing_to_do(&self, user: UserView) -> LogoutReport {
+        LogoutReport {
+            detail: format!("{} has no session here; nothing to do.", user.username),
+            user,
+            sessions_deleted: 0,
+            outcome: Outcome::NothingToDo,
+            verified: self.store.sees_copies(),
+            flag_cleared: false,
+            following: false,
+            deed: String::new(),
+        }
+    }
+
+    /// The deed itself, from the journal's intent to its outcome.
+    async fn end(self: &Arc<Self>, leaving: Vec<Leaving>, how: &How) -> Vec<Result<LogoutReport>> {
+        let reason = how.cleaned();
+        let intents = leaving
+            .iter()
+            .map(|one| self.logout_intent(&one.user, &one.leaver.doomed, reason.clone(), &one.deed))
+            .collect();
+        if let Err(error) = self.record_all(intents).await {
+            return leaving.iter().map(|_| Err(error.clone())).collect();
+        }
+        let (names, people): (Vec<(UserView, String)>, Vec<Leaver>) = leaving
+            .into_iter()
+            .map(|one| ((one.user, one.deed), one.leaver))
+            .unzip();
+        let mut ending = Ending::new(self, people);
+        ending.pass(self, Look::Once).await;
+        if ending.lasting && how.follow == Follow::Background {
+            let first = self
+                .close_deed(&names, &ending, reason.as_deref(), true)
+                .await;
+            let site = Arc::clone(self);
+            tokio::spawn(async move {
+                ending.look_soon(&site).await;
+                ending.look_late(&site).await;
+                // Each of them is told of by an event; here is nobody left to be told.
+                let _told = site
+                    .close_deed(&names, &ending, reason.as_deref(), false)
+                    .await;
+                site.wake.notify_one();
+            });
+            self.wake.notify_one();
+            return first;
+        }
+        ending.look_soon(self).await;
+        if how.follow == Follow::Wait {
+            ending.look_late(self).await;
+        }
+        self.close_deed(&names, &ending, reason.as_deref(), false)
+            .await
+    }
+
+    /// Concludes, writes the outcomes down, and tells.
+    async fn close_deed(
+        &self,
+        names: &[(UserView, String)],
+        ending: &Ending,
+        reason: Option<&str>,
+        following: bool,
+    ) -> Vec<Result<LogoutReport>> {
+        let ground = Ground {
+            lasting: ending.lasting,
+            cached: Engine::of(&self.config().sessions).is_ok_and(|engine| engine.has_cache()),
+            copies_seen: self.store.sees_copies(),
+            following,
+        };
+        let now = self.db_now().unwrap_or(jiff::Timestamp::MIN);
+        let mut reports = Vec::with_capacity(names.len());
+        let mut outcomes = Vec::with_capacity(names.len());
+        for ((user, deed), one) in names.iter().zip(&ending.people) {
+            self.remember_owed(one);
+            let stays = match (&one.target, &one.id) {
+                (Target::Session, Some(id)) => hold(&self.roster).usable_of(id, now),
+                _ => 0,
+            };
+            let report = conclude(user.clone(), deed, &one.progress, stays, ground);
+            outcomes.push(self.logout_outcome(&report, &one.progress, reason));
+            reports.push(report);
+        }
+        let recorded = self.record_all(outcomes).await;
+        let mut answers = Vec::with_capacity(reports.len());
+        for (report, one) in reports.into_iter().zip(&ending.people) {
+            self.announce_logout(&report);
+            answers.push(match &one.progress.broken {
+                // Nothing was done, and nothing half done: that is a failure, not an outcome.
+                Some(error) if one.progress.deleted.is_empty() && !ground.cached => {
+                    Err(error.clone())
+                }
+                _ => recorded.clone().map(|()| report),
+            });
+        }
+        answers
+    }
+
+    /// What is left of a deletion that failed: no look may name it any more, so it is kept here.
+    pub(crate) fn remember_owed(&self, one: &Leaver) {
+        let Some(id) = &one.id else { return };
+        let mut owed = hold(&self.owed);
+        if one.progress.broken.is_some() && !one.doomed.is_empty() {
+            let of = owed.entry(id.clone()).or_default();
+            of.extend(one.doomed.iter().cloned());
+        } else if let Some(of) = owed.get_mut(id) {
+            of.retain(|key| one.doomed.contains(key));
+            if of.is_empty() {
+                owed.remove(id);
+            }
+        }
+    }
+}
+
+enum Prepared {
+    Leaves(Box<Leaving>),
+    Nothing(Box<UserView>),
+}
+
+fn lost() -> Result<LogoutReport> {
+    let text = "a logout was begun and its end is not known; look again";
+    Err(Error::new(Code::Database, text))
+}
+
+fn only(answers: Vec<Result<LogoutReport>>) -> Result<LogoutReport> {
+    answers.into_iter().next().unwrap_or_else(lost)
+}
+
+/// Someone of whom the site tells nothing but what they were called by.
+pub fn nobody(id: &str, username: &str) -> UserView {
+    UserView {
+        id: id.to_owned(),
+        username: username.to_owned(),
+        email: None,
+        name: None,
+        state: State::Unknown,
+        last_activity: None,
+        last_seen: None,
+        evidence: None,
+        idle_seconds: None,
+        sessions: 0,
+        flagged: false,
+        staff: false,
+        superuser: false,
+        enabled: false,
+        exempt: None,
+        fault: None,
+    }
+}
