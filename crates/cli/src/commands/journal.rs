@@ -126,6 +126,8 @@ fn text(context: &Context, entries: &[Entry], limit: usize) -> String {
                 match entry.deed {
                     Deed::Sweep => "sweep".into(),
                     Deed::Logout => "logout".into(),
+                    Deed::Suspend => "suspend".into(),
+                    Deed::Allow => "allow".into(),
                 },
                 who(entry),
                 entry
