@@ -199,7 +199,9 @@ impl Site {
     /// no site configured yet.
     pub fn beside(&self) -> Curfew {
         let own = self.environment.iter();
-        own.fold(self.unconfigured(), |curfew, (name, value)| curfew.env(name, value))
+        own.fold(self.unconfigured(), |curfew, (name, value)| {
+            curfew.env(name, value)
+        })
     }
 
     /// The address of the cache that its sessions lie in.

@@ -81,9 +81,7 @@ impl Site {
     async fn look_with(&self, how: Depth) -> Result<()> {
         let mut mark = self.mark.lock().await;
         if how == Depth::Whole {
-            mark.listing.hurry();
-            mark.users.hurry();
-            mark.copies.hurry();
+            mark.hurry();
         }
         let began = Instant::now();
         let local = Timestamp::now();

@@ -1,8 +1,8 @@
 //! `cached_db`: rows in a table, and a copy of each in a cache that the site asks first. A session is gone only
 //! when both are; one that lives in the cache alone is a session like any other, for the site lets its holder in.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -12,12 +12,23 @@ use super::{
 };
 use crate::error::Result;
 
+/// Sessions that a look remembers, to find the form of the cache's keys by.
+const SAMPLE: usize = 32;
+
 /// A store whose sessions have copies.
 pub struct WithCopies {
     rows: Arc<dyn Store>,
     copies: Arc<dyn Copies>,
-    /// Sessions without a row that the cache still has, as its last listing said.
-    alone: Mutex<HashMap<SessionKey, Timestamp>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Sessions without a row that the cache has: their expiry, and the listing that named them last.
+    alone: HashMap<SessionKey, (Timestamp, u32)>,
+    listing: u32,
+    /// Deleted in the table, while the cache did not answer: their copies have to go yet.
+    pending: HashSet<SessionKey>,
 }
 
 impl WithCopies {
@@ -25,79 +36,137 @@ impl WithCopies {
         Self {
             rows,
             copies,
-            alone: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 
-    fn alone(&self) -> HashMap<SessionKey, Timestamp> {
-        let alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
-        alone.clone()
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Deletes the copies of what has just been deleted, and returns the keys of those that were there.
+    /// Deletes the copies of what has just been deleted, and returns the keys of those that were there. Where the
+    /// cache does not answer they are remembered.
     async fn delete_copies(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
+        // Before it is asked: whoever stops waiting must not lose them either.
+        self.state().pending.extend(keys.iter().cloned());
         let deleted = self.copies.delete(keys).await?;
-        let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         for key in keys {
-            alone.remove(key);
+            state.pending.remove(key);
+            state.alone.remove(key);
         }
         Ok(deleted)
     }
 
+    /// Deletes the copies that were left when the cache did not answer.
+    async fn catch_up(&self) -> Result<()> {
+        let pending: Vec<SessionKey> = self.state().pending.iter().cloned().collect();
+        self.delete_copies(&pending).await.map(|_| ())
+    }
+
     /// What the cache holds without a row, read and handed over.
-    async fn look_alone(&self, now: Timestamp, mark: &mut Mark, sink: &mut dyn Sink) -> Result<()> {
-        let Some(listed) = self.copies.look(now, mark).await? else {
+    async fn look_alone(
+        &self,
+        now: Timestamp,
+        mark: &mut Mark,
+        known: &[SessionKey],
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let Some(listed) = self.copies.look(now, mark, known).await? else {
             return Ok(());
         };
-        let known = self.alone();
-        let candidates: Vec<SessionKey> = listed
-            .iter()
-            .map(|(key, _)| key)
-            .filter(|key| known.contains_key(*key) || !sink.knows(key))
-            .cloned()
-            .collect();
+        let candidates: Vec<(SessionKey, Timestamp)> = {
+            let mut state = self.state();
+            if listed.begins {
+                state.listing = state.listing.wrapping_add(1);
+            }
+            let lonely = |key: &SessionKey| state.alone.contains_key(key) || !sink.knows(key);
+            let listed = listed.copies.into_iter();
+            listed.filter(|(key, _)| lonely(key)).collect()
+        };
+        let keys: Vec<SessionKey> = candidates.iter().map(|(key, _)| key.clone()).collect();
         // A row that came after the rows were read is no lonely copy.
-        let with_row: BTreeSet<SessionKey> = self
-            .rows
-            .surviving(&candidates)
-            .await?
-            .into_iter()
-            .collect();
-        let lonely: Vec<SessionKey> = candidates
-            .into_iter()
-            .filter(|key| !with_row.contains(key))
-            .collect();
-        let mut alone = HashMap::with_capacity(lonely.len());
-        for row in self.copies.read(&lonely).await? {
-            alone.insert(row.key.clone(), row.expires);
+        let with_row: HashSet<SessionKey> = self.rows.surviving(&keys).await?.into_iter().collect();
+        let mut unread = Vec::new();
+        {
+            let mut state = self.state();
+            let listing = state.listing;
+            for (key, expires) in candidates {
+                if with_row.contains(&key) {
+                    state.alone.remove(&key);
+                } else if sink.listed(&key, expires) {
+                    unread.push(key);
+                } else {
+                    state.alone.insert(key, (expires, listing));
+                }
+            }
+        }
+        let read = self.copies.read(&unread).await?;
+        let mut state = self.state();
+        let listing = state.listing;
+        for row in read {
+            state.alone.insert(row.key.clone(), (row.expires, listing));
             sink.session(row);
         }
-        *self.alone.lock().unwrap_or_else(PoisonError::into_inner) = alone;
+        if listed.whole {
+            state.alone.retain(|_, (_, named)| *named == listing);
+        }
         Ok(())
+    }
+
+    /// Of a batch's overdue people, those with lonely copies: the copies as they are now, none where one may not go.
+    async fn lonely(&self, batch: &SweepBatch) -> Result<Vec<(UserId, Option<Vec<SessionRow>>)>> {
+        let mut people = Vec::new();
+        for (id, keys) in &batch.overdue {
+            let alone: Vec<SessionKey> = {
+                let state = self.state();
+                let alone = keys.iter().filter(|key| state.alone.contains_key(*key));
+                alone.cloned().collect()
+            };
+            if alone.is_empty() {
+                continue;
+            }
+            let rows = self.copies.read(&alone).await?;
+            let may_go = rows.iter().all(|row| (batch.decide)(id, row));
+            people.push((id.clone(), may_go.then_some(rows)));
+        }
+        Ok(people)
     }
 }
 
 /// Names the lonely copies at the end of each listing of rows, which would else count them as gone.
 struct Beside<'a> {
     sink: &'a mut dyn Sink,
-    alone: HashMap<SessionKey, Timestamp>,
+    alone: HashMap<SessionKey, (Timestamp, u32)>,
+    /// Some sessions that have a row.
+    known: Vec<SessionKey>,
+}
+
+impl Beside<'_> {
+    fn note(&mut self, key: &SessionKey) {
+        if self.known.len() < SAMPLE {
+            self.known.push(key.clone());
+        }
+    }
 }
 
 impl Sink for Beside<'_> {
     fn session(&mut self, row: SessionRow) {
+        self.note(&row.key);
         self.sink.session(row);
     }
     fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool {
+        self.note(key);
         self.sink.listed(key, expires)
     }
     fn listing_begins(&mut self) {
         self.sink.listing_begins();
     }
     fn listing_done(&mut self) {
-        for (key, expires) in &self.alone {
+        for (key, (expires, _)) in &self.alone {
             self.sink.listed(key, *expires);
         }
         self.sink.listing_done();
@@ -129,9 +198,15 @@ impl Store for WithCopies {
     }
 
     async fn look(&self, mark: &mut Mark, sink: &mut dyn Sink) -> Result<Timestamp> {
-        let alone = self.alone();
-        let now = self.rows.look(mark, &mut Beside { sink, alone }).await?;
-        self.look_alone(now, mark, sink).await?;
+        let mut beside = Beside {
+            alone: self.state().alone.clone(),
+            sink,
+            known: Vec::new(),
+        };
+        let now = self.rows.look(mark, &mut beside).await?;
+        let known = std::mem::take(&mut beside.known);
+        self.catch_up().await?;
+        self.look_alone(now, mark, &known, sink).await?;
         // Whose session is a lonely copy may not have been read yet.
         for chunk in sink.users_wanted(false).chunks(500) {
             let rows = self.rows.users(chunk).await?;
@@ -159,12 +234,11 @@ impl Store for WithCopies {
     }
 
     async fn surviving(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
+        self.catch_up().await?;
         let mut left = self.rows.surviving(keys).await?;
-        for key in self.copies.surviving(keys).await? {
-            if !left.contains(&key) {
-                left.push(key);
-            }
-        }
+        let known: HashSet<SessionKey> = left.iter().cloned().collect();
+        let copies = self.copies.surviving(keys).await?;
+        left.extend(copies.into_iter().filter(|key| !known.contains(key)));
         Ok(left)
     }
 
@@ -177,11 +251,9 @@ impl Store for WithCopies {
     async fn delete_into(&self, keys: &[SessionKey], deleted: &mut Vec<SessionKey>) -> Result<()> {
         // The row first: the other way round a reader puts the copy back from it.
         self.rows.delete_into(keys, deleted).await?;
-        for key in self.delete_copies(keys).await? {
-            if !deleted.contains(&key) {
-                deleted.push(key);
-            }
-        }
+        let copies = self.delete_copies(keys).await?;
+        let known: HashSet<SessionKey> = deleted.iter().cloned().collect();
+        deleted.extend(copies.into_iter().filter(|key| !known.contains(key)));
         Ok(())
     }
 
@@ -206,9 +278,33 @@ impl Store for WithCopies {
         self.rows.whole()
     }
 
-    async fn sweep(&self, batch: SweepBatch) -> Result<BatchDone> {
-        let done = self.rows.sweep(batch).await?;
-        self.delete_copies(&done.deleted).await?;
+    async fn sweep(&self, mut batch: SweepBatch) -> Result<BatchDone> {
+        let mut lonely = self.lonely(&batch).await?;
+        let mut spared = Vec::new();
+        lonely.retain(|(id, rows)| {
+            if rows.is_none() {
+                batch.overdue.retain(|(overdue, _)| overdue != id);
+                spared.push((id.clone(), "was seen again in the meantime"));
+            }
+            rows.is_some()
+        });
+        let mut done = self.rows.sweep(batch).await?;
+        done.spared.extend(spared);
+        // The table knows best whether someone was here; only then what has no row goes too.
+        for (id, rows) in lonely {
+            if done.spared.iter().all(|(spared, _)| *spared != id) {
+                let rows = rows.unwrap_or_default();
+                let deleted = self.copies.delete_unchanged(&rows).await?;
+                let mut state = self.state();
+                for key in &deleted {
+                    state.alone.remove(key);
+                }
+                done.deleted.extend(deleted);
+            }
+        }
+        if let Err(error) = self.delete_copies(&done.deleted).await {
+            tracing::warn!(%error, "copies of deleted sessions are left");
+        }
         Ok(done)
     }
 }

@@ -2,6 +2,7 @@
 //! No rule is decided here: whoever asks says what goes, and under which condition.
 
 pub mod cache;
+mod cache_key;
 pub mod catalog;
 mod copies;
 pub mod db;
@@ -10,10 +11,12 @@ mod expr;
 mod files;
 mod identity;
 pub mod key;
+mod memcached;
 pub mod mysql;
 mod none;
 pub mod pace;
 pub mod postgres;
+mod redis;
 pub mod schema;
 pub mod sql;
 pub mod sqlite;
@@ -139,6 +142,17 @@ pub struct Mark {
     pub(crate) users: Pace,
     /// The cache's own listing.
     pub(crate) copies: Pace,
+    pub(crate) scan: redis::Scan,
+}
+
+impl Mark {
+    /// The next look leaves nothing out.
+    pub(crate) fn hurry(&mut self) {
+        self.listing.hurry();
+        self.users.hurry();
+        self.copies.hurry();
+        self.scan.at_once = true;
+    }
 }
 
 /// Whether a session, read a moment ago, may go as one of this user's.
@@ -203,16 +217,28 @@ pub trait Sessions: Send + Sync {
     }
 }
 
+/// A part of a listing of copies, or all of it.
+#[derive(Debug, Default)]
+pub struct Listed {
+    pub copies: Vec<(SessionKey, Timestamp)>,
+    /// The listing began with this part.
+    pub begins: bool,
+    /// The listing ended with this part: what none of its parts names is gone.
+    pub whole: bool,
+}
+
 /// Copies of sessions that a site asks before the table: the cache of `cached_db`.
 #[async_trait]
 pub trait Copies: Send + Sync {
-    /// The copies that the cache names, where it can name them; each look does a part of it, by its cost.
+    /// The copies that the cache names, where it can name them; each look does a part of it, by its cost. By `known`,
+    /// some sessions of this site, the form of its keys is found.
     /// None: this cache cannot be listed.
     async fn look(
         &self,
         now: Timestamp,
         mark: &mut Mark,
-    ) -> Result<Option<Vec<(SessionKey, Timestamp)>>>;
+        known: &[SessionKey],
+    ) -> Result<Option<Listed>>;
 
     async fn read(&self, keys: &[SessionKey]) -> Result<Vec<SessionRow>>;
 
@@ -222,10 +248,14 @@ pub trait Copies: Send + Sync {
     /// Deletes copies, and returns the keys of those that were there.
     async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>>;
 
-    /// Whether the cache answers, and whether a session of this site was ever seen under the keys that are asked for.
+    /// Deletes those that still are what was read, in one step each, and returns those that this call deleted.
+    /// A cache that cannot list its copies is never asked.
+    async fn delete_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>>;
+
+    /// Whether the cache answers, and lets us delete.
     ///
     /// # Errors
-    /// [`crate::error::Code::NotPossible`] where the cache does not answer.
+    /// [`crate::error::Code::NotPossible`] where it does not.
     async fn ready(&self) -> Result<()>;
 
     /// A session of this site was seen in the cache: the form of its keys is the right one.

@@ -63,7 +63,10 @@ async fn looked_at_and_not_touched(ground: &Ground, config: SiteConfig, why: &st
     let refused = site.view().sign_out_refused.unwrap();
     assert!(refused.contains(why), "{refused}");
     let sweep = site.sweep(true).await.unwrap_err();
-    let logout = site.logout(&person.id, None, &How::default()).await.unwrap_err();
+    let logout = site
+        .logout(&person.id, None, &How::default())
+        .await
+        .unwrap_err();
     for error in [sweep, logout] {
         assert_eq!(error.code, Code::NotPossible);
         assert_eq!(error.message, refused);
@@ -125,7 +128,10 @@ async fn a_packages_table_tells_its_engine_and_its_columns_are_shown() {
         check.detail.contains("the row in user_sessions_session"),
         "{check:?}"
     );
-    let report = site.logout(&person.id, None, &How::default()).await.unwrap();
+    let report = site
+        .logout(&person.id, None, &How::default())
+        .await
+        .unwrap();
     assert!(report.verified && report.sessions_deleted > 0);
 }
 
@@ -236,7 +242,10 @@ async fn sessions_in_a_database_of_their_own_are_seen_and_ended_there() {
     assert!(check.detail.contains("sessions.sqlite3"), "{check:?}");
     let site = ground.open(config.clone()).await;
     let person = somebody(&site, Filter::Overdue);
-    let report = site.logout(&person.id, None, &How::default()).await.unwrap();
+    let report = site
+        .logout(&person.id, None, &How::default())
+        .await
+        .unwrap();
     assert!(report.verified && report.sessions_deleted > 0 && report.flag_cleared);
     assert!(!ground.flagged(&person.id).await);
     let preview = site.preview().await.unwrap();

@@ -1,0 +1,250 @@
+//! Listing a site's keys: SCAN in steps on each server, over several looks where there are many. A listing counts as
+//! whole only where every server's cursor came round while the servers stayed the same.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use redis::{Value, cmd};
+use tokio::time::Instant;
+
+use super::RedisSessions;
+use super::link::{Map, Node};
+use super::values::Meta;
+use crate::error::{Code, Error, Result};
+use crate::store::cache_key::KeyForm;
+use crate::store::{Listed, Mark, SessionKey, Sink};
+
+/// Keys a step looks at.
+pub const COUNT: usize = 1000;
+/// How long a look may go on listing. The first listing, and one before a deed, is done whole.
+const BUDGET: Duration = Duration::from_millis(100);
+/// How often a listing begins anew because servers changed under it.
+const TRIES: u32 = 4;
+
+/// How far a listing has come.
+#[derive(Default)]
+pub(crate) struct Scan {
+    under_way: Option<Course>,
+    /// There was a whole one.
+    whole_once: bool,
+    /// The next is to be whole, and to begin now.
+    pub(crate) at_once: bool,
+}
+
+struct Course {
+    form: KeyForm,
+    map: Map,
+    /// Servers that are not through yet, and their cursors.
+    left: Vec<(Node, u64)>,
+    /// It met a session.
+    met: bool,
+}
+
+/// What a step of a listing says.
+enum Step {
+    /// A listing begins, and with it whatever was named before is void.
+    Begins,
+    Found(Vec<(SessionKey, Meta)>),
+    /// All keys have been named.
+    Whole,
+    /// Enough for this look.
+    Enough,
+}
+
+/// One look's share of a listing.
+struct Share {
+    began: Instant,
+    /// Of the time since, what reading what changed took: no part of the listing's cost.
+    reading: Duration,
+    in_full: bool,
+    tries: u32,
+}
+
+impl RedisSessions {
+    /// Lists sessions, and hands over those that are new or were saved since.
+    pub(super) async fn list_into(&self, mark: &mut Mark, sink: &mut dyn Sink) -> Result<()> {
+        let Some(mut share) = share(mark) else {
+            return Ok(());
+        };
+        loop {
+            match self.step(mark, &mut share).await? {
+                Step::Begins => sink.listing_begins(),
+                Step::Found(found) => {
+                    let wanted: Vec<(SessionKey, Meta)> = found
+                        .into_iter()
+                        .filter(|(key, meta)| sink.listed(key, meta.expires()))
+                        .collect();
+                    let began = Instant::now();
+                    self.fetch(&wanted, |row| sink.session(row)).await?;
+                    share.reading += began.elapsed();
+                }
+                Step::Whole => {
+                    sink.listing_done();
+                    break;
+                }
+                Step::Enough => break,
+            }
+        }
+        done(mark, &share);
+        Ok(())
+    }
+
+    /// Lists copies, by key and expiry alone.
+    pub(super) async fn list_copies(&self, mark: &mut Mark) -> Result<Listed> {
+        let mut listed = Listed::default();
+        let Some(mut share) = share(mark) else {
+            return Ok(listed);
+        };
+        loop {
+            match self.step(mark, &mut share).await? {
+                Step::Begins => {
+                    listed.begins = true;
+                    listed.copies.clear();
+                }
+                Step::Found(found) => listed.copies.extend(
+                    found
+                        .into_iter()
+                        .map(|(key, meta)| (key, meta.expires()))
+                        .collect::<Vec<(SessionKey, Timestamp)>>(),
+                ),
+                Step::Whole => {
+                    listed.whole = true;
+                    break;
+                }
+                Step::Enough => break,
+            }
+        }
+        done(mark, &share);
+        Ok(listed)
+    }
+
+    async fn step(&self, mark: &mut Mark, share: &mut Share) -> Result<Step> {
+        let scan = &mut mark.scan;
+        let Some(course) = &mut scan.under_way else {
+            if share.tries >= TRIES {
+                return Err(Error::new(
+                    Code::Unreachable,
+                    format!(
+                        "the cache at {} changes servers while its keys are listed; look again in a moment",
+                        self.link.shown()
+                    ),
+                ));
+            }
+            share.tries += 1;
+            let map = self.link.map().await?;
+            scan.under_way = Some(Course {
+                form: self.forms.form(),
+                left: map.nodes.iter().rev().map(|node| (*node, 0)).collect(),
+                map,
+                met: false,
+            });
+            return Ok(Step::Begins);
+        };
+        let Some((node, cursor)) = course.left.last_mut() else {
+            if self.link.map().await? != course.map || self.forms.form() != course.form {
+                // Keys may have moved from a server still to come to one that was through.
+                scan.under_way = None;
+                return Box::pin(self.step(mark, share)).await;
+            }
+            let met = course.met;
+            scan.under_way = None;
+            scan.whole_once = true;
+            scan.at_once = false;
+            self.steady.turn();
+            if !met && self.engine_alone() {
+                self.guess_form().await?;
+                if self.forms.seen() {
+                    return Box::pin(self.step(mark, share)).await;
+                }
+            }
+            return Ok(Step::Whole);
+        };
+        if !share.in_full && share.began.elapsed() > BUDGET {
+            return Ok(Step::Enough);
+        }
+        let (next, keys) = self
+            .scan_step(*node, *cursor, &course.form.pattern(), COUNT)
+            .await?;
+        let sessions: Vec<SessionKey> = keys
+            .iter()
+            .filter_map(|key| course.form.session(key))
+            .collect();
+        let metas = self.metas(&sessions).await?;
+        let found: Vec<(SessionKey, Meta)> = sessions
+            .into_iter()
+            .zip(metas)
+            .filter_map(|(key, meta)| Some((key, meta?)))
+            .collect();
+        if !found.is_empty() {
+            course.met = true;
+            if self.engine_alone() {
+                self.forms.met(&course.form);
+            }
+        }
+        // Only now: a step that failed is done again.
+        *cursor = next;
+        if next == 0 {
+            course.left.pop();
+        }
+        Ok(Step::Found(found))
+    }
+
+    /// One SCAN. Zero for a cursor says that it came round.
+    pub(super) async fn scan_step(
+        &self,
+        node: Node,
+        cursor: u64,
+        pattern: &[u8],
+        count: usize,
+    ) -> Result<(u64, Vec<Vec<u8>>)> {
+        let mut scan = cmd("SCAN");
+        scan.arg(cursor)
+            .arg("MATCH")
+            .arg(pattern)
+            .arg("COUNT")
+            .arg(count);
+        let odd = || {
+            Error::new(
+                Code::Database,
+                format!("the cache at {} answers SCAN oddly", self.link.shown()),
+            )
+        };
+        let Value::Array(parts) = self.link.on(node, scan).await? else {
+            return Err(odd());
+        };
+        let [next, keys] = parts.as_slice() else {
+            return Err(odd());
+        };
+        let next = redis::from_redis_value_ref(next).map_err(|_| odd())?;
+        let keys = redis::from_redis_value_ref(keys).map_err(|_| odd())?;
+        Ok((next, keys))
+    }
+
+    /// No row stands beside these sessions.
+    fn engine_alone(&self) -> bool {
+        self.forms.engine.base == crate::config::Base::Cache
+    }
+}
+
+fn done(mark: &mut Mark, share: &Share) {
+    let now = Instant::now();
+    let cost = (now - share.began).saturating_sub(share.reading);
+    mark.copies.took(cost, now);
+}
+
+/// None: nothing is due.
+fn share(mark: &mut Mark) -> Option<Share> {
+    let began = Instant::now();
+    let scan = &mut mark.scan;
+    if scan.at_once {
+        // What was named before someone asked says too little of now.
+        scan.under_way = None;
+    }
+    let in_full = scan.at_once || !scan.whole_once;
+    (in_full || mark.copies.due(began)).then_some(Share {
+        began,
+        reading: Duration::ZERO,
+        in_full,
+        tries: 0,
+    })
+}

@@ -1,0 +1,252 @@
+//! What lies under keys: expiry, size, value. Nothing larger than a session can be is fetched.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use redis::{RedisError, Value};
+
+use super::explain::explain;
+use super::link::{Ask, Reply};
+use super::{RedisSessions, can, cannot};
+use crate::error::Result;
+use crate::store::{Data, SessionKey, SessionRow};
+
+/// What is longer is not fetched, and counts as unreadable.
+const LARGEST: usize = 1 << 20;
+/// Keys asked for in one go.
+pub const BATCH: usize = 500;
+/// Bytes fetched in one go, about.
+const FETCH: usize = 4 << 20;
+/// How far two readings of one expiry may lie apart where it has to be reckoned from the time that is left.
+pub const JITTER: i64 = 500;
+
+/// A key's expiry in milliseconds since 1970, none where it has none; and its value's length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    pub expires: Option<i64>,
+    pub length: usize,
+}
+
+impl Meta {
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+            .unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Expiries that were reckoned, so that a millisecond more or less is no change.
+#[derive(Default)]
+pub struct Steady(Mutex<(HashMap<SessionKey, i64>, HashMap<SessionKey, i64>)>);
+
+impl Steady {
+    fn settle(&self, key: &SessionKey, reckoned: i64) -> i64 {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = known.0.get(key).or_else(|| known.1.get(key)).copied();
+        let settled = match before {
+            Some(before) if (before - reckoned).abs() <= JITTER => before,
+            _ => reckoned,
+        };
+        known.0.insert(key.clone(), settled);
+        settled
+    }
+
+    /// A listing is whole: what neither it nor the one before has named is forgotten.
+    pub fn turn(&self) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.1 = std::mem::take(&mut known.0);
+    }
+}
+
+impl RedisSessions {
+    /// An answer's integer; none where the key holds something else than a string.
+    fn integer(&self, reply: Reply) -> Result<Option<i64>> {
+        match reply {
+            Ok(Value::Int(n)) => Ok(Some(n)),
+            Ok(_) => Ok(None),
+            Err(error) => self.unless_other_type(error),
+        }
+    }
+
+    pub(super) fn unless_other_type<T>(&self, error: RedisError) -> Result<Option<T>> {
+        match error.code() {
+            Some("WRONGTYPE") => Ok(None),
+            _ => Err(explain(&error, self.link.shown())),
+        }
+    }
+
+    /// Expiry and length of each; none for what is gone or no string.
+    pub(super) async fn metas(&self, keys: &[SessionKey]) -> Result<Vec<Option<Meta>>> {
+        let form = self.forms.form();
+        let mut metas = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(BATCH) {
+            let names: Vec<Vec<u8>> = chunk.iter().map(|key| form.key(key)).collect();
+            metas.extend(self.chunk_metas(chunk, &names).await?);
+        }
+        Ok(metas)
+    }
+
+    async fn chunk_metas(
+        &self,
+        keys: &[SessionKey],
+        names: &[Vec<u8>],
+    ) -> Result<Vec<Option<Meta>>> {
+        let both = |first: &str| -> Vec<Ask> {
+            let both = |name| [Ask::new(first, name), Ask::new("STRLEN", name)];
+            names.iter().map(Vec::as_slice).flat_map(both).collect()
+        };
+        let (mut replies, mut clocks) = (Vec::new(), None);
+        if can(&self.abilities.expiretime) {
+            replies = self.link.many(both("PEXPIRETIME")).await?;
+            if matches!(replies.first(), Some(Err(error)) if not_there(error)) {
+                cannot(&self.abilities.expiretime);
+            }
+        }
+        if !can(&self.abilities.expiretime) {
+            clocks = Some(self.link.clocks(names).await?);
+            replies = self.link.many(both("PTTL")).await?;
+        }
+        let mut replies = replies.into_iter();
+        let mut metas = Vec::with_capacity(keys.len());
+        for (at, key) in keys.iter().enumerate() {
+            let (Some(expiry), Some(length)) = (replies.next(), replies.next()) else {
+                break;
+            };
+            let expiry = self.integer(expiry)?;
+            let length = self.integer(length)?;
+            metas.push(match (expiry, length) {
+                (Some(-1), Some(length)) => Some(Meta {
+                    expires: None,
+                    length: usize::try_from(length).unwrap_or(0),
+                }),
+                (Some(ms @ 0..), Some(length)) => Some(Meta {
+                    expires: Some(match clocks.as_ref().and_then(|c| c.get(at)) {
+                        Some(clock) => self.steady.settle(key, clock.saturating_add(ms)),
+                        None => ms,
+                    }),
+                    length: usize::try_from(length).unwrap_or(0),
+                }),
+                _ => None,
+            });
+        }
+        Ok(metas)
+    }
+
+    /// The sessions under these keys, their expiry read before their value: a save in between is then no older than
+    /// its expiry.
+    pub(super) async fn rows(&self, keys: &[SessionKey]) -> Result<Vec<SessionRow>> {
+        let metas = self.metas(keys).await?;
+        let there: Vec<(SessionKey, Meta)> = keys
+            .iter()
+            .zip(metas)
+            .filter_map(|(key, meta)| Some((key.clone(), meta?)))
+            .collect();
+        let mut rows = Vec::with_capacity(there.len());
+        self.fetch(&there, |row| rows.push(row)).await?;
+        Ok(rows)
+    }
+
+    /// Hands over the sessions under these keys, a few megabytes at once.
+    pub(super) async fn fetch(
+        &self,
+        there: &[(SessionKey, Meta)],
+        mut take: impl FnMut(SessionRow),
+    ) -> Result<()> {
+        let form = self.forms.form();
+        let mut rest = there;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let n = rest
+                .iter()
+                .take(BATCH)
+                .take_while(|(_, meta)| {
+                    let fits = bytes == 0 || bytes + meta.length <= FETCH;
+                    bytes += meta.length.min(LARGEST);
+                    fits
+                })
+                .count()
+                .max(1);
+            let (now, later) = rest.split_at(n.min(rest.len()));
+            rest = later;
+            let small = |meta: &Meta| meta.length <= LARGEST;
+            let asked = now
+                .iter()
+                .filter(|(_, meta)| small(meta))
+                .map(|(key, _)| Ask::new("GET", &form.key(key)))
+                .collect();
+            let mut replies = self.link.many(asked).await?.into_iter();
+            for (key, meta) in now {
+                let data = if small(meta) {
+                    match replies.next() {
+                        Some(Ok(Value::BulkString(value))) => value,
+                        Some(Err(error)) => match self.unless_other_type::<Vec<u8>>(error)? {
+                            Some(value) => value,
+                            None => continue,
+                        },
+                        // Gone in the meantime.
+                        _ => continue,
+                    }
+                } else {
+                    // Stands for what was not fetched: no session's dict is empty bytes.
+                    Vec::new()
+                };
+                take(SessionRow {
+                    key: key.clone(),
+                    data: Data::Cached(data),
+                    expires: meta.expires(),
+                    saved: None,
+                    extra: None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// One value by its whole key, where it is no larger than a session may be.
+    pub(super) async fn value_at(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let length = self.link.many(vec![Ask::new("STRLEN", key)]).await?.pop();
+        let length = length.map(|reply| self.integer(reply)).transpose()?;
+        if !length
+            .flatten()
+            .is_some_and(|n| usize::try_from(n).is_ok_and(|n| n <= LARGEST))
+        {
+            return Ok(None);
+        }
+        match self.link.many(vec![Ask::new("GET", key)]).await?.pop() {
+            Some(Ok(Value::BulkString(value))) => Ok(Some(value)),
+            Some(Err(error)) => self.unless_other_type(error),
+            _ => Ok(None),
+        }
+    }
+
+    /// Of these, those that are there.
+    pub(super) async fn present(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
+        let form = self.forms.form();
+        let mut there = Vec::new();
+        for chunk in keys.chunks(BATCH) {
+            let asked = chunk
+                .iter()
+                .map(|key| Ask::new("EXISTS", &form.key(key)))
+                .collect();
+            for (key, reply) in chunk.iter().zip(self.link.many(asked).await?) {
+                if self.integer(reply)?.is_some_and(|n| n > 0) {
+                    there.push(key.clone());
+                }
+            }
+        }
+        if !there.is_empty() {
+            self.forms.met(&form);
+        }
+        Ok(there)
+    }
+}
+
+/// The server does not know this command, or does not let us use it.
+pub fn not_there(error: &RedisError) -> bool {
+    error.code() == Some("NOPERM")
+        || (error.code() == Some("ERR")
+            && error
+                .detail()
+                .is_some_and(|text| text.contains("unknown command")))
+}

@@ -1,0 +1,140 @@
+//! Deleting, whatever the state and on condition.
+
+use curfew_engine::Code;
+use curfew_engine::store::{SessionKey, cache};
+use redis::cmd;
+
+use crate::ground::{Ground, Kind, session};
+
+on_each_redis! {
+    a_deletion_returns_those_that_were_there
+    what_was_renewed_or_changed_stays
+    two_at_once_report_each_once
+    a_deletion_would_work
+}
+
+fn keys(numbers: &[u32]) -> Vec<SessionKey> {
+    numbers
+        .iter()
+        .map(|n| SessionKey::new(session(*n)))
+        .collect()
+}
+
+async fn a_deletion_returns_those_that_were_there(kind: Kind) {
+    let mut ground = Ground::on(kind).await;
+    for n in [1, 2] {
+        ground.put(&session(n), b"value", ground.later(1000)).await;
+    }
+    let sessions = ground.sessions().await;
+    assert_eq!(
+        sessions.surviving(&keys(&[1, 2, 3])).await.unwrap(),
+        keys(&[1, 2])
+    );
+    assert_eq!(sessions.delete(&keys(&[1, 3])).await.unwrap(), keys(&[1]));
+    assert_eq!(
+        sessions.surviving(&keys(&[1, 2, 3])).await.unwrap(),
+        keys(&[2])
+    );
+    assert!(!ground.there(&session(1)).await);
+    assert!(sessions.delete(&[]).await.unwrap().is_empty());
+}
+
+async fn what_was_renewed_or_changed_stays(kind: Kind) {
+    let mut ground = Ground::on(kind).await;
+    let now = ground.now;
+    for n in 1..=6 {
+        ground.put(&session(n), b"value", ground.later(1000)).await;
+    }
+    let lasting = ground.key(&session(7));
+    ground.put_at(&lasting, b"value", None).await;
+    let sessions = ground.sessions().await;
+    let rows = sessions.read(&keys(&[1, 2, 3, 4, 5, 6, 7])).await.unwrap();
+    assert_eq!(rows.len(), 7);
+    // A save of the same content; of other content; one with no expiry; one that is gone; one that has expired.
+    ground.put(&session(2), b"value", ground.later(1002)).await;
+    ground.put(&session(3), b"other", ground.later(1000)).await;
+    ground
+        .put_at(&ground.key(&session(4)), b"value", None)
+        .await;
+    ground.take(&session(5)).await;
+    ground
+        .put_at(&lasting, b"value", Some(ground.later(1000)))
+        .await;
+    let mut gone = sessions.delete_unchanged(&rows).await.unwrap();
+    gone.sort();
+    assert_eq!(gone, keys(&[1, 6]), "begun at {now}");
+    assert_eq!(
+        sessions
+            .surviving(&keys(&[1, 2, 3, 4, 5, 6, 7]))
+            .await
+            .unwrap(),
+        keys(&[2, 3, 4, 7])
+    );
+    // Read again, they are unchanged.
+    let rows = sessions.read(&keys(&[2, 7])).await.unwrap();
+    assert_eq!(sessions.delete_unchanged(&rows).await.unwrap().len(), 2);
+}
+
+async fn two_at_once_report_each_once(kind: Kind) {
+    let mut ground = Ground::on(kind).await;
+    let all: Vec<u32> = (0..300).collect();
+    for n in &all {
+        ground.put(&session(*n), b"value", ground.later(1000)).await;
+    }
+    let (one, two) = (ground.sessions().await, ground.sessions().await);
+    let rows = one.read(&keys(&all)).await.unwrap();
+    let (a, b) = tokio::join!(one.delete_unchanged(&rows), two.delete_unchanged(&rows));
+    assert_eq!(a.unwrap().len() + b.unwrap().len(), 300);
+}
+
+async fn a_deletion_would_work(kind: Kind) {
+    let ground = Ground::on(kind).await;
+    ground.sessions().await.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_may_not_delete_is_told_what_to_grant() {
+    let mut ground = Ground::on(Kind::FewRights).await;
+    let sessions = ground.sessions().await;
+    let mut less = cmd("ACL");
+    less.arg("SETUSER").arg("curfew").arg("-unlink").arg("-del");
+    ground.line.ask(&less).await;
+    let error = sessions.ready().await.unwrap_err();
+    assert_eq!(error.code, Code::NotPossible);
+    assert!(error.message.contains("+unlink"), "{error}");
+    let error = sessions.delete(&keys(&[1])).await.unwrap_err();
+    assert_eq!(error.code, Code::Denied);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_denied_and_never_repeated() {
+    let ground = Ground::on(Kind::FewRights).await;
+    let mut config = ground.config.clone();
+    let port = ground.servers[0].port;
+    let wrong = format!("redis://curfew:wr0ng@127.0.0.1:{port}/0");
+    config.cache = Some(curfew_engine::config::CacheAddress::parse(&wrong).unwrap());
+    let error = cache::sessions(&config, &ground.engine())
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(error.code, Code::Denied);
+    assert!(!error.message.contains("wr0ng"), "{error}");
+}
+
+#[tokio::test]
+async fn a_replica_takes_no_deletions() {
+    let ground = Ground::alone().await;
+    let replica = crate::ground::Server::start(&[
+        "--replicaof",
+        "127.0.0.1",
+        &ground.servers[0].port.to_string(),
+    ]);
+    crate::ground::answering(replica.port).await;
+    let mut config = ground.config.clone();
+    let address = format!("redis://127.0.0.1:{}/0", replica.port);
+    config.cache = Some(curfew_engine::config::CacheAddress::parse(&address).unwrap());
+    let sessions = cache::sessions(&config, &ground.engine()).await.unwrap();
+    let error = sessions.ready().await.unwrap_err();
+    assert_eq!(error.code, Code::NotPossible);
+    assert!(error.message.contains("replica"), "{error}");
+}
