@@ -187,6 +187,10 @@ impl Ground {
 
     /// A command that sees this ground, and nothing of the developer's own sites, servers, screen and bus.
     fn command(&self, program: &OsStr) -> Result<Command> {
+        // What tests share lives until their process ends, and so cannot be cleared away by them.
+        let scratch = self.folder.path().join("tmp");
+        std::fs::create_dir_all(&scratch)
+            .with_context(|| format!("{} cannot be made", scratch.display()))?;
         let mut command = display::on_a_bus_of_its_own(program, self.folder.path())?;
         self.screen.show(&mut command);
         self.mark.put_on(&mut command);
@@ -209,6 +213,7 @@ impl Ground {
             .env("CURFEW_TEST_DESKTOP", place::binary("curfew-desktop")?)
             .env("CURFEW_TEST_LIBFAKETIME", &self.faketime)
             .env("CURFEW_TEST_WEBDRIVER", &self.driver)
+            .env("TMPDIR", &scratch)
             // A test that forgets to name its own must not find the developer's.
             .env("CURFEW_CONFIG_DIR", self.folder.path().join("config"))
             .env("CURFEW_STATE_DIR", self.folder.path().join("state"));

@@ -19,7 +19,7 @@ pub struct Cell {
 pub struct Turn {
     pub cell: &'static Cell,
     pub site: Arc<Site>,
-    _turn: MutexGuard<'static, Option<Arc<Site>>>,
+    _turn: Option<MutexGuard<'static, Option<Arc<Site>>>>,
 }
 
 impl Cell {
@@ -45,22 +45,35 @@ impl Cell {
                 site.empty().await;
                 site.clone()
             }
-            None => {
-                let plan = Site::on(self.django, self.database).sessions(self.engine);
-                let plan = match self.cache {
-                    Some(cache) => plan.cache(cache),
-                    None => plan,
-                };
-                let site = Arc::new(plan.start().await);
-                *turn = Some(site.clone());
-                site
-            }
+            None => turn.insert(self.start().await).clone(),
         };
         Turn {
             cell: self,
             site,
-            _turn: turn,
+            _turn: Some(turn),
         }
+    }
+
+    /// As a turn, but of nobody else's site: for what takes long.
+    pub async fn site_of_its_own(&'static self) -> Turn {
+        Turn {
+            cell: self,
+            site: self.start().await,
+            _turn: None,
+        }
+    }
+
+    async fn start(&self) -> Arc<Site> {
+        let mut plan = Site::on(self.django, self.database).sessions(self.engine);
+        if let Some(cache) = self.cache {
+            plan = plan.cache(cache);
+        }
+        Arc::new(plan.start().await)
+    }
+
+    /// Whether a table's rows have copies in a cache.
+    pub fn has_copies(&self) -> bool {
+        self.engine.has_cache() && self.engine.table().is_some()
     }
 
     /// Whether a dict that JSON cannot hold can be kept here: the row's serializer falls back to pickle, and

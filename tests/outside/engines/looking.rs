@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::cell::Turn;
-use super::on_each_cell;
 use crate::harness::{active, fingerprint, idle, listed, names, of, overdue, person};
 
 on_each_cell! {

@@ -65,7 +65,7 @@ each_cell!(cells);
 macro_rules! on_each_cell {
     ($($case:ident)*) => {
         $(mod $case {
-            $crate::engines::each_cell!(case_on_cells $case);
+            each_cell!(case_on_cells $case);
         })*
     };
 }
@@ -86,10 +86,23 @@ macro_rules! case_on_cells {
     };
 }
 
-use {case_on_cells, each_cell, on_each_cell};
-
 /// Who is shown, in which state; what cannot be read.
 mod looking;
 
 /// Logout and sweep, as Django answers afterwards.
 mod signout;
+
+/// Requests under way, and people who come back.
+mod races;
+
+/// `--wait`: a minute later.
+mod waiting;
+
+/// Everything that django-redis packs values with.
+mod packings;
+
+/// Sessions that only the browser holds.
+mod cookies;
+
+/// Sessions in another database than their users.
+mod elsewhere;

@@ -55,7 +55,13 @@ impl Runs {
             started.get_mut(name).and_then(Option::take)
         };
         if let Err(failure) = RUNTIME.block_on(own.expect("a test runs once")) {
-            std::panic::resume_unwind(failure.into_panic());
+            // Its words went to the output of whichever test started the runtime: they belong here.
+            let failure = failure.into_panic();
+            let text = failure
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned());
+            let text = text.or_else(|| failure.downcast_ref::<String>().cloned());
+            panic!("{}", text.unwrap_or_default());
         }
     }
 }

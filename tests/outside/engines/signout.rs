@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::cell::{Turn, reports};
-use super::on_each_cell;
 use crate::harness::{active, fingerprint, idle, listed, names, of, overdue, person};
 
 on_each_cell! {
@@ -35,11 +34,11 @@ async fn a_logout_ends_what_it_names_and_nothing_else(turn: Turn) {
     let curfew = site.curfew();
     let other = |name: &str| curfew.clone().env("CURFEW_STATE_DIR", &site.folder(name));
     let (one, person, many) = (other("one"), other("person"), other("many"));
-    let (one, person, many) = tokio::join!(
-        one.json(&["logout", "ana", "--session", &mark]),
-        person.json(&["logout", &ben, "--reason", "account taken over"]),
-        many.json(&["logout", "cem", "dee"]),
-    );
+    let of_one = ["logout", "ana", "--session", &mark];
+    let of_ben = ["logout", &ben, "--reason", "account taken over"];
+    let of_many = ["logout", "cem", "dee"];
+    let (one, person, many) =
+        tokio::join!(one.json(&of_one), person.json(&of_ben), many.json(&of_many),);
 
     let (status, outcome) = turn.cell.logged_out();
     for ran in [&one, &person, &many] {

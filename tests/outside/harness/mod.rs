@@ -26,7 +26,7 @@ pub use plan::Plan;
 pub use proxy::Proxy;
 pub use reading::{fingerprint, listed, names, of, sorted};
 pub use sessions::{Cache, SessionEngine};
-pub use site::{Seeded, Site};
+pub use site::{Seeded, Site, chance};
 pub use window::{Opening, SOON, Window};
 
 use std::future::Future;

@@ -100,14 +100,14 @@ impl Plan {
             .env("SITE_SECRET_KEY", &secret_key)
             .env("SITE_HOLD", &hold)
             .env("SITE_SESSION_FILE_PATH", dir.path().join("sessions"))
-            .envs(db.for_django("SITE"))
-            .envs(self.settings);
+            .envs(db.for_django("SITE"));
         if let Some(sessions) = &sessions_db {
             command.envs(sessions.for_django("SITE_SESSIONS"));
         }
         if let Some(cache) = &cache {
             command.envs(cache.for_django());
         }
+        command.envs(self.settings);
         let text = |word: &std::ffi::OsStr| word.to_string_lossy().into_owned();
         let environment = command
             .get_envs()

@@ -68,6 +68,13 @@ impl Site {
             .await;
     }
 
+    /// Lets Curfew's role write `is_active`, as an operator does who switches suspending on.
+    pub async fn grant_account_switch(&self) {
+        self.db
+            .grant_update("is_active", "accounts_customuser")
+            .await;
+    }
+
     /// The names of those that the site itself has down as here, sorted. Custom users alone.
     pub async fn flagged(&self) -> Vec<String> {
         let sql = "SELECT username FROM accounts_customuser WHERE \"isCurrentlyActive\" ORDER BY 1";

@@ -18,7 +18,7 @@ pub fn redis() -> Result<Server> {
     let log = folder.path().join("log");
     let server = |port: u16, log: Stdio| {
         let mut command = command(port, folder.path(), log);
-        command.args(["--databases", "4096"]);
+        command.args(["--databases", "256"]);
         command
     };
     let (process, port) = start_on_a_free_port("Redis", &log, server, says_pong)?;

@@ -24,10 +24,13 @@ pub enum Engine {
     Sqlite,
 }
 
-/// The words of the pair that Curfew signs in with. The password is a canary: no output may hold it.
+/// The words of the pair that Curfew signs in with. The password is a canary: no output may hold it. It is
+/// the same for all who test on these servers at a time, as the role is.
 pub const ROLE: &str = "curfew_guest";
-pub static PASSWORD: LazyLock<String> =
-    LazyLock::new(|| format!("canary-{:016x}", super::site::chance()));
+pub static PASSWORD: LazyLock<String> = LazyLock::new(|| {
+    let server = setting("CURFEW_TEST_POSTGRES");
+    format!("canary-{}", super::reading::fingerprint(&server))
+});
 
 pub enum Database {
     Postgres {
@@ -132,6 +135,14 @@ impl Database {
     pub async fn texts(&self, sql: &str) -> Vec<String> {
         let safe = AssertSqlSafe(sql.to_owned());
         on_pool!(self, pool => sqlx::query_scalar(safe).fetch_all(pool).await.unwrap())
+    }
+
+    /// Lets Curfew's role write this column. A SQLite file knows no rights.
+    pub async fn grant_update(&self, column: &str, table: &str) {
+        if !matches!(self, Self::Sqlite { .. }) {
+            self.execute(&format!("GRANT UPDATE ({column}) ON {table} TO {ROLE}"))
+                .await;
+        }
     }
 
     /// How many session rows there are.
