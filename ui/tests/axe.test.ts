@@ -74,4 +74,61 @@ describe("axe finds nothing", () => {
     screen.getByRole("dialog", { name: `User ${name}` });
     expect(await faults()).toEqual([]);
   });
+
+  it("in the account's dialog, before and after, and in the panel of a suspended person", async () => {
+    const { user } = await openWindow({ users: 40, accountSwitch: true, devices: true });
+    await user.click(row(names()[3] ?? ""));
+    await settle();
+    await user.click(button("Suspend…"));
+    await settle();
+    expect(await faults()).toEqual([]);
+    button("Suspend", screen.getByRole("alertdialog")).click();
+    await new Promise((done) => setTimeout(done, 50));
+    expect(screen.getByRole("alertdialog").textContent).toContain("suspended, verified");
+    expect(await faults()).toEqual([]);
+    button("Close", screen.getByRole("alertdialog")).click();
+    await new Promise((done) => setTimeout(done, 700));
+    screen.getByText("Suspended");
+    expect(await faults()).toEqual([]);
+  });
+
+  it("where sessions live in the browser", async () => {
+    await openWindow({ users: 12, engine: "signed_cookies" });
+    expect(await faults()).toEqual([]);
+  });
+
+  it("while logouts are followed", async () => {
+    const { user } = await openWindow({ users: 40, followed: true });
+    await user.click(button(`Log out ${names()[0]}`));
+    await settle();
+    await user.click(button("Log out", screen.getByRole("alertdialog")));
+    await settle();
+    await user.click(button("Close", screen.getByRole("alertdialog")));
+    await settle();
+    expect(await faults()).toEqual([]);
+  });
+
+  it("in the list of what cannot be read", async () => {
+    const { user } = await openWindow({ users: 12, unreadable: 3 });
+    await user.click(button("3 sessions cannot be read"));
+    await settle();
+    expect(await faults()).toEqual([]);
+  });
+
+  it("where nobody signed in matches the search", async () => {
+    const { user } = await openWindow({ users: 12 });
+    await user.type(screen.getByRole("searchbox"), "nobody.at.all");
+    await settle();
+    expect(await faults()).toEqual([]);
+  });
+
+  it("while taking a site from its project", async () => {
+    const { user } = await openWindow({ firstRun: true });
+    await user.click(button("Connect a site…"));
+    await settle();
+    await user.click(screen.getByRole("tab", { name: "From a Django project" }));
+    await user.type(screen.getByLabelText("The project's manage.py"), "/srv/shop/manage.py{Enter}");
+    await settle();
+    expect(await faults()).toEqual([]);
+  });
 });

@@ -1,6 +1,14 @@
 // Sentences about what was done, in the words that the whole of Curfew uses. Pure.
 import type { Doing } from "./state/journal.svelte";
-import type { LogoutReport, Outcome, SweepReport, SweepSummary } from "./backend";
+import type {
+  AccountOutcome,
+  Entry,
+  LogoutReport,
+  Outcome,
+  State,
+  SweepReport,
+  SweepSummary,
+} from "./backend";
 import { clock, people, sessions } from "./format";
 
 /** "14:05 signed out 4 people, 7 sessions, verified". */
@@ -15,12 +23,23 @@ export function sweepLine(last: SweepSummary): string {
   return `${at} ${parts.join(", ")}`;
 }
 
+/** What a deed of the journal is called. */
+export const deedWord: Record<Entry["deed"], string> = {
+  sweep: "Sweep",
+  logout: "Logout",
+  suspend: "Suspended",
+  allow: "Allowed again",
+};
+
 /** How a deed of the journal ended, in one line. */
 export function doingLine(doing: Doing): string {
   const { outcome, entry } = doing;
   if (!outcome) return "no outcome written";
-  // A logout's outcome is a sentence of its own.
-  if (entry.deed === "logout" && outcome.outcome) return outcome.outcome.replace(/\.$/, "");
+  // The outcome of a deed about one person is a sentence of its own.
+  if (entry.deed !== "sweep" && outcome.outcome) {
+    // Of an account, the deed's own name says this already.
+    return outcome.outcome.replace(/\.$/, "").replace(/^(Suspended .*?|Allowed .*? again): /, "");
+  }
   const parts: string[] = [];
   const deleted = outcome.sessions_deleted ?? 0;
   if (entry.users.length === 0 && deleted === 0) parts.push("nobody to sign out");
@@ -32,24 +51,54 @@ export function doingLine(doing: Doing): string {
   return parts.join(", ");
 }
 
-const outcomes: Record<Outcome, string> = {
+/** A deed about one person. */
+export type Deed = Exclude<Entry["deed"], "sweep">;
+
+/** How a deed stands: what of a report tells of it. */
+export type Ending = Pick<LogoutReport, "detail" | "verified" | "following"> & {
+  outcome: Outcome | AccountOutcome;
+};
+
+const outcomes: Record<Outcome | AccountOutcome, string> = {
   signed_out: "signed out, verified",
+  suspended: "suspended, verified",
+  allowed: "allowed again, verified",
   nothing_to_do: "nothing to do",
   unverified: "not verified",
   partial: "partly done",
   not_possible: "not possible",
 };
 
+/** Said of nothing but what was seen to be so. */
+export const isGood = (outcome: Outcome | AccountOutcome): boolean =>
+  outcome === "signed_out" || outcome === "suspended" || outcome === "allowed" || outcome === "nothing_to_do";
+
+/** An outcome as a dot beside its words. What is still looked for is neither good nor bad. */
+export function outcomeDot({ outcome, following }: Ending): State {
+  if (following) return "unknown";
+  return isGood(outcome) ? "active" : outcome === "not_possible" ? "overdue" : "idle";
+}
+
 /** An outcome by its own name, and of the engine's sentence what the name and the title do not say already. */
-export function outcomeWords(report: LogoutReport): { head: string; more: string | null } {
-  const name =
-    report.outcome === "signed_out" && !report.verified
-      ? "signed out, not verified"
-      : outcomes[report.outcome];
-  const said = [`Signed out ${report.user.username}: `, "Not verified: ", "Done in part: "];
-  let more = report.detail.trim().replace(/\.$/, "");
+export function outcomeWords(ending: Ending, username: string): { head: string; more: string | null } {
+  const { outcome, verified, following } = ending;
+  const gone = outcome === "signed_out" || outcome === "unverified";
+  const name = following
+    ? `${gone ? "gone now" : outcomes[outcome].replace(/, verified$/, "")}, looking again for a minute`
+    : isGood(outcome) && !verified
+      ? outcomes[outcome].replace(/verified$/, "not verified")
+      : outcomes[outcome];
+  const said = [
+    `Signed out ${username}: `,
+    `Suspended ${username}: `,
+    `Allowed ${username} again: `,
+    "Not verified: ",
+    "Not verified yet: ",
+    "Done in part: ",
+  ];
+  let more = ending.detail.trim().replace(/\.$/, "");
   for (const start of said) if (more.startsWith(start)) more = more.slice(start.length);
-  if (report.verified) more = more.replace(/, verified$/, "");
+  if (verified) more = more.replace(/, verified$/, "");
   return { head: name, more: more === "" ? null : more };
 }
 

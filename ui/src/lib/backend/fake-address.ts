@@ -1,4 +1,5 @@
-// A fake site out of a browser's address: ?users=10000&state=offline. It lives in real time.
+// A fake site out of a browser's address: ?users=10000&state=offline, ?engine=signed_cookies&switch&own=NAME,
+// ?followed&outcome=partial&devices&unreadable=3. It lives in real time.
 import { Fake } from "./fake";
 import type { FakeOptions } from "./fake-site";
 import type { Outcome } from "./types";
@@ -13,6 +14,11 @@ export function fakeOfAddress(asked: URLSearchParams): Fake {
     outcome: (asked.get("outcome") ?? "signed_out") as Outcome,
     firstRun: state === "first-run",
     healthDown: asked.has("down"),
+    engine: (asked.get("engine") ?? "db") as NonNullable<FakeOptions["engine"]>,
+    followed: asked.has("followed"),
+    accountSwitch: asked.has("switch"),
+    devices: asked.has("devices"),
+    unreadable: Number(asked.get("unreadable") ?? 0),
   };
   if (state === "slow") options.slow = 2500;
   else if (asked.has("delay")) options.slow = Number(asked.get("delay"));
@@ -22,6 +28,8 @@ export function fakeOfAddress(asked: URLSearchParams): Fake {
   }
   if (asked.has("broken-journal")) options.journalFault = "Line 12 was changed: its hash does not fit.";
   if (!asked.has("still")) options.now = Math.floor(Date.now() / 1000);
+  const own = asked.get("own");
+  if (own !== null) options.own = own;
   const fake = new Fake(options);
   if (state === "offline" || state === "stale") setTimeout(() => fake.setLink(state), 300);
   if (!asked.has("still")) setInterval(() => fake.advance(2), 2000);

@@ -3,36 +3,64 @@ import type { FakeSite } from "./fake-site";
 import type { Somebody } from "./population";
 import { type Entry, Failure, type LogoutReport, type Outcome, type SweepReport } from "./types";
 
+const words: Record<Outcome, string> = {
+  signed_out: "signed out, verified",
+  nothing_to_do: "nothing to do: no session left",
+  unverified: "not verified: the cache did not answer",
+  partial: "partly done: one session came back twice",
+  not_possible: "not possible: this session engine leaves nothing on the server to delete",
+};
+
+/** Whoever has neither a session nor the flag is not here. */
+export function leave(site: FakeSite, one: Somebody): void {
+  if (one.sessions.length > 0) return;
+  one.flagged = false;
+  const { people, away } = site.population;
+  if (people.includes(one)) away.push(one);
+  site.population.people = people.filter((p) => p !== one);
+}
+
+/** A session comes back: its person is here again. */
+function back(site: FakeSite, one: Somebody, sessions: Somebody["sessions"]): void {
+  one.sessions = [...one.sessions, ...sessions];
+  const { people, away } = site.population;
+  if (!people.includes(one)) people.push(one);
+  site.population.away = away.filter((p) => p !== one);
+}
+
 export function logOut(site: FakeSite, one: Somebody, fingerprint: string | null): LogoutReport {
   const gone = one.sessions.filter((s) => fingerprint === null || s.fingerprint === fingerprint);
   if (fingerprint !== null && gone.length === 0) {
     throw new Failure("no_session", `${one.username} has no session ${fingerprint}.`);
   }
   const outcome = gone.length === 0 ? "nothing_to_do" : site.outcome;
-  const verified = outcome === "signed_out" || outcome === "nothing_to_do";
-  if (verified) one.sessions = one.sessions.filter((s) => !gone.includes(s));
+  const following = (site.options.followed ?? false) && gone.length > 0;
+  const verified = !following && (outcome === "signed_out" || outcome === "nothing_to_do");
+  if (verified || following) one.sessions = one.sessions.filter((s) => !gone.includes(s));
   const left = one.sessions.length;
-  if (verified && left === 0) {
-    one.flagged = false;
-    site.population.people = site.population.people.filter((p) => p !== one);
-    site.population.away.push(one);
-  }
-  const words: Record<Outcome, string> = {
-    signed_out: "signed out, verified",
-    nothing_to_do: "nothing to do: no session left",
-    unverified: "not verified: the cache did not answer",
-    partial: "partly done: one session came back twice",
-    not_possible: "not possible: this session engine leaves nothing on the server to delete",
-  };
+  if (verified || following) leave(site, one);
   const done = outcome === "not_possible" ? 0 : gone.length;
-  return {
+  const deed = `d${(site.entries[0]?.seq ?? 0) + 1}-${one.id}`;
+  const told = { kind: "logged_out" as const, id: one.id, deed, username: one.username, sessions: done };
+  if (following) {
+    site.later(() => {
+      if (outcome !== "signed_out") back(site, one, gone);
+      site.tell({ ...told, outcome, following: false, detail: words[outcome] });
+      site.moved();
+    });
+  }
+  const report = {
     user: site.row(one),
     sessions_deleted: done,
-    outcome,
+    outcome: following ? ("unverified" as const) : outcome,
     verified,
     flag_cleared: left === 0,
-    detail: words[outcome],
+    following,
+    deed,
+    detail: following ? `Not verified yet: ${done} deleted, looking again.` : words[outcome],
   };
+  site.tell({ ...told, outcome: report.outcome, following, detail: report.detail });
+  return report;
 }
 
 export function write(

@@ -1,6 +1,7 @@
 // What the fake site has on paper: facts found, checks of the connection test, an old journal.
 import type { Population } from "./population";
-import type { Check, Entry, Found } from "./types";
+import type { FakeOptions } from "./fake-site";
+import type { Check, Entry, Found, TakenView, UnreadableView } from "./types";
 
 export const fakeFound: Found[] = [
   {
@@ -15,6 +16,53 @@ export const fakeFound: Found[] = [
   { what: "staff column", value: "is_staff", because: "Django's own name" },
   { what: "e-mail column", value: null, because: "no column of the user table looks like one" },
 ];
+
+export const fakeRefusals: Record<NonNullable<FakeOptions["engine"]>, string | null> = {
+  db: null,
+  cached_db: null,
+  signed_cookies: "the sessions of this site live in the browser; there is nothing on the server to delete",
+  unset:
+    'cached_db asks its cache before the table, and no cache is configured; set cache = "redis://host:6379/1" under [site.sessions] in config.toml',
+};
+
+export function fakeUnreadables(many: number, now: number): UnreadableView[] {
+  const whys = [
+    "the data is cut off",
+    "a pickle that makes an object: shop.cart.Cart",
+    "base64 that does not decode",
+  ];
+  return Array.from({ length: many }, (_, n) => ({
+    fingerprint: Math.imul(n + 3, 2654435761)
+      .toString(16)
+      .replace("-", "")
+      .padStart(12, "5b")
+      .slice(0, 12),
+    last_saved: null,
+    expires: new Date((now + 86_400 * (n + 2)) * 1000).toISOString(),
+    kind: n % 3 === 1 ? ("opaque" as const) : ("corrupt" as const),
+    why: whys[n % 3] ?? "",
+    ip: null,
+    device: null,
+  }));
+}
+
+export const fakeTaken: TakenView = {
+  name: "shop",
+  manage: "/srv/shop/manage.py",
+  python: "/srv/shop/.venv/bin/python",
+  django: "5.2.1",
+  rows: [
+    { what: "database", value: "postgres://shop@db.internal/shop", from: "DATABASES['default']" },
+    { what: "password", value: "known, kept in the keychain", from: "DATABASES['default']['PASSWORD']" },
+    { what: "session engine", value: "django.contrib.sessions.backends.cached_db", from: "SESSION_ENGINE" },
+    { what: "cache", value: "redis://cache.internal:6379/1", from: "CACHES['sessions']" },
+    { what: "user table", value: "accounts_customuser", from: "AUTH_USER_MODEL" },
+    { what: "time zone", value: "UTC", from: "USE_TZ" },
+    { what: "session age", value: "14d", from: "SESSION_COOKIE_AGE" },
+    { what: "SECRET_KEY", value: "known, kept in the keychain", from: "SECRET_KEY" },
+  ],
+  notes: ["KEY_FUNCTION is the site's own; Curfew takes its form from a session that it finds in the cache."],
+};
 
 export function fakeChecks(url: string, secretKey: string | null): Check[] {
   const host = /@?([^/@]+)\//.exec(url.split("://")[1] ?? "")?.[1] ?? "the host";

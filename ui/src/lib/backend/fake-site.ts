@@ -1,9 +1,10 @@
 // The fake site itself: its people, its clock in the holder's hand, what it tells unasked.
 import { sweepNow } from "./fake-deeds";
-import { fakeFound, fakeJournal } from "./fake-papers";
+import { fakeFound, fakeJournal, fakeRefusals, fakeUnreadables } from "./fake-papers";
 import { Population, type Somebody } from "./population";
 import {
   type Connection,
+  type Counts,
   type Entry,
   Failure,
   type Hearing,
@@ -15,6 +16,7 @@ import {
   type SiteView,
   type SweepSummary,
   type Timeline,
+  type UnreadableView,
   type UserView,
 } from "./types";
 
@@ -35,6 +37,16 @@ export interface FakeOptions {
   broken?: string;
   journalFault?: string;
   healthDown?: boolean;
+  /** Where sessions live. `unset`: a cache that nobody has configured. */
+  engine?: "db" | "cached_db" | "signed_cookies" | "unset";
+  /** Deeds are looked after for a minute, and end as `outcome` says. */
+  followed?: boolean;
+  accountSwitch?: boolean;
+  /** The operator's own username. */
+  own?: string;
+  /** Sessions have addresses, devices and times of their own, and some do not count. */
+  devices?: boolean;
+  unreadable?: number;
 }
 
 export class FakeSite {
@@ -55,6 +67,8 @@ export class FakeSite {
   lastLook: number;
   samples: Timeline = { samples: [], sweeps: [] };
   open: boolean;
+  unreadables: UnreadableView[];
+  #ends: { at: number; tell: () => void }[] = [];
 
   constructor(readonly options: FakeOptions = {}) {
     this.now = options.now ?? 1_784_296_983;
@@ -77,6 +91,7 @@ export class FakeSite {
       ? { ok: false, ms: null, since: this.stamp(this.now - 420), detail: "connection refused" }
       : { ok: true, ms: 84, since: this.stamp(this.now - 9000), detail: "200 OK" };
     this.entries = fakeJournal(this.population, this.now);
+    this.unreadables = fakeUnreadables(options.unreadable ?? 0, this.now);
     const counts = this.population.counts(this.now, this.policy);
     for (let at = this.now - 3600; at <= this.now; at += 30) {
       const wave = 1 + 0.12 * Math.sin(at / 900) + 0.03 * Math.sin(at / 137);
@@ -102,6 +117,10 @@ export class FakeSite {
     }
   }
 
+  get engine() {
+    return this.options.engine ?? "db";
+  }
+
   stamp(at: number): string {
     return new Date(at * 1000).toISOString();
   }
@@ -121,6 +140,10 @@ export class FakeSite {
   /** Time goes on; the site is looked at, where it can be reached. */
   advance(seconds: number, lives = true): void {
     this.now += seconds;
+    for (const end of this.#ends.splice(0)) {
+      if (end.at > this.now) this.#ends.push(end);
+      else end.tell();
+    }
     if (this.link !== "live") return this.tell({ kind: "connection", connection: this.connection() });
     this.lastLook = this.now;
     const idle = lives ? this.population.live(this.now, seconds, this.policy.idle_after) : [];
@@ -143,11 +166,17 @@ export class FakeSite {
   /** Something is different now: a new revision, and the window hears of it. */
   moved(): void {
     this.revision += 1;
-    this.tell({
-      kind: "looked",
-      revision: this.revision,
-      counts: this.population.counts(this.now, this.policy),
-    });
+    this.tell({ kind: "looked", revision: this.revision, counts: this.counts() });
+  }
+
+  counts(): Counts {
+    const unreadable_sessions = this.unreadables.length;
+    return { ...this.population.counts(this.now, this.policy), unreadable_sessions };
+  }
+
+  /** Tells something when a minute has passed. */
+  later(tell: () => void): void {
+    this.#ends.push({ at: this.now + 60, tell });
   }
 
   setLink(link: Connection["link"]): void {
@@ -177,13 +206,16 @@ export class FakeSite {
       address: this.options.demo ? "/home/mira/.local/state/curfew/demo.sqlite3" : "db.internal/shop",
       database: this.options.demo ? "sqlite" : "postgres",
       demo: this.options.demo ?? false,
-      session_engine: "django.contrib.sessions.backends.db",
+      session_engine: `django.contrib.sessions.backends.${this.engine === "unset" ? "cached_db" : this.engine}`,
+      sign_out_refused: fakeRefusals[this.engine],
+      account_switch: this.options.accountSwitch ?? false,
+      own_username: this.options.own ?? null,
       operator: "mira@ops-laptop",
       armed: this.armed,
       secret_key_known: true,
       db_time: this.stamp(this.now),
       revision: this.revision,
-      counts: this.population.counts(this.now, this.policy),
+      counts: this.counts(),
       connection: this.connection(),
       health: this.health,
       sweep: {
@@ -216,13 +248,19 @@ export class FakeSite {
       flagged: one.flagged,
       staff: one.staff,
       superuser: one.superuser,
-      enabled: true,
+      enabled: one.enabled,
       exempt: this.exempt(one),
       fault: null,
     };
   }
 
+  /** Someone who is not here, as the site's table has them. */
+  gone(one: Somebody): UserView {
+    return { ...this.row(one), state: "unknown", sessions: 0, flagged: false };
+  }
+
   exempt(one: Somebody): string | null {
+    if (one.username === this.options.own) return "your own account";
     if (this.policy.exempt_usernames.includes(one.username)) return "named in the policy";
     if (this.policy.exempt_staff && one.staff) return "staff";
     if (this.policy.exempt_superusers && one.superuser) return "superuser";
@@ -230,8 +268,9 @@ export class FakeSite {
   }
 
   find(id: string): Somebody {
-    const one = this.population.people.find((p) => p.id === id);
-    if (!one) throw new Failure("no_user", `No user with id ${id} is signed in.`);
+    const { people, away } = this.population;
+    const one = people.find((p) => p.id === id) ?? away.find((p) => p.id === id);
+    if (!one) throw new Failure("no_user", `no user "id:${id}" on Harbor shop`);
     return one;
   }
 }

@@ -1,8 +1,9 @@
 // The fake twin of the engine, for tests and for a plain browser: every question of the backend, answered
 // by one invented site, with a switch for each state the window must draw.
+import { endUnreadable, needConsent, turn } from "./fake-account";
 import { logOut, plan, sweepNow, write } from "./fake-deeds";
-import { fakeChecks } from "./fake-papers";
-import { sorted } from "./fake-rows";
+import { fakeChecks, fakeTaken } from "./fake-papers";
+import { sessionsOf, sorted } from "./fake-rows";
 import { FakeSite } from "./fake-site";
 import {
   type Backend,
@@ -57,6 +58,23 @@ export class Fake extends FakeSite implements Backend {
     });
   testSite = (url: string, secretKey: string | null) =>
     this.#ask("testSite", () => fakeChecks(url, secretKey));
+  askProject = (manage: string, python: string | null) =>
+    this.#ask("askProject", () => {
+      if (!manage.includes("manage.py"))
+        throw new Failure("config", `${manage} has no manage.py; give the path of the project's manage.py`);
+      return { ...fakeTaken, manage, python: python ?? fakeTaken.python };
+    });
+  addProject = (name: string) =>
+    this.#ask("addProject", () => {
+      if (name === "Staging")
+        throw new Failure(
+          "config",
+          'a site named "Staging" is configured already; give this one another name',
+        );
+      this.open = true;
+      this.armed = false;
+      return this.view();
+    });
   site = () =>
     this.#ask("site", () => {
       if (this.options.broken) throw new Failure("unreachable", this.options.broken);
@@ -80,6 +98,10 @@ export class Fake extends FakeSite implements Backend {
     this.#ask("user", () => {
       const one = this.find(id);
       const at = (t: number | null) => (t === null ? null : this.stamp(t));
+      const journal = this.entries.filter((e) => e.users.some((u) => u.id === id)).slice(0, 10);
+      if (!this.population.people.includes(one)) {
+        return { user: this.gone(one), evidence: [], sessions: [], journal };
+      }
       return {
         user: this.row(one),
         evidence: [
@@ -102,38 +124,47 @@ export class Fake extends FakeSite implements Backend {
             decides: one.evidence === "last_login",
           },
         ],
-        sessions: one.sessions.map((s, n) => ({
-          fingerprint: s.fingerprint,
-          last_saved: this.stamp(s.saved),
-          expires: this.stamp(s.expires),
-          expiry: n === 1 ? ("browser_close" as const) : ("age" as const),
-          readable: true,
-          signature: "verified" as const,
-          usable: true,
-          why: null,
-        })),
-        journal: this.entries.filter((e) => e.users.some((u) => u.id === id)).slice(0, 10),
+        sessions: sessionsOf(this, one),
+        journal,
       };
     });
 
-  logout = (ids: string[], fingerprint: string | null, reason: string | null) =>
+  logout = (ids: string[], fingerprint: string | null, reason: string | null, consent: boolean) =>
     this.#ask("logout", () => {
       this.changes();
+      for (const id of ids) needConsent(this, this.find(id), consent);
       const reports = ids.map((id) => logOut(this, this.find(id), fingerprint));
       const users = reports.map((r) => ({ id: r.user.id, username: r.user.username, sessions: [] }));
       const deleted = reports.reduce((n, r) => n + r.sessions_deleted, 0);
       write(this, "logout", users, reason, reports[0]?.detail ?? "", deleted, 0);
-      for (const r of reports) {
-        this.tell({
-          kind: "logged_out",
-          username: r.user.username,
-          sessions: r.sessions_deleted,
-          outcome: r.outcome,
-          detail: r.detail,
-        });
-      }
       this.moved();
       return reports;
+    });
+  unreadable = () =>
+    this.#ask("unreadable", () => ({ total: this.unreadables.length, sessions: this.unreadables }));
+  logoutUnreadable = (fingerprint: string) =>
+    this.#ask("logoutUnreadable", () => {
+      this.changes();
+      return endUnreadable(this, fingerprint);
+    });
+  suspend = (id: string, reason: string | null, consent: boolean) =>
+    this.#ask("suspend", () => {
+      this.changes();
+      needConsent(this, this.find(id), consent);
+      return turn(this, this.find(id), false, reason);
+    });
+  allowAgain = (id: string, reason: string | null) =>
+    this.#ask("allowAgain", () => {
+      this.changes();
+      return turn(this, this.find(id), true, reason);
+    });
+  lookup = (name: string) =>
+    this.#ask("lookup", () => {
+      const { people, away } = this.population;
+      const one = [...people, ...away].find((p) => p.username === name);
+      if (!one)
+        throw new Failure("no_user", `no user "${name}" on Harbor shop; give a username as the site has it`);
+      return people.includes(one) ? this.row(one) : this.gone(one);
     });
 
   previewSweep = () => this.#ask("previewSweep", () => plan(this, true));

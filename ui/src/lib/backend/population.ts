@@ -20,6 +20,8 @@ export interface Somebody {
   flagged: boolean;
   staff: boolean;
   superuser: boolean;
+  /** Whether the account may sign in. */
+  enabled: boolean;
   sessions: FakeSession[];
 }
 
@@ -116,6 +118,7 @@ export class Population {
       flagged: stale || roll() < 0.9,
       staff: n % 11 === 0,
       superuser: n % 97 === 9,
+      enabled: true,
       sessions,
     };
   }
@@ -133,8 +136,9 @@ export class Population {
         one.seen = Math.floor(now);
     }
     if (this.#busy > 0 && roll() < 0.25 * seconds) {
-      const back = this.away.shift();
+      const back = this.away.find((p) => p.enabled);
       if (back) {
+        this.away.splice(this.away.indexOf(back), 1);
         back.seen = Math.floor(now);
         back.login = back.seen;
         back.flagged = true;

@@ -2,6 +2,7 @@
 // Types come from the generated bindings; nothing else in the window imports those.
 // Every question either answers or throws a Failure.
 import type {
+  AccountReport,
   Check,
   Code,
   Event,
@@ -16,11 +17,16 @@ import type {
   SiteEntry,
   SiteView,
   SweepReport,
+  TakenView,
   Timeline,
+  Unreadables,
   UserDetail,
+  UserView,
 } from "../bindings";
 
 export type {
+  AccountOutcome,
+  AccountReport,
   Check,
   Code,
   Connection,
@@ -55,7 +61,10 @@ export type {
   SweepStatus,
   SweepSummary,
   SweepUser,
+  TakenView,
   Timeline,
+  Unreadables,
+  UnreadableView,
   UserDetail,
   UserView,
 } from "../bindings";
@@ -93,12 +102,32 @@ export interface Backend {
   /** Saves the site to the configuration and opens it, view-only. */
   addSite(name: string, url: string, secretKey: string | null): Promise<SiteView>;
   testSite(url: string, secretKey: string | null): Promise<Check[]>;
+  /** Asks a Django project, through its own Python, what the site needs to know. Saves nothing. */
+  askProject(manage: string, python: string | null): Promise<TakenView>;
+  /** Saves what was asked last, under this name, and opens it, view-only. */
+  addProject(name: string): Promise<SiteView>;
   /** Null while nothing is open yet. */
   site(): Promise<SiteView | null>;
   users(question: Question): Promise<Page>;
   user(id: string): Promise<UserDetail>;
-  /** Takes some seconds: looked at again before it answers. One report a user, in the order asked. */
-  logout(ids: string[], fingerprint: string | null, reason: string | null): Promise<LogoutReport[]>;
+  /** One report a user, in the order asked. A report that says `following` is not the end: an event of the same
+      deed is. `consent`: the operator's own account too. */
+  logout(
+    ids: string[],
+    fingerprint: string | null,
+    reason: string | null,
+    consent: boolean,
+  ): Promise<LogoutReport[]>;
+  /** The sessions that cannot be read. */
+  unreadable(): Promise<Unreadables>;
+  /** Ends one of them, by its fingerprint. */
+  logoutUnreadable(fingerprint: string, reason: string | null): Promise<LogoutReport>;
+  /** The account off and all sessions ended; undone by `allowAgain` alone. */
+  suspend(id: string, reason: string | null, consent: boolean): Promise<AccountReport>;
+  /** Any session left ended, then the account on. */
+  allowAgain(id: string, reason: string | null): Promise<AccountReport>;
+  /** One person by their exact name, signed in or not. */
+  lookup(name: string): Promise<UserView>;
   previewSweep(): Promise<SweepReport>;
   sweep(force: boolean): Promise<SweepReport>;
   setAutomatic(on: boolean): Promise<SiteView>;

@@ -18,7 +18,8 @@ export function doings(entries: readonly Entry[]): Doing[] {
     const key = `${entry.site}\n${entry.id}`;
     const doing = found.get(key) ?? { id: key, intent: null, outcome: null, entry };
     if (entry.phase === "intent") doing.intent = entry;
-    else {
+    else if (doing.outcome === null) {
+      // The newest comes first: a logout that was followed has an earlier one too, and that is not how it ended.
       doing.outcome = entry;
       doing.entry = entry;
     }

@@ -6,6 +6,8 @@ const PACE = 500;
 export class Person {
   detail = $state.raw<UserDetail | null>(null);
   failure = $state.raw<Failure | null>(null);
+  /** Signed in or flagged when the panel was opened or since. */
+  wasHere = $state(false);
   #id: string | null = null;
   #busy = false;
   #again = false;
@@ -17,6 +19,7 @@ export class Person {
     if (id === this.#id) return;
     this.#id = id;
     this.failure = null;
+    this.wasHere = false;
     if (id === null) this.detail = null;
     else void this.#ask();
   }
@@ -43,6 +46,7 @@ export class Person {
       if (id === this.#id) {
         this.detail = detail;
         this.failure = null;
+        if (detail.user.sessions > 0 || detail.user.flagged) this.wasHere = true;
       }
     } catch (reason) {
       if (id === this.#id) {

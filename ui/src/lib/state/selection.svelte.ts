@@ -14,6 +14,8 @@ export class Selection {
   anchor = -1;
   /** Moves when the focus is wanted back in the table, after a dialog. */
   recalled = $state(0);
+  /** The focus is wanted in the panel, until it has it. */
+  arrived = $state(false);
 
   stand(index: number, row: UserView | undefined): void {
     this.cursor = index;
@@ -38,6 +40,18 @@ export class Selection {
 
   recall(): void {
     this.recalled += 1;
+  }
+
+  /** Opens someone from outside the table; the focus follows into the panel. */
+  arrive(id: string): void {
+    this.open = id;
+    this.arrived = true;
+  }
+
+  /** Closes the panel, and gives the focus back to the table. */
+  close(): void {
+    this.open = null;
+    this.recall();
   }
 
   reset(): void {

@@ -51,6 +51,27 @@ export class Site {
     return null;
   }
 
+  /** Why nobody can be signed out now; null where it can be done. What the session engine rules out comes first:
+      no switch of the window changes that. */
+  get noLogout(): string | null {
+    return this.view?.sign_out_refused ?? this.refusal;
+  }
+
+  /** The same in a few words, for places under the banner that says all of it. */
+  get noLogoutShort(): string | null {
+    return (this.view?.sign_out_refused ?? null) === null ? this.refusal : "No session can be ended here";
+  }
+
+  /** Sessions live in the browsers: nothing on the server can be seen or ended. */
+  get inBrowser(): boolean {
+    return this.view?.session_engine.endsWith("signed_cookies") ?? false;
+  }
+
+  /** Whether this is the operator's own account on the site. */
+  isOwn(username: string): boolean {
+    return this.view?.own_username === username;
+  }
+
   async load(): Promise<void> {
     try {
       this.entries = await this.backend.sites();
@@ -132,7 +153,12 @@ export class Site {
   }
 
   async add(name: string, url: string, secretKey: string | null): Promise<void> {
-    this.take(await this.backend.addSite(name, url, secretKey));
-    this.entries = await this.backend.sites();
+    this.added(await this.backend.addSite(name, url, secretKey));
+  }
+
+  /** A new site is open. */
+  added(view: SiteView): void {
+    this.take(view);
+    void this.backend.sites().then((entries) => (this.entries = entries));
   }
 }

@@ -1,10 +1,13 @@
 // All stores of one window, wired to one backend: made once, found by every part through its context.
 import { getContext, setContext } from "svelte";
 import type { Backend, SiteEvent } from "../backend";
+import { Account } from "./account.svelte";
 import { Clock } from "./clock.svelte";
 import { Cover } from "./cover.svelte";
 import { Journal } from "./journal.svelte";
+import { Follow } from "./follow.svelte";
 import { Logout } from "./logout.svelte";
+import { Lookup } from "./lookup.svelte";
 import { Notices } from "./notices.svelte";
 import { People } from "./people.svelte";
 import { Person } from "./person.svelte";
@@ -12,6 +15,7 @@ import { Selection } from "./selection.svelte";
 import { Site } from "./site.svelte";
 import { Sweep } from "./sweep.svelte";
 import { LastHour } from "./timeline.svelte";
+import { Unreadable } from "./unreadable.svelte";
 
 /** While no site is open, and every so often after that: settings that no event told of. */
 const ASK_AGAIN = { closed: 1_500, open: 30_000 };
@@ -24,6 +28,10 @@ export class Stores {
   readonly people: People;
   readonly person: Person;
   readonly logout: Logout;
+  readonly follow = new Follow();
+  readonly account: Account;
+  readonly unreadable: Unreadable;
+  readonly lookup: Lookup;
   readonly sweep: Sweep;
   readonly journal: Journal;
   readonly timeline: LastHour;
@@ -38,10 +46,17 @@ export class Stores {
     this.sweep = new Sweep(backend);
     this.journal = new Journal(backend);
     this.timeline = new LastHour(backend);
-    this.logout = new Logout(backend, (users) => {
+    const isOwn = (username: string) => this.site.isOwn(username);
+    this.logout = new Logout(backend, this.follow, isOwn, (users) => {
       for (const user of users) this.selection.marked.delete(user.id);
     });
-    this.cover = new Cover(this.logout, this.sweep, this.selection);
+    this.unreadable = new Unreadable(backend);
+    this.lookup = new Lookup(backend, (user) => this.show(user.id));
+    this.account = new Account(backend, this.follow, isOwn, () => {
+      this.person.hear();
+      void this.journal.load();
+    });
+    this.cover = new Cover(this);
   }
 
   /** Starts hearing and asking; what it gives back stops both. */
@@ -90,6 +105,7 @@ export class Stores {
   /** A site has been opened, maybe another than before: nothing of the old one stays. */
   opened(): void {
     this.selection.reset();
+    this.follow.reset();
     this.person.show(null);
     this.people.reset();
     this.timeline.hear(true);
@@ -103,7 +119,7 @@ export class Stores {
   /** Brings one person into sight, wherever the window is. */
   show(id: string): void {
     this.cover.view = "people";
-    if (id !== "") this.selection.open = id;
+    if (id !== "") this.selection.arrive(id);
   }
 
   /** Does something that may be refused; a refusal becomes a notice under `title`. */
@@ -127,8 +143,14 @@ export class Stores {
     } else if (event.kind === "swept") {
       this.timeline.hear(true);
       void this.journal.load();
-    } else if (event.kind === "logged_out") {
+    } else if (event.kind === "logged_out" || event.kind === "account_switched") {
+      const settled = this.follow.hear(event);
+      if (settled) {
+        this.logout.settle(settled.deed, settled.end);
+        this.account.settle(settled.deed, settled.end);
+      }
       this.person.hear();
+      void this.unreadable.load();
       void this.journal.load();
     }
   }
