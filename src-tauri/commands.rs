@@ -2,17 +2,23 @@
 //! No rule, no wording and no SQL here; session keys cannot pass, for no type below has one.
 
 use curfew_engine::error::{Code, Error, Result};
+use curfew_engine::import::TakenView;
 use curfew_engine::view::{
-    Check, JournalView, LogoutReport, NoticeRules, Page, PolicyView, Query, SiteView, SweepReport,
-    Timeline, UserDetail,
+    AccountReport, Check, JournalView, LogoutReport, NoticeRules, Page, PolicyView, Query,
+    SiteView, SweepReport, Timeline, Unreadables, UserDetail, UserView,
 };
 use tauri::{AppHandle, State};
 use tauri_plugin_autostart::ManagerExt;
 
 use crate::adding;
+use crate::logout;
+use crate::project::Asked;
 use crate::screen;
 use crate::state::Shell;
 use crate::wire::{NoticeEvent, SiteEntry};
+
+/// Unreadable sessions that one answer names: more than anyone ends one by one.
+const UNREADABLE_SHOWN: usize = 200;
 
 /// The configured sites and the demo site.
 #[tauri::command]
@@ -60,6 +66,44 @@ pub async fn test_site(
     Ok(curfew_engine::site::doctor::doctor(config, shell.env()).await)
 }
 
+/// Asks a Django project, through its own Python, what its site is. Saves nothing.
+#[tauri::command]
+#[specta::specta]
+pub async fn ask_project(
+    asked: State<'_, Asked>,
+    manage: String,
+    python: Option<String>,
+) -> Result<TakenView> {
+    asked.ask(&manage, python).await
+}
+
+/// Saves the project that was asked last under this name, and opens it, view-only.
+#[tauri::command]
+#[specta::specta]
+pub async fn add_project(
+    app: AppHandle,
+    shell: State<'_, Shell>,
+    asked: State<'_, Asked>,
+    name: String,
+) -> Result<SiteView> {
+    let Some(news) = asked.save(&name, shell.env()).await? else {
+        return Err(Error::new(
+            Code::Config,
+            "no project was asked; ask it first",
+        ));
+    };
+    for body in news {
+        screen::in_window(&app, NoticeEvent::plain("Not kept", body));
+    }
+    let opened = shell.open(&app, shell.named(&name)?).await;
+    let view = opened.map_err(|error| {
+        let text = format!("{name} is saved, and does not open: {}", error.message);
+        Error::new(error.code, text)
+    })?;
+    asked.done().await;
+    Ok(view)
+}
+
 /// The open site; none while the first one is being opened. Its error, where that failed.
 #[tauri::command]
 #[specta::specta]
@@ -71,6 +115,13 @@ pub async fn site(shell: State<'_, Shell>) -> Result<Option<SiteView>> {
 #[specta::specta]
 pub async fn users(shell: State<'_, Shell>, query: Query) -> Result<Page> {
     Ok(shell.site()?.users(&query))
+}
+
+/// One person by their exact name, signed in or not.
+#[tauri::command]
+#[specta::specta]
+pub async fn lookup(shell: State<'_, Shell>, name: String) -> Result<UserView> {
+    shell.site()?.lookup(&name).await
 }
 
 #[tauri::command]
@@ -87,8 +138,61 @@ pub async fn logout(
     ids: Vec<String>,
     fingerprint: Option<String>,
     reason: Option<String>,
+    consent: bool,
 ) -> Result<Vec<LogoutReport>> {
-    crate::logout::each(shell.site()?, ids, fingerprint, reason).await
+    let how = logout::how(reason, consent);
+    logout::each(shell.site()?, ids, fingerprint, how).await
+}
+
+/// The sessions that cannot be read, by fingerprint.
+#[tauri::command]
+#[specta::specta]
+pub async fn unreadable(shell: State<'_, Shell>) -> Result<Unreadables> {
+    let _ = (shell.site()?, UNREADABLE_SHOWN);
+    Err(Error::new(Code::NotPossible, "they cannot be listed yet"))
+}
+
+/// Ends one session that cannot be read.
+#[tauri::command]
+#[specta::specta]
+pub async fn logout_unreadable(
+    shell: State<'_, Shell>,
+    fingerprint: String,
+    reason: Option<String>,
+) -> Result<LogoutReport> {
+    let how = logout::how(reason, false);
+    shell.site()?.logout_unreadable(&fingerprint, &how).await
+}
+
+/// Switches an account off and ends its sessions. `consent`: the operator's own account too.
+#[tauri::command]
+#[specta::specta]
+pub async fn suspend(
+    shell: State<'_, Shell>,
+    id: String,
+    reason: Option<String>,
+    consent: bool,
+) -> Result<AccountReport> {
+    let _ = (shell, id, logout::how(reason, consent));
+    Err(Error::new(
+        Code::SwitchOff,
+        "accounts cannot be switched yet",
+    ))
+}
+
+/// Ends what is left of an account's sessions, and switches it on.
+#[tauri::command]
+#[specta::specta]
+pub async fn allow_again(
+    shell: State<'_, Shell>,
+    id: String,
+    reason: Option<String>,
+) -> Result<AccountReport> {
+    let _ = (shell, id, logout::how(reason, true));
+    Err(Error::new(
+        Code::SwitchOff,
+        "accounts cannot be switched yet",
+    ))
 }
 
 #[tauri::command]

@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod logout;
 mod notify;
+mod project;
 mod pump;
 mod screen;
 mod state;
@@ -72,6 +73,7 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         .plugin(language())
         .plugin(tauri_plugin_autostart::Builder::new().build())
         .manage(Shell::new(env, HOOKS))
+        .manage(project::Asked::default())
         .manage(screen::Screen::default())
         .manage(tray::Tray::default())
         .invoke_handler(invoke)
@@ -191,10 +193,17 @@ fn bindings() -> tauri_specta::Builder<Wry> {
             commands::open_site,
             commands::add_site,
             commands::test_site,
+            commands::ask_project,
+            commands::add_project,
             commands::site,
             commands::users,
+            commands::lookup,
             commands::user,
             commands::logout,
+            commands::unreadable,
+            commands::logout_unreadable,
+            commands::suspend,
+            commands::allow_again,
             commands::preview_sweep,
             commands::sweep,
             commands::set_automatic,

@@ -3,25 +3,30 @@
 use std::sync::Arc;
 
 use curfew_engine::error::{Code, Error, Result};
-use curfew_engine::logout::{How, nobody};
+use curfew_engine::logout::{Follow, How, nobody};
 use curfew_engine::site::Site;
 use curfew_engine::view::{LogoutReport, Outcome};
+
+/// How a deed of the window is done: it answers after the first look, and an event tells how it ended.
+pub fn how(reason: Option<String>, consent: bool) -> How {
+    How {
+        reason,
+        follow: Follow::Background,
+        consent,
+    }
+}
 
 /// Signs out each of `ids`. Fails only where nobody was signed out; else a failure is a report of its own.
 pub async fn each(
     site: Arc<Site>,
     ids: Vec<String>,
     fingerprint: Option<String>,
-    reason: Option<String>,
+    how: How,
 ) -> Result<Vec<LogoutReport>> {
     if fingerprint.is_some() && ids.len() != 1 {
         let text = "a session belongs to one person: name one id with a fingerprint";
         return Err(Error::new(Code::NoSession, text));
     }
-    let how = How {
-        reason,
-        ..How::default()
-    };
     let answers = match &fingerprint {
         Some(fingerprint) => vec![site.logout(&ids[0], Some(fingerprint), &how).await],
         None => site.logout_many(&ids, &how).await,
