@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::logout::How;
 
 const FILES: &str = "django.contrib.sessions.backends.file";
 
@@ -88,7 +89,7 @@ async fn a_logout_removes_the_files_and_a_sweep_those_of_the_overdue() {
     let before = files(&config);
     let site = ground.open(config.clone()).await;
     let person = somebody(&site, Filter::Active);
-    let report = site.logout(&person.id, None, None).await.unwrap();
+    let report = site.logout(&person.id, None, &How::default()).await.unwrap();
     assert!(report.verified && report.flag_cleared);
     let after = files(&config);
     assert_eq!(before.len() - after.len(), person.sessions as usize);
@@ -122,7 +123,7 @@ async fn a_folder_that_goes_is_an_error_that_names_it_and_no_sweep() {
     );
     let person = somebody(&site, Filter::Overdue);
     assert_eq!(site.sweep(true).await.unwrap_err().code, Code::NotPossible);
-    let logout = site.logout(&person.id, None, None).await;
+    let logout = site.logout(&person.id, None, &How::default()).await;
     assert_eq!(logout.unwrap_err().code, Code::NotPossible);
     assert!(ground.entries().is_empty());
 }
