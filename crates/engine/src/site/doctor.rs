@@ -1,6 +1,7 @@
 //! The staged test of a site: each step of connecting, what was found, and what to do where it fails.
 
 mod rights;
+mod rights_mysql;
 mod sessions;
 
 use super::open::reach;

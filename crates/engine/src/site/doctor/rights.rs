@@ -1,47 +1,54 @@
-//! What the role may do, asked of PostgreSQL itself.
+//! What the role may do, asked of the server itself.
 
 use sqlx::PgPool;
 
-use super::{bad, good};
+use super::{bad, good, rights_mysql};
 use crate::config::SiteConfig;
 use crate::site::wiring::Explored;
 use crate::store::db::{Db, Pool, explain};
-use crate::store::schema::{TableName, UserTable};
+use crate::store::schema::{Dialect, TableName, UserTable};
 use crate::view::Check;
 
 /// The rights on both tables, wherever they lie. None: no database here has rights to be asked for.
 pub(super) async fn asked(config: &SiteConfig, db: &Db, explored: &Explored) -> Option<Check> {
-    let mut lacks = Vec::new();
-    let mut asked = false;
     let beside = explored.apart.as_ref().unwrap_or(db);
-    if let (Pool::Postgres(pool), Some(table)) = (beside.pool(), &explored.schema.sessions) {
-        asked = true;
-        match on_sessions(&pool, &table.table).await {
-            Ok(more) => lacks.extend(more),
-            Err(error) => return Some(cannot_ask(&error)),
+    let lacks = async {
+        let mut lacks = Vec::new();
+        if let Some(table) = &explored.schema.sessions {
+            match beside.pool() {
+                Pool::Postgres(pool) => lacks.extend(on_sessions(&pool, &table.table).await?),
+                Pool::Mysql(pool) => {
+                    lacks.extend(rights_mysql::on_sessions(&pool, &table.table).await?);
+                }
+                Pool::Sqlite(_) => {}
+            }
         }
-    }
-    if let Pool::Postgres(pool) = db.pool() {
-        asked = true;
-        match on_users(&pool, &explored.schema.users, config.account_switch).await {
-            Ok(more) => lacks.extend(more),
-            Err(error) => return Some(cannot_ask(&error)),
+        let (users, switch) = (&explored.schema.users, config.account_switch);
+        match db.pool() {
+            Pool::Postgres(pool) => lacks.extend(on_users(&pool, users, switch).await?),
+            Pool::Mysql(pool) => {
+                lacks.extend(rights_mysql::on_users(&pool, users, switch).await?);
+            }
+            Pool::Sqlite(_) => {}
         }
-    }
-    if !asked {
+        Ok(lacks)
+    };
+    let rows_beside = explored.schema.sessions.is_some().then_some(beside);
+    let asked = [Some(db), rows_beside].into_iter().flatten();
+    if asked.map(Db::dialect).all(|d| d == Dialect::Sqlite) {
         return None;
     }
-    Some(if lacks.is_empty() {
-        good(
+    Some(match lacks.await {
+        Err(error) => cannot_ask(&error),
+        Ok(lacks) if lacks.is_empty() => good(
             "rights",
             "may read both tables, delete sessions and write the flag",
-        )
-    } else {
-        bad(
+        ),
+        Ok(lacks) => bad(
             "rights",
             format!("{} missing", lacks.len()),
-            format!("{} TO the role", lacks.join("; ")),
-        )
+            lacks.join("; "),
+        ),
     })
 }
 
@@ -75,7 +82,7 @@ async fn on_sessions(pool: &PgPool, table: &TableName) -> Result<Vec<String>, sq
     Ok([(read, "SELECT"), (delete, "DELETE")]
         .into_iter()
         .filter(|(may, _)| !may)
-        .map(|(_, right)| format!("GRANT {right} ON {table}"))
+        .map(|(_, right)| format!("GRANT {right} ON {table} TO the role"))
         .collect())
 }
 
@@ -98,11 +105,14 @@ async fn on_users(
     .await?;
     let mut lacks = Vec::new();
     if !read {
-        lacks.push(format!("GRANT SELECT ON {table}"));
+        lacks.push(format!("GRANT SELECT ON {table} TO the role"));
     }
     for (may, column) in [(flag, users.flag.as_deref()), (active, switch)] {
         if let Some(column) = column.filter(|_| !may) {
-            lacks.push(format!("GRANT UPDATE ({}) ON {table}", quote(column)));
+            lacks.push(format!(
+                "GRANT UPDATE ({}) ON {table} TO the role",
+                quote(column)
+            ));
         }
     }
     Ok(lacks)
