@@ -112,6 +112,11 @@ impl Database {
         }
     }
 
+    /// The address of a server's database, password and all.
+    pub fn url(&self) -> url::Url {
+        url::Url::parse(&self.address).unwrap()
+    }
+
     /// Curfew's own way in, with connections of its own.
     pub async fn store(&self) -> SqlStore {
         let address = Address::parse(&self.address).unwrap();

@@ -24,3 +24,6 @@ mod locks;
 
 /// Wall clocks: USE_TZ off, and the nights on which the clocks change.
 mod zones;
+
+/// MySQL's rights, refusals and other databases.
+mod rights;
