@@ -191,7 +191,7 @@ impl Ground {
     /// Any row of the session table.
     pub async fn row(&self, key: &str, data: &str, expires: Timestamp) -> SessionKey {
         let sql = format!(
-            "INSERT INTO django_session VALUES ('{key}', '{data}', {})",
+            "INSERT INTO django_session (session_key, session_data, expire_date) VALUES ('{key}', '{data}', {})",
             self.at(expires)
         );
         self.db.execute(&sql).await;

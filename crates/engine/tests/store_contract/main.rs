@@ -27,3 +27,5 @@ mod zones;
 
 /// MySQL's rights, refusals and other databases.
 mod rights;
+/// A session table's own columns beside Django's.
+mod own;

@@ -245,7 +245,7 @@ fn cached(expires: Timestamp, expiry: Expiry) -> (SessionRow, Decoded) {
         last_saved: None,
         expiry,
         signature: Signature::Unchecked,
-        form: Form::Signed,
+        form: Form::Cached,
     };
     (row, decoded)
 }
