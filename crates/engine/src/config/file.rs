@@ -344,6 +344,15 @@ fn parse(text: &str, path: &Path) -> Result<Vec<SiteConfig>> {
 
 fn site(raw: RawSite) -> Result<SiteConfig> {
     raw.policy.check()?;
+    if let Some(form) = &raw.sessions.cache_key
+        && !form.contains("{key}")
+        && !form.contains("{session_key}")
+    {
+        return Err(Error::new(
+            Code::Config,
+            "cache_key has no {key} in it; write what KEY_FUNCTION makes, with {prefix}, {version} and {key}",
+        ));
+    }
     Ok(SiteConfig {
         name: raw.name,
         address: Address::parse(&raw.url)?,

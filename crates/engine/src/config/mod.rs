@@ -99,7 +99,8 @@ pub struct SessionsConfig {
     pub cache_password_command: Option<String>,
     pub cache_key_prefix: String,
     pub cache_version: u32,
-    /// A site's own KEY_FUNCTION, with `{prefix}`, `{version}` and `{key}` for its arguments.
+    /// A site's own KEY_FUNCTION, with `{prefix}`, `{version}` and `{key}` for its arguments. `{session_key}` in
+    /// place of `{key}` has nothing of the engine's before it: for a store with a `cache_key_prefix` of its own.
     pub cache_key: Option<String>,
     /// SESSION_FILE_PATH of the file engine.
     pub path: Option<PathBuf>,

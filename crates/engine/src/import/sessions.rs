@@ -78,7 +78,7 @@ pub(super) fn take(
 /// A duration as the configuration's own examples have it.
 fn span(seconds: u64) -> String {
     for (unit, word) in [(86_400, "d"), (3600, "h"), (60, "m")] {
-        if seconds % unit == 0 {
+        if seconds.is_multiple_of(unit) {
             return format!("{}{word}", seconds / unit);
         }
     }

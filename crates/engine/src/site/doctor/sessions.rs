@@ -89,6 +89,7 @@ fn key_form(sessions: &SessionsConfig, engine: &Engine) -> String {
         Some(own) => own
             .replace("{prefix}", &sessions.cache_key_prefix)
             .replace("{version}", &sessions.cache_version.to_string())
+            .replace("{session_key}", "KEY")
             .replace("{key}", &key),
         None => format!(
             "{}:{}:{key}",
