@@ -1,6 +1,7 @@
 //! All that Curfew knows and does: it reads a Django site's sessions, decides by the database's clock who is
 //! idle, and signs them out with proof. No Tauri, no terminal, no printing.
 
+pub mod account;
 pub mod config;
 pub mod demo;
 pub mod django;

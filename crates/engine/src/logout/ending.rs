@@ -1,7 +1,7 @@
 //! Sessions on their way out: delete, look whether they are gone, delete what came back. Several people share each
 //! statement and each look. What it means in the end is said in `words`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -125,6 +125,7 @@ impl Ending {
     /// Nothing of it could be done, and to try again later would not change that.
     fn hopeless(&self) -> bool {
         !self.lasting
+            && !self.people.is_empty()
             && self
                 .people
                 .iter()
@@ -325,7 +326,3 @@ async fn delete(site: &Site, keys: &[SessionKey], deleted: &mut Vec<SessionKey>)
     }
     Ok(())
 }
-
-/// Sessions whose deletion failed half-way, by whose they are: the next logout of that person takes them too, though
-/// no look may name them any more.
-pub(crate) type Owed = HashMap<UserId, BTreeSet<SessionKey>>;

@@ -2,6 +2,7 @@
 //! back, and only then "signed out". Several people share each look and each writing of the journal.
 
 pub(crate) mod ending;
+mod guards;
 mod record;
 mod words;
 
@@ -11,12 +12,12 @@ use crate::config::Engine;
 use crate::error::{Code, Error, Result};
 use crate::journal::{self, clean_reason};
 use crate::site::{Site, hold};
-use crate::store::{SessionKey, UserId};
-use crate::sweep::view_only;
-use crate::view::{LogoutReport, Outcome, State, UserView};
+use crate::store::UserId;
+use crate::view::{LogoutReport, Outcome, State, Unreadables, UserView};
 
 use ending::{Ending, Leaver, Look, Target};
 
+pub(crate) use words::sessions;
 use words::{Ground, conclude};
 
 /// How long to go on looking where a request under way can bring a session back.
@@ -87,7 +88,13 @@ impl Site {
         self.logout_all(&orders, how).await
     }
 
-    /// Ends a session that cannot be read, named by its fingerprint. The report's user is none, "(unreadable)".
+    /// The sessions that cannot be read, at most `limit` of them by name.
+    pub fn unreadable(&self, limit: usize) -> Unreadables {
+        hold(&self.roster).unreadable(limit)
+    }
+
+    /// Ends a session that cannot be read, named by its fingerprint. The report's user is "(unreadable)", with an empty
+    /// id, unless the session's table says whose it is.
     ///
     /// # Errors
     /// As for [`Site::logout`].
@@ -98,17 +105,22 @@ impl Site {
     ) -> Result<LogoutReport> {
         self.may_end_sessions().await?;
         let known = hold(&self.roster).unreadable_by_fingerprint(fingerprint);
-        let key = match known {
-            Ok(key) => key,
+        let (key, owner) = match known {
+            Ok(known) => known,
             Err(_) => {
                 self.look_whole().await?;
                 hold(&self.roster).unreadable_by_fingerprint(fingerprint)?
             }
         };
+        let user = match &owner {
+            Some(id) => self.lookup(&format!("id:{id}")).await?,
+            None => nobody("", "(unreadable)"),
+        };
+        self.need_consent(&user, how, "log out")?;
         let leaving = Leaving {
-            user: nobody("", "(unreadable)"),
+            user,
             deed: journal::new_id()?,
-            leaver: Leaver::new(None, Target::Session, vec![key]),
+            leaver: Leaver::new(owner, Target::Session, vec![key]),
         };
         only(self.end(vec![leaving], how).await)
     }
@@ -149,36 +161,6 @@ impl Site {
             .collect()
     }
 
-    /// Refuses where the site is not to be touched, where sessions are out of reach, or where the journal is.
-    pub(crate) async fn may_end_sessions(&self) -> Result<()> {
-        if !self.armed() {
-            return Err(view_only(&self.name()));
-        }
-        self.need_reach().await?;
-        self.journal_ready().await
-    }
-
-    /// Whether a request under way can bring a deleted session back here. What is not known can.
-    pub(crate) fn can_come_back(&self) -> bool {
-        Engine::of(&self.config().sessions).map_or(true, |engine| engine.can_come_back())
-    }
-
-    /// Refuses the operator's own account, unless they have said that it is meant.
-    pub(crate) fn need_consent(&self, user: &UserView, how: &How, deed: &str) -> Result<()> {
-        let own = self.config().own_username.clone();
-        if how.consent || own.as_deref() != Some(user.username.as_str()) {
-            return Ok(());
-        }
-        Err(Error::new(
-            Code::OwnAccount,
-            format!(
-                "{} is your own account on {}; confirm (--yes) to {deed} yourself",
-                user.username,
-                self.name()
-            ),
-        ))
-    }
-
     /// What is to go of this person. `whole`: a whole look has been taken for somebody before.
     async fn prepare(
         &self,
@@ -195,7 +177,7 @@ impl Site {
                 Some(fingerprint) => hold(&self.roster)
                     .key_by_fingerprint(&id, fingerprint)
                     .map(|key| (Target::Session, vec![key])),
-                None => Ok((Target::User(id.clone()), self.known_keys(&id))),
+                None => Ok((Target::User(id.clone()), hold(&self.roster).keys_of(&id))),
             };
             let missed = match &found {
                 Ok((_, keys)) => keys.is_empty(),
@@ -220,29 +202,30 @@ impl Site {
         }
     }
 
-    /// The keys of this person's sessions: in the roster, and left over from a deletion that failed half-way.
-    pub(crate) fn known_keys(&self, id: &UserId) -> Vec<SessionKey> {
-        let mut keys = hold(&self.roster).keys_of(id);
-        if let Some(owed) = hold(&self.owed).get(id) {
-            for key in owed {
-                if !keys.contains(key) {
-                    keys.push(key.clone());
-                }
-            }
-        }
-        keys
-    }
-
     fn nothing_to_do(&self, user: UserView) -> LogoutReport {
+        let name = &user.username;
+        // Where not all sessions can be seen, to see none means nothing.
+        let (outcome, detail) = match self.store.whole() {
+            true => (
+                Outcome::NothingToDo,
+                format!("{name} has no session here; nothing to do."),
+            ),
+            false => (
+                Outcome::Unverified,
+                format!(
+                    "No session of {name} is in sight, but not every session can be seen here."
+                ),
+            ),
+        };
         LogoutReport {
-            detail: format!("{} has no session here; nothing to do.", user.username),
             user,
             sessions_deleted: 0,
-            outcome: Outcome::NothingToDo,
-            verified: self.store.sees_copies(),
+            outcome,
+            verified: outcome == Outcome::NothingToDo && self.store.sees_copies(),
             flag_cleared: false,
             following: false,
             deed: String::new(),
+            detail,
         }
     }
 
@@ -305,7 +288,6 @@ impl Site {
         let mut reports = Vec::with_capacity(names.len());
         let mut outcomes = Vec::with_capacity(names.len());
         for ((user, deed), one) in names.iter().zip(&ending.people) {
-            self.remember_owed(one);
             let stays = match (&one.target, &one.id) {
                 (Target::Session, Some(id)) => hold(&self.roster).usable_of(id, now),
                 _ => 0,
@@ -327,21 +309,6 @@ impl Site {
             });
         }
         answers
-    }
-
-    /// What is left of a deletion that failed: no look may name it any more, so it is kept here.
-    pub(crate) fn remember_owed(&self, one: &Leaver) {
-        let Some(id) = &one.id else { return };
-        let mut owed = hold(&self.owed);
-        if one.progress.broken.is_some() && !one.doomed.is_empty() {
-            let of = owed.entry(id.clone()).or_default();
-            of.extend(one.doomed.iter().cloned());
-        } else if let Some(of) = owed.get_mut(id) {
-            of.retain(|key| one.doomed.contains(key));
-            if of.is_empty() {
-                owed.remove(id);
-            }
-        }
     }
 }
 

@@ -50,7 +50,7 @@ impl Session {
 
     /// What Django itself could not read either, and takes for an empty session. What only Curfew cannot read, a
     /// pickle or more than it looks into, lets its holder in.
-    fn is_damaged(&self) -> bool {
+    pub(super) fn is_damaged(&self) -> bool {
         matches!(
             self.unread,
             Some(

@@ -1,17 +1,18 @@
-//! Sessions whose content tells nothing: whose they are is not known, so they are listed apart, and deleted by key alone.
+//! Sessions whose content tells nothing. Whose they are is known only where their table says it, so they are listed apart,
+//! and deleted by key alone.
 
 use super::Roster;
 use super::person::{Owner, Session};
 use crate::django::session::Unreadable;
 use crate::error::{Code, Error, Result};
-use crate::store::SessionKey;
+use crate::store::{SessionKey, UserId};
 use crate::view::{UnreadableKind, UnreadableView, Unreadables};
 
 impl Roster {
     fn unread(&self) -> impl Iterator<Item = (&SessionKey, &Session)> {
         self.sessions
             .iter()
-            .filter(|(_, session)| session.owner == Owner::Unreadable)
+            .filter(|(_, session)| session.unread.is_some())
     }
 
     /// All of them counted, and at most `limit` of them named: those that live longest first.
@@ -27,15 +28,24 @@ impl Roster {
         Unreadables { total, sessions }
     }
 
-    /// The unreadable session with this fingerprint, or the only one whose fingerprint begins so.
-    pub fn unreadable_by_fingerprint(&self, fingerprint: &str) -> Result<SessionKey> {
+    /// The unreadable session with this fingerprint, or the only one whose fingerprint begins so; and whose it is, where
+    /// its table says so.
+    pub fn unreadable_by_fingerprint(
+        &self,
+        fingerprint: &str,
+    ) -> Result<(SessionKey, Option<UserId>)> {
         let wanted = fingerprint.trim().to_ascii_lowercase();
         let mut hits = self
             .unread()
-            .map(|(key, _)| key)
-            .filter(|key| wanted.len() >= 4 && key.fingerprint().starts_with(&wanted));
+            .filter(|(key, _)| wanted.len() >= 4 && key.fingerprint().starts_with(&wanted));
         match (hits.next(), hits.next()) {
-            (Some(only), None) => Ok(only.clone()),
+            (Some((key, session)), None) => Ok((
+                key.clone(),
+                match &session.owner {
+                    Owner::User(id) => Some(id.clone()),
+                    _ => None,
+                },
+            )),
             (None, _) => Err(Error::new(
                 Code::NoSession,
                 format!(
@@ -57,9 +67,9 @@ fn view(key: &SessionKey, session: &Session) -> UnreadableView {
         fingerprint: key.fingerprint(),
         last_saved: session.last_saved,
         expires: session.expires,
-        kind: match unread {
-            Unreadable::Opaque => UnreadableKind::Opaque,
-            _ => UnreadableKind::Corrupt,
+        kind: match session.is_damaged() {
+            true => UnreadableKind::Corrupt,
+            false => UnreadableKind::Opaque,
         },
         why: unread.to_string(),
         ip: extra.and_then(|e| e.ip.clone()),

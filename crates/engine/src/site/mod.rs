@@ -26,7 +26,6 @@ use crate::config::SiteConfig;
 use crate::error::{Code, Error, Result};
 use crate::event::Event;
 use crate::journal::{self, Journal};
-use crate::logout::ending::Owed;
 use crate::policy::Rules;
 use crate::roster::Roster;
 use crate::store::{Mark, Schema, Store, UserId, UserRow};
@@ -62,8 +61,6 @@ pub struct Site {
     pub(crate) mark: tokio::sync::Mutex<Mark>,
     /// Held during a sweep: there is one at a time. Logouts need no such order, each is a few statements that may be repeated.
     pub(crate) sweeping: tokio::sync::Mutex<()>,
-    /// Sessions that a logout could not delete whole, and that no look may name any more.
-    pub(crate) owed: Mutex<Owed>,
     pub(crate) line: Arc<Mutex<Line>>,
     pub(crate) history: Mutex<History>,
     pub(crate) timer: Mutex<Timer>,

@@ -103,7 +103,6 @@ impl Site {
             roster: Mutex::new(Roster::new(keys).with_cookie_age(cookie_age)),
             mark: tokio::sync::Mutex::new(Mark::default()),
             sweeping: tokio::sync::Mutex::new(()),
-            owed: Mutex::default(),
             line,
             history: Mutex::new(History::default()),
             timer: Mutex::new(Timer::default()),

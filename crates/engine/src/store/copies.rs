@@ -302,8 +302,9 @@ impl Store for WithCopies {
                 done.deleted.extend(deleted);
             }
         }
+        // The rows are gone, whatever becomes of their copies.
         if let Err(error) = self.delete_copies(&done.deleted).await {
-            tracing::warn!(%error, "copies of deleted sessions are left");
+            done.broken.get_or_insert(error);
         }
         Ok(done)
     }

@@ -37,7 +37,7 @@ pub use key::{SessionKey, UserId};
 pub use none::NoSessions;
 pub use schema::Schema;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use pace::Pace;
 
 /// A session's content as it lies there, held only while it is read.
@@ -182,6 +182,8 @@ pub struct BatchDone {
     pub deleted: Vec<SessionKey>,
     /// People who were left alone, and why.
     pub spared: Vec<(UserId, &'static str)>,
+    /// The rest of this stands, and then this failed: rows are gone whose copies are not.
+    pub broken: Option<Error>,
 }
 
 /// Sessions wherever they lie: a table of this database or of another, a cache, a folder.

@@ -4,6 +4,7 @@
 pub mod plan;
 mod record;
 pub mod schedule;
+mod verify;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -25,6 +26,7 @@ use crate::view::{Skipped, SweepReason, SweepReport, SweepSummary, SweepUser};
 
 use plan::{Plan, Taken};
 use record::{intent, outcome, summary};
+use verify::CAME_BACK;
 
 /// People in one transaction: few enough that no lock is held for long.
 const BATCH: usize = 50;
@@ -97,8 +99,8 @@ impl Site {
         }
         let id = journal::new_id()?;
         self.record(intent(self, &plan, &id)).await?;
-        let done = self.apply(&plan).await;
-        let verified = self.verify(&done).await;
+        let mut done = self.apply(&plan).await;
+        let verified = self.verify(&plan, &mut done).await;
         let report = self.report(&plan, &done, verified);
         // The deed is done: a journal that fails now is told of, and does not undo what happened.
         let outcome = self.record(outcome(self, &plan, &done, &report, &id)).await;
@@ -187,6 +189,10 @@ impl Site {
                     done.marked.extend(batch.marked);
                     done.deleted.extend(batch.deleted);
                     done.spared.extend(batch.spared);
+                    done.broken = batch.broken;
+                    if done.broken.is_some() {
+                        break;
+                    }
                 }
                 // One row that another table of the site holds on to must not keep everyone else here.
                 Err(error) if error.code == Code::Database => match people {
@@ -208,39 +214,6 @@ impl Site {
         done
     }
 
-    /// Looks again: the sessions are gone, and the flags are down. A site's full save of a user can write an
-    /// old flag back; such a flag is cleared once more.
-    async fn verify(&self, done: &Done) -> bool {
-        if done.broken.is_some() || done.refused.is_some() {
-            return false;
-        }
-        let survivors = match self.store.surviving(&done.deleted).await {
-            Ok(keys) => keys,
-            Err(_) => return false,
-        };
-        if self.look_whole().await.is_err() {
-            return false;
-        }
-        let rewritten: Vec<UserId> = {
-            let roster = hold(&self.roster);
-            done.marked
-                .iter()
-                .filter(|id| {
-                    roster
-                        .person(id)
-                        .is_some_and(|p| p.usable == 0 && p.row.as_ref().is_some_and(|r| r.flagged))
-                })
-                .cloned()
-                .collect()
-        };
-        for id in &rewritten {
-            if self.store.clear_flag(id).await.is_err() {
-                return false;
-            }
-        }
-        survivors.is_empty()
-    }
-
     fn report(&self, plan: &Plan, done: &Done, verified: bool) -> SweepReport {
         let deleted: HashSet<&SessionKey> = done.deleted.iter().collect();
         let marked: HashSet<&UserId> = done.marked.iter().collect();
@@ -252,7 +225,8 @@ impl Site {
                 .iter()
                 .filter(|k| deleted.contains(k))
                 .count();
-            if count > 0 || marked.contains(&taken.id) {
+            let back = done.spared.get(&taken.id) == Some(&CAME_BACK);
+            if !back && (count > 0 || marked.contains(&taken.id)) {
                 users.push(taken.view(u32::try_from(count).unwrap_or(u32::MAX)));
             } else {
                 let why = match (done.spared.get(&taken.id), &done.broken) {

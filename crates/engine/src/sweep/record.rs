@@ -76,7 +76,9 @@ pub(super) fn outcome(
         users: plan
             .taken
             .iter()
-            .filter(|t| acted.contains(t.id.as_str()))
+            .filter(|t| {
+                acted.contains(t.id.as_str()) || t.sessions.iter().any(|k| deleted.contains(k))
+            })
             .map(|t| EntryUser {
                 id: t.id.to_string(),
                 username: t.username.clone(),

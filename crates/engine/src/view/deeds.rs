@@ -84,7 +84,7 @@ pub struct LogoutReport {
 pub enum AccountOutcome {
     /// Switched off and seen to be off, with no session left in sight.
     Suspended,
-    /// Switched on again, after every session left was seen to be gone.
+    /// Switched on again, after every session left was ended; `verified` says that they were seen to be gone.
     Allowed,
     NothingToDo,
     /// Switched, and something about it was not seen; the detail says what.

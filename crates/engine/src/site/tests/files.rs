@@ -89,7 +89,10 @@ async fn a_logout_removes_the_files_and_a_sweep_those_of_the_overdue() {
     let before = files(&config);
     let site = ground.open(config.clone()).await;
     let person = somebody(&site, Filter::Active);
-    let report = site.logout(&person.id, None, &How::default()).await.unwrap();
+    let report = site
+        .logout(&person.id, None, &How::default())
+        .await
+        .unwrap();
     assert!(report.verified && report.flag_cleared);
     let after = files(&config);
     assert_eq!(before.len() - after.len(), person.sessions as usize);
