@@ -1,8 +1,12 @@
 //! What can be typed: the commands, their options, and how each value is read.
 //! A value that makes no sense ends here, with exit status 2, before a site is asked anything.
 
+mod people;
+
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use people::{AccountArgs, LogoutArgs, SessionsArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use curfew_engine::demo::DEFAULT_USERS;
@@ -42,18 +46,29 @@ pub enum Command {
     /// List the people who are signed in, or flagged as here
     #[command(after_help = "Example:\n  curfew users --state idle --sort -idle --limit 20")]
     Users(UsersArgs),
-    /// List one person's sessions
-    #[command(after_help = "Examples:\n  curfew sessions ana\n  curfew sessions id:42")]
+    /// List one person's sessions, or those that cannot be read
+    #[command(
+        after_help = "Examples:\n  curfew sessions ana\n  curfew sessions id:42\n  curfew sessions --unreadable"
+    )]
     Sessions(SessionsArgs),
-    /// Sign one person out now, or end one of their sessions, and look again that it is so
+    /// Sign people out now, or end one session, and look again that it is so
     #[command(after_help = "\
 Examples:
   curfew logout ana --reason 'account taken over'
+  curfew logout ana ben id:42
   curfew logout ana --session 3f9c0a1b2d4e
+  curfew logout ana --wait                            looks for a minute where a session can come back
+  curfew logout --unreadable --session 3f9c0a1b2d4e
 
 Exit status: 3 where this site's sessions cannot be ended from outside; 4 where it was done in part,
-or could not be verified.")]
+or could not be verified. Of several people the highest.")]
     Logout(LogoutArgs),
+    /// Switch an account off and end all of its sessions, where account_switch is on for the site
+    #[command(after_help = "Example:\n  curfew suspend ana --reason 'account taken over'")]
+    Suspend(AccountArgs),
+    /// End the sessions left of a suspended account, and let its owner sign in again
+    #[command(after_help = "Example:\n  curfew allow ana --reason 'password changed'")]
+    Allow(AccountArgs),
     /// Sign out everyone who has been idle for too long
     #[command(after_help = "\
 Examples:
@@ -109,26 +124,6 @@ pub struct UsersArgs {
     /// At most this many people
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
-}
-
-#[derive(Debug, Args)]
-pub struct SessionsArgs {
-    /// A username, or id:VALUE
-    #[arg(value_parser = user)]
-    pub user: String,
-}
-
-#[derive(Debug, Args)]
-pub struct LogoutArgs {
-    /// A username, or id:VALUE
-    #[arg(value_parser = user)]
-    pub user: String,
-    /// End this session alone: its fingerprint, or the first 4 digits of it or more
-    #[arg(long, value_name = "FINGERPRINT", value_parser = fingerprint)]
-    pub session: Option<String>,
-    /// Why, for the journal
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

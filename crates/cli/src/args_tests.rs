@@ -148,11 +148,35 @@ fn wrong_usage_has_status_two() {
         "curfew users --limit many",
         "curfew users --state asleep",
         "curfew sessions",
+        "curfew sessions ana --unreadable",
+        "curfew logout",
         "curfew logout ana --session xyz",
+        "curfew logout --unreadable",
+        "curfew logout ana --unreadable --session 3f9c",
+        "curfew suspend",
+        "curfew suspend ana ben",
+        "curfew allow",
         "curfew sweep --nonsense",
         "curfew completions tcsh",
         "curfew demo --users 0",
     ] {
         fails(line);
+    }
+}
+
+#[test]
+fn people_are_logged_out_together_and_the_unreadable_by_their_mark() {
+    let logout = |line: &str| match parse(line).unwrap().command {
+        Command::Logout(args) => args,
+        other => panic!("{other:?}"),
+    };
+    let args = logout("curfew logout ana id:42 --wait --yes --reason gone");
+    assert_eq!(args.users, ["ana", "id:42"]);
+    assert!(args.wait && args.yes && !args.unreadable);
+    let args = logout("curfew logout --unreadable --session 3f9c0a1b2d4e");
+    assert!(args.users.is_empty() && args.unreadable && !args.wait);
+    match parse("curfew sessions --unreadable").unwrap().command {
+        Command::Sessions(args) => assert!(args.unreadable && args.user.is_none()),
+        other => panic!("{other:?}"),
     }
 }

@@ -92,6 +92,8 @@ mod tests {
             Code::KeyDoubtful,
             Code::Journal,
             Code::NotPossible,
+            Code::OwnAccount,
+            Code::SwitchOff,
         ] {
             assert_eq!(status(code), 3, "{code:?}");
         }

@@ -86,7 +86,7 @@ mod tests {
     fn every_usage_error_is_one_line_with_the_way_on() {
         assert_eq!(
             message("curfew logout"),
-            "the following required arguments were not provided: <USER> (see 'curfew logout --help')"
+            "the following required arguments were not provided: <USER>... (see 'curfew logout --help')"
         );
         let text = message("curfew user");
         assert!(

@@ -95,16 +95,22 @@ fn verdict(view: &JournalView, all: usize) -> String {
     }
 }
 
-/// One row a deed: an intent is shown only where its outcome is missing.
+/// One row a deed: an intent is shown only where its outcome is missing, and of two outcomes, of a logout that was
+/// followed, the last.
 fn text(context: &Context, entries: &[Entry], limit: usize) -> String {
     let ended: HashSet<&str> = entries
         .iter()
         .filter(|entry| entry.phase == Phase::Outcome)
         .map(|entry| entry.id.as_str())
         .collect();
+    let mut told: HashSet<&str> = HashSet::new();
     let deeds: Vec<&Entry> = entries
         .iter()
-        .filter(|entry| entry.phase == Phase::Outcome || !ended.contains(entry.id.as_str()))
+        .filter(|entry| match entry.phase {
+            // The newest come first.
+            Phase::Outcome => told.insert(entry.id.as_str()),
+            Phase::Intent => !ended.contains(entry.id.as_str()),
+        })
         .collect();
     let mut table = Table::new(vec![
         column("TIME"),

@@ -1,7 +1,12 @@
-//! `curfew logout USER`: one person, or one of their sessions, out now - and looked at again.
+//! `curfew logout USER...`: people, or one session, out now - and looked at again.
 
-use curfew_engine::logout::How;
-use curfew_engine::view::{LogoutReport, Outcome};
+use std::sync::Arc;
+
+use curfew_engine::error::{Code, Error};
+use curfew_engine::logout::{Follow, How, nobody};
+use curfew_engine::site::Site;
+use curfew_engine::view::{LogoutReport, Outcome, UserView};
+use serde::Serialize;
 
 use super::sessions::good;
 use crate::args::LogoutArgs;
@@ -10,25 +15,206 @@ use crate::failure::{Failure, Status};
 use crate::stop::Stop;
 use crate::words::clean;
 
+/// The document of one logout; where it was not possible, with the error that says why.
+#[derive(Serialize)]
+struct Document<'a> {
+    user: Option<&'a UserView>,
+    #[serde(flatten)]
+    report: Rest<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a Error>,
+}
+
+/// A report but for its user, who can be nobody.
+#[derive(Serialize)]
+struct Rest<'a> {
+    sessions_deleted: u32,
+    outcome: Outcome,
+    verified: bool,
+    flag_cleared: bool,
+    following: bool,
+    deed: &'a str,
+    detail: &'a str,
+}
+
+/// The document of several.
+#[derive(Serialize)]
+struct Several<'a> {
+    logouts: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Ended(Document<'a>),
+    Failed { named: &'a str, error: &'a Error },
+}
+
+/// How it went for one of those who were named.
+struct Ended {
+    named: String,
+    answer: Result<LogoutReport, Error>,
+    /// Why it could not be done, beside a report that says so.
+    why: Option<Error>,
+}
+
 pub async fn run(context: &Context, args: LogoutArgs) -> Result<Status, Failure> {
-    let site = context.look().await?;
-    let user = site.lookup(&args.user).await?;
+    if args.session.is_some() && args.users.len() > 1 {
+        return Err(Failure::usage(
+            "a session belongs to one person: give one USER with --session",
+        ));
+    }
+    let site = context.open().await?;
     let how = How {
-        reason: args.reason,
-        ..How::default()
+        reason: args.reason.clone(),
+        follow: if args.wait { Follow::Wait } else { Follow::No },
+        consent: args.yes,
     };
-    let deed = site.logout(&user.id, args.session.as_deref(), &how);
-    let report = Stop::listen()?.through(context.output, deed).await??;
-    if context.output.is_json() {
-        context.output.document(&report)?;
-    } else {
-        context.output.text(&text(&report))?;
-    }
-    if let Some(advice) = advice(&report) {
-        context.output.shortfall(&advice);
-    }
+    let deed = carry_out(&site, &args, &how);
+    let ended = Stop::listen()?.through(context.output, deed).await?;
     site.close().await;
-    Ok(status(&report))
+    if let [one] = ended.as_slice()
+        && let Err(error) = &one.answer
+    {
+        return Err(error.clone().into());
+    }
+    say(context, &ended, args.wait)?;
+    Ok(worst(&ended))
+}
+
+async fn carry_out(site: &Arc<Site>, args: &LogoutArgs, how: &How) -> Vec<Ended> {
+    if let (true, Some(fingerprint)) = (args.unreadable, &args.session) {
+        let answer = site.logout_unreadable(fingerprint, how).await;
+        let nobody = nobody("", "(unreadable)");
+        return vec![ended("(unreadable)", nobody, answer)];
+    }
+    let mut found: Vec<(&str, Result<UserView, Error>)> = Vec::new();
+    for named in &args.users {
+        found.push((named, site.lookup(named).await));
+    }
+    let mut ids: Vec<String> = Vec::new();
+    for (_, user) in &found {
+        if let Ok(user) = user
+            && !ids.contains(&user.id)
+        {
+            ids.push(user.id.clone());
+        }
+    }
+    let answers = match (&args.session, ids.as_slice()) {
+        (Some(fingerprint), [id]) => vec![site.logout(id, Some(fingerprint), how).await],
+        _ => site.logout_many(&ids, how).await,
+    };
+    let mut all = Vec::with_capacity(found.len());
+    let mut named_before: Vec<String> = Vec::new();
+    for (named, user) in found {
+        match user {
+            Err(error) => all.push(Ended {
+                named: named.to_owned(),
+                answer: Err(error),
+                why: None,
+            }),
+            Ok(user) if named_before.contains(&user.id) => {}
+            Ok(user) => {
+                let at = ids.iter().position(|id| *id == user.id);
+                named_before.push(user.id.clone());
+                if let Some(answer) = at.and_then(|at| answers.get(at)) {
+                    all.push(ended(named, user, answer.clone()));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// That sessions cannot be ended here is an outcome for scripts, and the error says why.
+fn ended(named: &str, user: UserView, answer: Result<LogoutReport, Error>) -> Ended {
+    let named = named.to_owned();
+    match answer {
+        Err(error) if error.code == Code::NotPossible => Ended {
+            named,
+            answer: Ok(LogoutReport {
+                user,
+                sessions_deleted: 0,
+                outcome: Outcome::NotPossible,
+                verified: false,
+                flag_cleared: false,
+                following: false,
+                deed: String::new(),
+                detail: error.message.clone(),
+            }),
+            why: Some(error),
+        },
+        answer => Ended {
+            named,
+            answer,
+            why: None,
+        },
+    }
+}
+
+fn say(context: &Context, ended: &[Ended], waited: bool) -> Result<(), Failure> {
+    if context.output.is_json() {
+        let mut entries: Vec<Entry<'_>> = ended.iter().map(entry).collect();
+        match (entries.len(), entries.pop()) {
+            (1, Some(only)) => context.output.document(&only)?,
+            (_, last) => {
+                entries.extend(last);
+                context.output.document(&Several { logouts: entries })?
+            }
+        };
+    } else {
+        let text: String = ended
+            .iter()
+            .filter(|one| one.why.is_none())
+            .filter_map(|one| one.answer.as_ref().ok())
+            .map(text)
+            .collect();
+        context.output.text(&text)?;
+    }
+    for one in ended {
+        match (&one.answer, &one.why) {
+            (Err(error), _) => context.output.shortfall(&format!("{}: {error}", one.named)),
+            (Ok(_), Some(why)) => context.output.shortfall(&why.message),
+            (Ok(report), None) => {
+                if let Some(advice) = advice(report, waited) {
+                    context.output.shortfall(&advice);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn entry(one: &Ended) -> Entry<'_> {
+    match &one.answer {
+        Ok(report) => Entry::Ended(Document {
+            user: Some(&report.user).filter(|user| !user.id.is_empty()),
+            report: Rest {
+                sessions_deleted: report.sessions_deleted,
+                outcome: report.outcome,
+                verified: report.verified,
+                flag_cleared: report.flag_cleared,
+                following: report.following,
+                deed: &report.deed,
+                detail: &report.detail,
+            },
+            error: one.why.as_ref(),
+        }),
+        Err(error) => Entry::Failed {
+            named: &one.named,
+            error,
+        },
+    }
+}
+
+fn worst(ended: &[Ended]) -> Status {
+    let statuses = ended.iter().map(|one| match &one.answer {
+        Ok(report) => status(report),
+        Err(error) => Failure::from(error.clone()).status,
+    });
+    statuses
+        .max_by_key(|status| *status as u8)
+        .unwrap_or(Status::Done)
 }
 
 fn status(report: &LogoutReport) -> Status {
@@ -46,13 +232,16 @@ fn text(report: &LogoutReport) -> String {
 }
 
 /// What to do where it did not end well, for standard error.
-fn advice(report: &LogoutReport) -> Option<String> {
+fn advice(report: &LogoutReport, waited: bool) -> Option<String> {
     let name = &report.user.username;
-    match status(report) {
-        Status::Partly => Some(format!(
+    match (report.outcome, status(report)) {
+        (Outcome::Unverified, _) if !waited => Some(format!(
+            "{name} may still be signed in: log out again with --wait, which looks for a minute"
+        )),
+        (_, Status::Partly) => Some(format!(
             "{name} may still be signed in: look with 'curfew sessions {name}', then log out again"
         )),
-        Status::Refused => Some(format!(
+        (_, Status::Refused) => Some(format!(
             "{name} is still signed in: only a new password or a disabled account ends these sessions"
         )),
         _ => None,
@@ -60,39 +249,5 @@ fn advice(report: &LogoutReport) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
-
-    fn report(outcome: &str) -> LogoutReport {
-        serde_json::from_value(serde_json::json!({
-            "user": {
-                "id": "3", "username": "ana", "email": null, "name": null, "state": "active",
-                "last_activity": null, "last_seen": null, "evidence": null, "idle_seconds": null,
-                "sessions": 0, "flagged": false, "staff": false, "superuser": false,
-                "enabled": true, "exempt": null, "fault": null
-            },
-            "sessions_deleted": 2,
-            "outcome": outcome,
-            "verified": outcome == "signed_out",
-            "flag_cleared": false,
-            "detail": "2 sessions ended."
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn each_outcome_has_its_exit_status() {
-        for (outcome, expected) in [
-            ("signed_out", 0),
-            ("nothing_to_do", 0),
-            ("unverified", 4),
-            ("partial", 4),
-            ("not_possible", 3),
-        ] {
-            let report = report(outcome);
-            assert_eq!(status(&report) as u8, expected, "{outcome}");
-            assert_eq!(advice(&report).is_some(), expected != 0, "{outcome}");
-        }
-    }
-}
+#[path = "logout_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! One file a command: ask the engine, say the answer. No rule is decided here.
 
+mod account;
 mod completions;
 mod demo;
 mod doctor;
@@ -10,6 +11,7 @@ mod man;
 mod sessions;
 mod site;
 mod sweep;
+mod unreadable;
 mod users;
 
 use crate::args::Command;
@@ -20,8 +22,13 @@ pub async fn run(context: &Context, command: Command) -> Result<Status, Failure>
     tracing::debug!(?command, "runs");
     match command {
         Command::Users(args) => users::run(context, args).await,
-        Command::Sessions(args) => sessions::run(context, args).await,
+        Command::Sessions(args) => match args.user {
+            Some(user) => sessions::run(context, &user).await,
+            None => unreadable::run(context).await,
+        },
         Command::Logout(args) => logout::run(context, args).await,
+        Command::Suspend(args) => account::run(context, args, false).await,
+        Command::Allow(args) => account::run(context, args, true).await,
         Command::Sweep(args) => sweep::run(context, args).await,
         Command::Journal(args) => journal::run(context, &args),
         Command::Doctor => doctor::run(context).await,

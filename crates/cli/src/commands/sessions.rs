@@ -7,7 +7,6 @@ use curfew_engine::{django::session::ExpiryKind, django::session::Signature, sit
 use serde::Serialize;
 
 use super::users::{role, state, state_style};
-use crate::args::SessionsArgs;
 use crate::context::{Context, now};
 use crate::failure::{Failure, Status};
 use crate::table::{Table, column};
@@ -21,9 +20,9 @@ struct SessionsView {
     evidence: Vec<EvidenceView>,
 }
 
-pub async fn run(context: &Context, args: SessionsArgs) -> Result<Status, Failure> {
+pub async fn run(context: &Context, user: &str) -> Result<Status, Failure> {
     let site = context.look().await?;
-    let user = site.lookup(&args.user).await?;
+    let user = site.lookup(user).await?;
     let view = details(&site, user)?;
     if context.output.is_json() {
         context.output.document(&view)?;

@@ -23,7 +23,8 @@ impl Site {
         let mut sessions: Vec<String> = keys.iter().map(SessionKey::fingerprint).collect();
         sessions.sort();
         Draft {
-            at: self.db_now().unwrap_or(Timestamp::UNIX_EPOCH),
+            // Only where no look has ever succeeded is this machine's clock all there is.
+            at: self.db_now().unwrap_or_else(Timestamp::now),
             operator: self.operator.clone(),
             site: self.name(),
             deed: what,
