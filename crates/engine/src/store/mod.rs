@@ -147,7 +147,7 @@ pub struct Mark {
 
 impl Mark {
     /// The next look leaves nothing out.
-    pub(crate) fn hurry(&mut self) {
+    pub fn hurry(&mut self) {
         self.listing.hurry();
         self.users.hurry();
         self.copies.hurry();

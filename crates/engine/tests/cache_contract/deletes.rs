@@ -124,12 +124,12 @@ async fn a_wrong_password_is_denied_and_never_repeated() {
 #[tokio::test]
 async fn a_replica_takes_no_deletions() {
     let ground = Ground::alone().await;
-    let replica = crate::ground::Server::start(&[
+    let replica = crate::servers::Server::start(&[
         "--replicaof",
         "127.0.0.1",
         &ground.servers[0].port.to_string(),
     ]);
-    crate::ground::answering(replica.port).await;
+    crate::servers::answering(replica.port).await;
     let mut config = ground.config.clone();
     let address = format!("redis://127.0.0.1:{}/0", replica.port);
     config.cache = Some(curfew_engine::config::CacheAddress::parse(&address).unwrap());

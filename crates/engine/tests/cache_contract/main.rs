@@ -4,7 +4,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-/// Servers, and what the site writes there.
+#[macro_use]
+#[allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "of the database's ground only a part is stood on here"
+)]
+#[path = "../common/mod.rs"]
+mod common;
+
+/// Servers of one test alone.
+mod servers;
+
+/// Every kind of server, and what the site writes there.
 #[macro_use]
 mod ground;
 
@@ -16,3 +29,15 @@ mod looks;
 
 /// Deleting, whatever the state and on condition.
 mod deletes;
+
+/// How the form of the keys is found.
+mod forms;
+
+/// Servers that go away, come back, or hand over to another.
+mod down;
+
+/// Rows in a table and copies in a cache.
+mod copies;
+
+/// Copies in memcached.
+mod memcached;

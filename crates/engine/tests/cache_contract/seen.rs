@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use curfew_engine::store::{Mark, SessionKey, SessionRow, Sessions, Sink, UserId, UserRow};
+use curfew_engine::store::{Mark, SessionKey, SessionRow, Sessions, Sink, Store, UserId, UserRow};
 use jiff::Timestamp;
 
 #[derive(Default)]
@@ -25,6 +25,17 @@ impl Seen {
         let looked = sessions.look(Timestamp::now(), &mut mark, self).await;
         self.mark = mark;
         looked
+    }
+
+    /// Looks at rows and copies, and leaves nothing out.
+    pub async fn look_whole(&mut self, store: &dyn Store) -> curfew_engine::Result<()> {
+        let mut mark = std::mem::take(&mut self.mark);
+        mark.hurry();
+        (self.begun, self.whole) = (0, 0);
+        self.handed.clear();
+        let looked = store.look(&mut mark, self).await;
+        self.mark = mark;
+        looked.map(|_| ())
     }
 
     /// Looks until a listing that begins now is whole.

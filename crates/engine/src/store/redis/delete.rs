@@ -98,7 +98,7 @@ impl RedisSessions {
     pub(super) async fn remove_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>> {
         // Whether UNLINK and PEXPIRETIME are there is found out by asking them of nothing.
         let first: Vec<SessionKey> = rows.iter().take(1).map(|row| row.key.clone()).collect();
-        self.metas(&first).await?;
+        self.expiries(&first).await?;
         self.unlink(&[self.nobody()]).await?;
         let mut deleted = Vec::new();
         for chunk in rows.chunks(BATCH) {

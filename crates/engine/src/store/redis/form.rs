@@ -18,7 +18,9 @@ use crate::store::pace::Pace;
 /// How long one search may take.
 const BUDGET: Duration = Duration::from_millis(1000);
 /// How many known sessions are looked for.
-pub const SAMPLE: usize = 32;
+const SAMPLE: usize = 32;
+/// How many keys are read to see whether sessions lie under them.
+const SUSPECTS: usize = 128;
 /// What a session's dict has in it, readable where it is not compressed.
 const SIGNS: [&[u8]; 2] = [b"_auth_user_id", b"_session_expiry"];
 
@@ -152,7 +154,7 @@ impl RedisSessions {
                 if let Some(form) = KeyForm::of(&key, session) {
                     if form.names(&self.forms.engine) {
                         named.add(form, session.expose().as_bytes());
-                    } else if suspects.len() < SAMPLE {
+                    } else if suspects.len() < SUSPECTS {
                         suspects.push((form, key.clone()));
                     }
                 }

@@ -8,6 +8,7 @@ mod form;
 mod link;
 mod scan;
 mod slots;
+mod spread;
 mod values;
 
 use std::sync::atomic::{AtomicBool, Ordering};

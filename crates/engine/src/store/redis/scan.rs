@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::RedisSessions;
 use super::link::{Map, Node};
-use super::values::Meta;
+use super::values::Expiry;
 use crate::error::{Code, Error, Result};
 use crate::store::cache_key::KeyForm;
 use crate::store::{Listed, Mark, SessionKey, Sink};
@@ -44,7 +44,7 @@ struct Course {
 enum Step {
     /// A listing begins, and with it whatever was named before is void.
     Begins,
-    Found(Vec<(SessionKey, Meta)>),
+    Found(Vec<(SessionKey, Expiry)>),
     /// All keys have been named.
     Whole,
     /// Enough for this look.
@@ -70,9 +70,9 @@ impl RedisSessions {
             match self.step(mark, &mut share).await? {
                 Step::Begins => sink.listing_begins(),
                 Step::Found(found) => {
-                    let wanted: Vec<(SessionKey, Meta)> = found
+                    let wanted: Vec<(SessionKey, Expiry)> = found
                         .into_iter()
-                        .filter(|(key, meta)| sink.listed(key, meta.expires()))
+                        .filter(|(key, expiry)| sink.listed(key, expiry.moment()))
                         .collect();
                     let began = Instant::now();
                     self.fetch(&wanted, |row| sink.session(row)).await?;
@@ -104,7 +104,7 @@ impl RedisSessions {
                 Step::Found(found) => listed.copies.extend(
                     found
                         .into_iter()
-                        .map(|(key, meta)| (key, meta.expires()))
+                        .map(|(key, expiry)| (key, expiry.moment()))
                         .collect::<Vec<(SessionKey, Timestamp)>>(),
                 ),
                 Step::Whole => {
@@ -151,7 +151,7 @@ impl RedisSessions {
             scan.whole_once = true;
             scan.at_once = false;
             self.steady.turn();
-            if !met && self.engine_alone() {
+            if !met && self.engine_alone() && !self.forms.seen() {
                 self.guess_form().await?;
                 if self.forms.seen() {
                     return Box::pin(self.step(mark, share)).await;
@@ -169,11 +169,11 @@ impl RedisSessions {
             .iter()
             .filter_map(|key| course.form.session(key))
             .collect();
-        let metas = self.metas(&sessions).await?;
-        let found: Vec<(SessionKey, Meta)> = sessions
+        let expiries = self.expiries(&sessions).await?;
+        let found: Vec<(SessionKey, Expiry)> = sessions
             .into_iter()
-            .zip(metas)
-            .filter_map(|(key, meta)| Some((key, meta?)))
+            .zip(expiries)
+            .filter_map(|(key, expiry)| Some((key, expiry?)))
             .collect();
         if !found.is_empty() {
             course.met = true;

@@ -21,16 +21,13 @@ const FETCH: usize = 4 << 20;
 /// How far two readings of one expiry may lie apart where it has to be reckoned from the time that is left.
 pub const JITTER: i64 = 500;
 
-/// A key's expiry in milliseconds since 1970, none where it has none; and its value's length.
+/// A key's expiry in milliseconds since 1970, none where it has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Meta {
-    pub expires: Option<i64>,
-    pub length: usize,
-}
+pub struct Expiry(Option<i64>);
 
-impl Meta {
-    pub fn expires(&self) -> Timestamp {
-        self.expires
+impl Expiry {
+    pub fn moment(&self) -> Timestamp {
+        self.0
             .and_then(|ms| Timestamp::from_millisecond(ms).ok())
             .unwrap_or(Timestamp::MAX)
     }
@@ -76,71 +73,58 @@ impl RedisSessions {
         }
     }
 
-    /// Expiry and length of each; none for what is gone or no string.
-    pub(super) async fn metas(&self, keys: &[SessionKey]) -> Result<Vec<Option<Meta>>> {
+    /// The expiry of each; none for what is gone.
+    pub(super) async fn expiries(&self, keys: &[SessionKey]) -> Result<Vec<Option<Expiry>>> {
         let form = self.forms.form();
-        let mut metas = Vec::with_capacity(keys.len());
+        let mut expiries = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(BATCH) {
             let names: Vec<Vec<u8>> = chunk.iter().map(|key| form.key(key)).collect();
-            metas.extend(self.chunk_metas(chunk, &names).await?);
+            expiries.extend(self.chunk_expiries(chunk, &names).await?);
         }
-        Ok(metas)
+        Ok(expiries)
     }
 
-    async fn chunk_metas(
+    async fn chunk_expiries(
         &self,
         keys: &[SessionKey],
         names: &[Vec<u8>],
-    ) -> Result<Vec<Option<Meta>>> {
-        let both = |first: &str| -> Vec<Ask> {
-            let both = |name| [Ask::new(first, name), Ask::new("STRLEN", name)];
-            names.iter().map(Vec::as_slice).flat_map(both).collect()
-        };
+    ) -> Result<Vec<Option<Expiry>>> {
+        let by = |word: &str| names.iter().map(|name| Ask::new(word, name)).collect();
         let (mut replies, mut clocks) = (Vec::new(), None);
         if can(&self.abilities.expiretime) {
-            replies = self.link.many(both("PEXPIRETIME")).await?;
+            replies = self.link.many(by("PEXPIRETIME")).await?;
             if matches!(replies.first(), Some(Err(error)) if not_there(error)) {
                 cannot(&self.abilities.expiretime);
             }
         }
         if !can(&self.abilities.expiretime) {
             clocks = Some(self.link.clocks(names).await?);
-            replies = self.link.many(both("PTTL")).await?;
+            replies = self.link.many(by("PTTL")).await?;
         }
-        let mut replies = replies.into_iter();
-        let mut metas = Vec::with_capacity(keys.len());
-        for (at, key) in keys.iter().enumerate() {
-            let (Some(expiry), Some(length)) = (replies.next(), replies.next()) else {
-                break;
-            };
-            let expiry = self.integer(expiry)?;
-            let length = self.integer(length)?;
-            metas.push(match (expiry, length) {
-                (Some(-1), Some(length)) => Some(Meta {
-                    expires: None,
-                    length: usize::try_from(length).unwrap_or(0),
-                }),
-                (Some(ms @ 0..), Some(length)) => Some(Meta {
-                    expires: Some(match clocks.as_ref().and_then(|c| c.get(at)) {
+        let mut expiries = Vec::with_capacity(keys.len());
+        for (at, (key, reply)) in keys.iter().zip(replies).enumerate() {
+            expiries.push(match self.integer(reply)? {
+                Some(-1) => Some(Expiry(None)),
+                Some(ms @ 0..) => Some(Expiry(Some(
+                    match clocks.as_ref().and_then(|c| c.get(at)) {
                         Some(clock) => self.steady.settle(key, clock.saturating_add(ms)),
                         None => ms,
-                    }),
-                    length: usize::try_from(length).unwrap_or(0),
-                }),
+                    },
+                ))),
                 _ => None,
             });
         }
-        Ok(metas)
+        Ok(expiries)
     }
 
     /// The sessions under these keys, their expiry read before their value: a save in between is then no older than
     /// its expiry.
     pub(super) async fn rows(&self, keys: &[SessionKey]) -> Result<Vec<SessionRow>> {
-        let metas = self.metas(keys).await?;
-        let there: Vec<(SessionKey, Meta)> = keys
+        let expiries = self.expiries(keys).await?;
+        let there: Vec<(SessionKey, Expiry)> = keys
             .iter()
-            .zip(metas)
-            .filter_map(|(key, meta)| Some((key.clone(), meta?)))
+            .zip(expiries)
+            .filter_map(|(key, expiry)| Some((key.clone(), expiry?)))
             .collect();
         let mut rows = Vec::with_capacity(there.len());
         self.fetch(&there, |row| rows.push(row)).await?;
@@ -150,54 +134,66 @@ impl RedisSessions {
     /// Hands over the sessions under these keys, a few megabytes at once.
     pub(super) async fn fetch(
         &self,
-        there: &[(SessionKey, Meta)],
+        there: &[(SessionKey, Expiry)],
         mut take: impl FnMut(SessionRow),
     ) -> Result<()> {
-        let form = self.forms.form();
-        let mut rest = there;
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let n = rest
-                .iter()
-                .take(BATCH)
-                .take_while(|(_, meta)| {
-                    let fits = bytes == 0 || bytes + meta.length <= FETCH;
-                    bytes += meta.length.min(LARGEST);
-                    fits
-                })
-                .count()
-                .max(1);
-            let (now, later) = rest.split_at(n.min(rest.len()));
-            rest = later;
-            let small = |meta: &Meta| meta.length <= LARGEST;
-            let asked = now
-                .iter()
-                .filter(|(_, meta)| small(meta))
-                .map(|(key, _)| Ask::new("GET", &form.key(key)))
-                .collect();
-            let mut replies = self.link.many(asked).await?.into_iter();
-            for (key, meta) in now {
-                let data = if small(meta) {
-                    match replies.next() {
-                        Some(Ok(Value::BulkString(value))) => value,
-                        Some(Err(error)) => match self.unless_other_type::<Vec<u8>>(error)? {
-                            Some(value) => value,
-                            None => continue,
-                        },
-                        // Gone in the meantime.
-                        _ => continue,
+        for chunk in there.chunks(BATCH) {
+            let mut sized = self.sizes(chunk).await?.into_iter().peekable();
+            while sized.peek().is_some() {
+                let mut bytes = 0;
+                let mut now = Vec::new();
+                while let Some((key, expiry, size)) = sized.next_if(|_| bytes < FETCH) {
+                    if size <= LARGEST {
+                        bytes += size;
+                        now.push((key, expiry));
+                    } else {
+                        // Stands for what is not fetched: no session's dict is empty bytes.
+                        take(row(key, expiry, Vec::new()));
                     }
-                } else {
-                    // Stands for what was not fetched: no session's dict is empty bytes.
-                    Vec::new()
-                };
-                take(SessionRow {
-                    key: key.clone(),
-                    data: Data::Cached(data),
-                    expires: meta.expires(),
-                    saved: None,
-                    extra: None,
-                });
+                }
+                self.fetch_small(&now, &mut take).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The size of each value that is there and is a string.
+    async fn sizes(
+        &self,
+        keys: &[(SessionKey, Expiry)],
+    ) -> Result<Vec<(SessionKey, Expiry, usize)>> {
+        let form = self.forms.form();
+        let asked = keys
+            .iter()
+            .map(|(key, _)| Ask::new("STRLEN", &form.key(key)))
+            .collect();
+        let mut sizes = Vec::with_capacity(keys.len());
+        for ((key, expiry), reply) in keys.iter().zip(self.link.many(asked).await?) {
+            if let Some(size) = self.integer(reply)?.and_then(|n| usize::try_from(n).ok()) {
+                sizes.push((key.clone(), *expiry, size));
+            }
+        }
+        Ok(sizes)
+    }
+
+    async fn fetch_small(
+        &self,
+        keys: &[(SessionKey, Expiry)],
+        take: &mut impl FnMut(SessionRow),
+    ) -> Result<()> {
+        let form = self.forms.form();
+        let asked = keys
+            .iter()
+            .map(|(key, _)| Ask::new("GET", &form.key(key)))
+            .collect();
+        for ((key, expiry), reply) in keys.iter().zip(self.link.many(asked).await?) {
+            match reply {
+                Ok(Value::BulkString(value)) => take(row(key.clone(), *expiry, value)),
+                // Gone in the meantime.
+                Ok(_) => {}
+                Err(error) => {
+                    self.unless_other_type::<()>(error)?;
+                }
             }
         }
         Ok(())
@@ -239,6 +235,16 @@ impl RedisSessions {
             self.forms.met(&form);
         }
         Ok(there)
+    }
+}
+
+fn row(key: SessionKey, expiry: Expiry, value: Vec<u8>) -> SessionRow {
+    SessionRow {
+        key,
+        data: Data::Cached(value),
+        expires: expiry.moment(),
+        saved: None,
+        extra: None,
     }
 }
 

@@ -1,0 +1,141 @@
+//! Rows in a table and copies in a cache: what happens to the copies when rows go.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use curfew_engine::Code;
+use curfew_engine::store::{SessionKey, Store, SweepBatch, WithCopies};
+use jiff::Timestamp;
+
+use crate::common;
+use crate::ground::{Ground, session};
+use crate::seen::Seen;
+
+/// A table in SQLite, a Redis of the test's own, and Curfew's store over both.
+async fn site() -> (common::Ground, Ground, Arc<WithCopies>) {
+    let rows = common::Ground::on(common::Engine::Sqlite).await;
+    let mut cache = Ground::alone().await;
+    let copies = cache.copies().await;
+    let store = WithCopies::new(Arc::new(rows.db.store().await), copies);
+    (rows, cache, Arc::new(store))
+}
+
+/// Someone's session in both places.
+async fn both(rows: &common::Ground, cache: &mut Ground, n: u32) -> SessionKey {
+    let key = rows.session(&session(n), Some(1), rows.ago(3600)).await;
+    cache
+        .put(&session(n), b"a copy", cache.later(1_000_000))
+        .await;
+    key
+}
+
+async fn row_left(rows: &common::Ground, n: u32) -> bool {
+    let key = session(n);
+    let sql = format!("SELECT count(*) FROM django_session WHERE session_key = '{key}'");
+    rows.db.int(&sql).await == 1
+}
+
+#[tokio::test]
+async fn a_session_goes_with_its_copy() {
+    let (rows, mut cache, store) = site().await;
+    let one = both(&rows, &mut cache, 1).await;
+    let two = both(&rows, &mut cache, 2).await;
+    // A row without a copy, and a copy without a row.
+    let three = rows.session(&session(3), Some(1), rows.ago(60)).await;
+    let four = cache.put(&session(4), b"a copy", cache.later(1000)).await;
+    let mut seen = Seen::default();
+    seen.look_whole(&*store).await.unwrap();
+    let all = [&one, &two, &three, &four].map(Clone::clone);
+    assert_eq!(seen.keys(), BTreeSet::from(all.clone()));
+    assert!(store.sees_copies());
+    store.ready().await.unwrap();
+    let gone: BTreeSet<SessionKey> = store.delete(&all[1..]).await.unwrap().into_iter().collect();
+    assert_eq!(gone, all[1..].iter().cloned().collect());
+    assert_eq!(store.surviving(&all).await.unwrap(), [one.clone()]);
+    assert!(cache.there(&session(1)).await && !cache.there(&session(2)).await);
+    seen.look_whole(&*store).await.unwrap();
+    assert_eq!(seen.keys(), BTreeSet::from([one]));
+}
+
+#[tokio::test]
+async fn a_copy_alone_is_a_session_until_it_goes() {
+    let (_rows, mut cache, store) = site().await;
+    let one = cache.put(&session(1), b"a copy", cache.later(1000)).await;
+    let mut seen = Seen::default();
+    for _ in 0..3 {
+        seen.look_whole(&*store).await.unwrap();
+        assert_eq!(seen.keys(), BTreeSet::from([one.clone()]));
+    }
+    assert_eq!(store.surviving(&[one.clone()]).await.unwrap(), [one]);
+    cache.take(&session(1)).await;
+    // What the last listing named is named once more with the rows; then it is gone.
+    seen.look_whole(&*store).await.unwrap();
+    seen.look_whole(&*store).await.unwrap();
+    assert!(seen.there.is_empty());
+}
+
+#[tokio::test]
+async fn copies_that_could_not_be_deleted_are_not_forgotten() {
+    let (rows, mut cache, store) = site().await;
+    let one = both(&rows, &mut cache, 1).await;
+    let mut seen = Seen::default();
+    seen.look_whole(&*store).await.unwrap();
+    cache.servers[0].stop();
+    assert_eq!(store.ready().await.unwrap_err().code, Code::NotPossible);
+    // It went down after it was asked: the row is gone, and that is told.
+    assert_eq!(store.delete(&[one.clone()]).await.unwrap(), [one.clone()]);
+    assert!(!row_left(&rows, 1).await);
+    // Whether it is gone nobody can say.
+    let error = store.surviving(&[one.clone()]).await.unwrap_err();
+    assert_eq!(error.code, Code::Unreachable);
+    assert!(seen.look_whole(&*store).await.is_err());
+    // Up again, with its copies.
+    cache.servers[0].start_again().await;
+    cache.line = crate::ground::Line::One(crate::servers::answering(cache.servers[0].port).await);
+    cache.put(&session(1), b"a copy", cache.later(1000)).await;
+    seen.look_whole(&*store).await.unwrap();
+    assert!(!cache.there(&session(1)).await);
+    assert!(store.surviving(&[one]).await.unwrap().is_empty());
+    assert!(seen.there.is_empty());
+}
+
+fn batch(rows: &common::Ground, keys: Vec<SessionKey>, may_go: bool) -> SweepBatch {
+    SweepBatch {
+        overdue: vec![(rows.id(1), keys)],
+        stale: Vec::new(),
+        cutoff: rows.cutoff(),
+        saves_prove: true,
+        decide: Arc::new(move |_, row| may_go || !row.data.bytes().starts_with(b"a copy")),
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_takes_copies_along_and_spares_who_is_here_by_a_copy_alone() {
+    let (rows, mut cache, store) = site().await;
+    let person = common::Person {
+        activity: Some(rows.ago(9000)),
+        flag: true,
+        ..common::Person::default()
+    };
+    rows.person(1, "bob", person).await;
+    let one = both(&rows, &mut cache, 1).await;
+    let two = cache.put(&session(2), b"a copy", cache.later(1000)).await;
+    let mut seen = Seen::default();
+    seen.look_whole(&*store).await.unwrap();
+    let keys = vec![one.clone(), two.clone()];
+    // By the copy they were here a moment ago.
+    let done = store
+        .sweep(batch(&rows, keys.clone(), false))
+        .await
+        .unwrap();
+    assert!(done.deleted.is_empty() && done.marked.is_empty());
+    assert_eq!(done.spared.len(), 1);
+    assert_eq!(store.surviving(&keys).await.unwrap(), keys);
+    // By nothing.
+    let done = store.sweep(batch(&rows, keys.clone(), true)).await.unwrap();
+    assert_eq!(done.deleted, keys);
+    assert_eq!(done.marked, [rows.id(1)]);
+    assert!(store.surviving(&keys).await.unwrap().is_empty());
+    assert!(!cache.there(&session(1)).await && !cache.there(&session(2)).await);
+    assert!(rows.now < Timestamp::now());
+}
