@@ -106,3 +106,6 @@ mod cookies;
 
 /// Sessions in another database than their users.
 mod elsewhere;
+
+/// Databases whose times are the wall clock's of a time zone.
+mod zones;

@@ -53,7 +53,7 @@ where
     }
 }
 
-/// Runs each of these on both versions of Django and both databases, as tests of their own.
+/// Runs each of these on both versions of Django and each database, as tests of their own.
 #[macro_export]
 macro_rules! on_each_site {
     ($($name:ident)*) => {
@@ -61,6 +61,7 @@ macro_rules! on_each_site {
         on_each_site!(@ django_42_sqlite V42 Sqlite $($name)*);
         on_each_site!(@ django_52_postgres V52 Postgres $($name)*);
         on_each_site!(@ django_52_sqlite V52 Sqlite $($name)*);
+        on_each_site!(@ django_52_mysql V52 Mysql $($name)*);
     };
     (@ $site:ident $django:ident $engine:ident $($name:ident)*) => {
         mod $site {
