@@ -16,12 +16,26 @@ export const commands = {
 	addSite: (name: string, url: string, secretKey: string | null) => typedError<SiteView, Error>(__TAURI_INVOKE("add_site", { name, url, secretKey })),
 	/**  The staged test of a site that is not saved yet. Never fails: what is wrong is in the checks. */
 	testSite: (url: string, secretKey: string | null) => typedError<Check[], Error>(__TAURI_INVOKE("test_site", { url, secretKey })),
+	/**  Asks a Django project, through its own Python, what its site is. Saves nothing. */
+	askProject: (manage: string, python: string | null) => typedError<TakenView, Error>(__TAURI_INVOKE("ask_project", { manage, python })),
+	/**  Saves the project that was asked last under this name, and opens it, view-only. */
+	addProject: (name: string) => typedError<SiteView, Error>(__TAURI_INVOKE("add_project", { name })),
 	/**  The open site; none while the first one is being opened. Its error, where that failed. */
 	site: () => typedError<SiteView | null, Error>(__TAURI_INVOKE("site")),
 	users: (query: Query) => typedError<Page, Error>(__TAURI_INVOKE("users", { query })),
+	/**  One person by their exact name, signed in or not. */
+	lookup: (name: string) => typedError<UserView, Error>(__TAURI_INVOKE("lookup", { name })),
 	user: (id: string) => typedError<UserDetail, Error>(__TAURI_INVOKE("user", { id })),
 	/**  Signs people out, or with a fingerprint one session of one person. One report each, in the order asked. */
-	logout: (ids: string[], fingerprint: string | null, reason: string | null) => typedError<LogoutReport[], Error>(__TAURI_INVOKE("logout", { ids, fingerprint, reason })),
+	logout: (ids: string[], fingerprint: string | null, reason: string | null, consent: boolean) => typedError<LogoutReport[], Error>(__TAURI_INVOKE("logout", { ids, fingerprint, reason, consent })),
+	/**  The sessions that cannot be read, by fingerprint. */
+	unreadable: () => typedError<Unreadables, Error>(__TAURI_INVOKE("unreadable")),
+	/**  Ends one session that cannot be read. */
+	logoutUnreadable: (fingerprint: string, reason: string | null) => typedError<LogoutReport, Error>(__TAURI_INVOKE("logout_unreadable", { fingerprint, reason })),
+	/**  Switches an account off and ends its sessions. `consent`: the operator's own account too. */
+	suspend: (id: string, reason: string | null, consent: boolean) => typedError<AccountReport, Error>(__TAURI_INVOKE("suspend", { id, reason, consent })),
+	/**  Ends what is left of an account's sessions, and switches it on. */
+	allowAgain: (id: string, reason: string | null) => typedError<AccountReport, Error>(__TAURI_INVOKE("allow_again", { id, reason })),
 	previewSweep: () => typedError<SweepReport, Error>(__TAURI_INVOKE("preview_sweep")),
 	sweep: (force: boolean) => typedError<SweepReport, Error>(__TAURI_INVOKE("sweep", { force })),
 	/**  The timer of the sweep. Kept in the configuration of a configured site. */
@@ -48,6 +62,34 @@ export const events = {
 };
 
 /* Types */
+/**  How the switching of an account ended. */
+export type AccountOutcome = 
+/**  Switched off and seen to be off, with no session left in sight. */
+"suspended" | 
+/**  Switched on again, after every session left was seen to be gone. */
+"allowed" | "nothing_to_do" | 
+/**  Switched, and something about it was not seen; the detail says what. */
+"unverified" | 
+/**  The account is not as it was to be, or sessions are left. */
+"partial" | "not_possible";
+
+/**  What became of an account and its sessions. */
+export type AccountReport = {
+	user: UserView,
+	/**  Django's `is_active`, as it was last seen. */
+	enabled: boolean,
+	sessions_deleted: number,
+	outcome: AccountOutcome,
+	verified: boolean,
+	flag_cleared: boolean,
+	/**  As for a logout. */
+	following?: boolean,
+	/**  As for a logout. */
+	deed?: string,
+	/**  One sentence for people: what happened, word by word. */
+	detail: string,
+};
+
 /**  One check of `doctor`, which is also one step of connecting to a site. */
 export type Check = {
 	name: string,
@@ -89,6 +131,10 @@ export type Code =
 "journal" | 
 /**  This session engine leaves nothing on the server to delete. */
 "not_possible" | 
+/**  The operator's own account is meant, and nobody has consented to that. */
+"own_account" | 
+/**  The operator has not let Curfew switch this site's accounts. */
+"switch_off" | 
 /**  A file could not be read or written. */
 "file" | 
 /**  The Django project could not be asked about itself. */
@@ -126,7 +172,11 @@ export type Counts = {
 };
 
 /**  What an entry of the journal is about. */
-export type Deed = "sweep" | "logout";
+export type Deed = "sweep" | "logout" | 
+/**  An account switched off, and its sessions ended. */
+"suspend" | 
+/**  The sessions left of an account ended, and the account switched on. */
+"allow";
 
 /**  One line of the journal. `hash` covers the line and `prev`, the hash of the line before. */
 export type Entry = {
@@ -138,7 +188,7 @@ export type Entry = {
 	site: string,
 	deed: Deed,
 	phase: Phase,
-	/**  The same for an intent and its outcome. */
+	/**  The same for an intent and its outcome; where a logout was followed, for its first outcome and its last. */
 	id: string,
 	users: EntryUser[],
 	reason?: string | null,
@@ -178,8 +228,15 @@ export type Event =
 { kind: "came_back"; ids: string[] } | 
 /**  A sweep ended, or was held by a guard. */
 { kind: "swept"; summary: SweepSummary } | 
-/**  A force logout ended. */
-{ kind: "logged_out"; username: string; sessions: number; outcome: Outcome; detail: string } | 
+/**
+ *  A force logout ended; or, with `following`, is gone now and looked at for a minute more, and tells its end
+ *  by the same `deed`.
+ */
+{ kind: "logged_out"; 
+/**  The user's id; empty for a session that cannot be read. */
+id: string; deed: string; username: string; sessions: number; outcome: Outcome; following: boolean; detail: string } | 
+/**  An account was switched off or on; `following` as for a logout. */
+{ kind: "account_switched"; id: string; deed: string; username: string; enabled: boolean; sessions: number; outcome: AccountOutcome; following: boolean; detail: string } | 
 /**  The site's own address answers, or does not. */
 { kind: "health"; health: Health } | 
 /**  A setting moved: armed, policy, automatic sweep, notices. */
@@ -245,6 +302,10 @@ export type LogoutReport = {
 	outcome: Outcome,
 	verified: boolean,
 	flag_cleared: boolean,
+	/**  Gone now, and looked at for a minute more: an event with the same `deed` tells how it ended. */
+	following?: boolean,
+	/**  The deed's name in the journal and in events; empty where nothing was done. */
+	deed?: string,
 	/**  One sentence for people: what happened, word by word. */
 	detail: string,
 };
@@ -314,6 +375,16 @@ export type Query = {
 	limit?: number,
 };
 
+/**  One thing that was taken from a project. */
+export type Row = {
+	/**  "database", "session engine", ... */
+	what: string,
+	/**  Its value; of a secret, only that it is known and where it is kept. */
+	value: string,
+	/**  The setting that it is from. */
+	from: string,
+};
+
 /**  One moment of the last hour. */
 export type Sample = {
 	/**  Seconds since 1970, by the database's clock. */
@@ -332,6 +403,14 @@ export type SessionView = {
 	expiry: ExpiryKind,
 	readable: boolean,
 	signature: Signature,
+	/**  From where it was last used, where the site's session table says so. */
+	ip: string | null,
+	/**  The browser and system, in short: "Firefox 132 on Windows". */
+	device: string | null,
+	/**  The User-Agent that this was made of, as the browser sent it. */
+	user_agent: string | null,
+	/**  The session table's own time of its last use. */
+	seen: string | null,
 	/**  Whether Django would let its holder in, as far as we can tell. */
 	usable: boolean,
 	/**  Why it is not usable. */
@@ -366,10 +445,16 @@ export type SiteView = {
 	name: string,
 	/**  Without user and password. */
 	address: string,
-	/**  "postgres" or "sqlite". */
+	/**  "postgres", "mysql" or "sqlite". */
 	database: string,
 	demo: boolean,
 	session_engine: string,
+	/**  Why nobody can be signed out here, whatever is allowed; none where deletions reach what lets people in. */
+	sign_out_refused: string | null,
+	/**  Whether accounts may be switched off and on here. */
+	account_switch: boolean,
+	/**  The operator's own account on this site. */
+	own_username: string | null,
 	operator: string,
 	/**  False: view-only. */
 	armed: boolean,
@@ -458,10 +543,51 @@ export type SweepUser = {
 	sessions: number,
 };
 
+/**  What was taken from a project, for people. No secret is in it. */
+export type TakenView = {
+	/**  The name that the site will have. */
+	name: string,
+	manage: string,
+	python: string,
+	/**  "5.2.1" */
+	django: string,
+	rows: Row[],
+	/**  What could not be taken over, or needs a person to look: whole sentences. */
+	notes: string[],
+};
+
 /**  The last hour, oldest first. */
 export type Timeline = {
 	samples: Sample[],
 	sweeps: SweepMark[],
+};
+
+/**  Why a session cannot be read. */
+export type UnreadableKind = 
+/**  Damaged, or cut off. */
+"corrupt" | 
+/**  Whole as far as can be told, and packed in a way that is not read as data. */
+"opaque";
+
+/**  A session of which only its place and its date can be told. */
+export type UnreadableView = {
+	/**  First 12 hex digits of the SHA-256 of the session key. */
+	fingerprint: string,
+	last_saved: string | null,
+	expires: string,
+	kind: UnreadableKind,
+	/**  What is wrong with it, in a few words. */
+	why: string,
+	/**  Where its table has columns for them. */
+	ip: string | null,
+	device: string | null,
+};
+
+/**  The unreadable sessions of a site, those that live longest first. */
+export type Unreadables = {
+	/**  All there are; `sessions` may hold fewer. */
+	total: number,
+	sessions: UnreadableView[],
 };
 
 /**  Everything about one person. */
