@@ -25,7 +25,7 @@ mod locks;
 /// Wall clocks: USE_TZ off, and the nights on which the clocks change.
 mod zones;
 
-/// MySQL's rights, refusals and other databases.
-mod rights;
 /// A session table's own columns beside Django's.
 mod own;
+/// MySQL's rights, refusals and other databases.
+mod rights;
