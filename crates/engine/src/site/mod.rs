@@ -186,6 +186,13 @@ impl Site {
                 }
             ));
         }
+        if let Some(why) = &self.barrier {
+            warnings.push(format!("Nobody can be signed out here: {}.", why.message));
+        } else if !self.store.whole() {
+            warnings.push(
+                "No session of this site was seen yet where Curfew looks for them, so nobody is called stale (curfew doctor).".into(),
+            );
+        }
         if !self.has_evidence() {
             warnings.push(
                 "Nothing here says when people were last here, so nobody can be swept: name the activity column, or say saved_every_request.".into(),
@@ -197,7 +204,7 @@ impl Site {
             let (verified, refused) = hold(&self.roster).signatures();
             if verified == 0 && refused > 0 {
                 warnings.push(
-                    "No session's signature verifies: the SECRET_KEY is probably not this site's."
+                    "No session was made with the SECRET_KEY given: it is probably not this site's."
                         .into(),
                 );
             }

@@ -4,16 +4,17 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 
 use super::discover;
 use super::open::{catalog, reach};
-use crate::config::{Base, Engine, SiteConfig};
+use crate::config::{Base, Engine, SessionsConfig, SiteConfig};
 use crate::error::{Code, Error, Result};
 use crate::store::db::Db;
 use crate::store::schema::TableName;
 use crate::store::sql::{SqlSessions, SqlStore};
-use crate::store::{FileSessions, NoSessions, Schema, Sessions, Store, WithCopies, cache};
+use crate::store::{FileSessions, Late, NoSessions, Schema, Sessions, Store, WithCopies, cache};
 use crate::view::Found;
 
 /// What was found out about a site before its people are looked at.
@@ -79,7 +80,7 @@ async fn choose_engine(
         return Ok(());
     }
     // Any of them makes the users known, and so the database's clock.
-    let first = crate::config::SessionsConfig {
+    let first = SessionsConfig {
         table: usual.first().map(|t| t.table.shown()),
         ..config.sessions.clone()
     };
@@ -141,6 +142,12 @@ pub(super) async fn wire(
             Err(why) => (rows, Some(why)),
             Ok(()) => match cache::copies(sessions, engine).await {
                 Ok(copies) => (Arc::new(WithCopies::new(rows, copies)), None),
+                Err(why) if why.code == Code::Unreachable => {
+                    let copies = Late::new(again(sessions, engine, |config, engine| {
+                        Box::pin(async move { cache::copies(&config, &engine).await })
+                    }));
+                    (Arc::new(WithCopies::new(rows, Arc::new(copies))), None)
+                }
                 Err(why) => (rows, Some(refusal(why))),
             },
         },
@@ -148,6 +155,12 @@ pub(super) async fn wire(
             Err(why) => blind(why),
             Ok(()) => match cache::sessions(sessions, engine).await {
                 Ok(sessions) => (away(sessions), None),
+                Err(why) if why.code == Code::Unreachable => {
+                    let sessions = Late::new(again(sessions, engine, |config, engine| {
+                        Box::pin(async move { cache::sessions(&config, &engine).await })
+                    }));
+                    (away(Arc::new(sessions)), None)
+                }
                 Err(why) => blind(refusal(why)),
             },
         },
@@ -171,6 +184,16 @@ pub(super) async fn wire(
             ),
         )),
     }
+}
+
+/// What connects to the cache when it is asked to.
+fn again<T: ?Sized + 'static>(
+    sessions: &SessionsConfig,
+    engine: &Engine,
+    connect: fn(SessionsConfig, Engine) -> BoxFuture<'static, Result<Arc<T>>>,
+) -> Box<dyn Fn() -> BoxFuture<'static, Result<Arc<T>>> + Send + Sync> {
+    let (sessions, engine) = (sessions.clone(), *engine);
+    Box::new(move || connect(sessions.clone(), engine))
 }
 
 /// Whether the configuration says where the cache is.

@@ -11,6 +11,7 @@ mod expr;
 mod files;
 mod identity;
 pub mod key;
+mod late;
 mod memcached;
 pub mod mysql;
 mod none;
@@ -34,6 +35,7 @@ use secrecy::SecretString;
 pub use copies::WithCopies;
 pub use files::FileSessions;
 pub use key::{SessionKey, UserId};
+pub(crate) use late::Late;
 pub use none::NoSessions;
 pub use schema::Schema;
 

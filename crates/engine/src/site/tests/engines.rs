@@ -265,3 +265,39 @@ async fn sessions_in_a_database_of_their_own_are_seen_and_ended_there() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_cache_that_is_down_keeps_nobody_from_looking_and_everybody_from_deleting() {
+    let ground = Ground::new().await;
+    let rows = ground.site().await.view().counts;
+    for engine in [CACHED_DB, "django.contrib.sessions.backends.cache"] {
+        let mut config = with_engine(&ground, engine);
+        // A port that nobody listens at.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("redis://{}/0", free.local_addr().unwrap());
+        drop(free);
+        config.sessions.cache = Some(crate::config::CacheAddress::parse(&address).unwrap());
+        let before = ground.bytes();
+        let site = ground.open(config.clone()).await;
+        let counts = site.view().counts;
+        if engine == CACHED_DB {
+            assert_eq!(counts.signed_in, rows.signed_in);
+        } else {
+            assert_eq!((counts.sessions, counts.stale), (0, 0));
+        }
+        let person = somebody(&site, Filter::Overdue);
+        let sweep = site.sweep(true).await.unwrap_err();
+        let logout = site
+            .logout(&person.id, None, &How::default())
+            .await
+            .unwrap_err();
+        for error in [sweep, logout] {
+            assert_eq!(error.code, Code::NotPossible);
+            assert!(error.message.contains("127.0.0.1"), "{error}");
+            assert!(!error.message.contains('\n'));
+        }
+        assert!(!ground.check(config, "session cache").await.ok);
+        assert_eq!(ground.bytes(), before);
+        assert!(ground.entries().is_empty());
+    }
+}

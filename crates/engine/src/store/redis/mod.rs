@@ -118,6 +118,11 @@ impl Sessions for RedisSessions {
     async fn ready(&self) -> Result<()> {
         self.could_delete().await
     }
+
+    /// Keys of another form than the one asked for would look like no sessions at all.
+    fn whole(&self) -> bool {
+        self.form_seen()
+    }
 }
 
 #[async_trait]

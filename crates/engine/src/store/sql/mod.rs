@@ -161,6 +161,11 @@ impl Store for SqlStore {
         self.sessions().whole()
     }
 
+    /// What was never seen cannot be seen to be gone.
+    fn sees_copies(&self) -> bool {
+        self.sessions().whole()
+    }
+
     async fn clear_flag(&self, id: &UserId) -> Result<bool> {
         match &self.users.flag {
             Some(flag) => self.set_truth(flag, id, false).await,
