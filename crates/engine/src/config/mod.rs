@@ -7,6 +7,7 @@ mod engine;
 mod env;
 mod file;
 mod sites;
+mod write;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use toml_edit::{Table, Value, value};
 
-use super::file::{place, subtable};
+use super::write::{place, subtable};
 use super::{Config, SiteConfig};
 use crate::error::{Code, Error, Result};
 
