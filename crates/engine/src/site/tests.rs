@@ -1,13 +1,18 @@
 //! A whole site, a demo one, with a state folder of its own: guards, sweeps, logouts, the timer, and the line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod account;
 mod deeds;
 mod engines;
 mod files;
+mod follow;
 mod guards;
 mod line;
+mod puppet;
 mod refused;
+mod several;
 mod timer;
+mod unreadable;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

@@ -34,7 +34,7 @@ impl Ground {
     }
 
     /// The sessions as django-user-sessions keeps them.
-    async fn user_sessions(&self) {
+    pub(super) async fn user_sessions(&self) {
         self.execute(
             "CREATE TABLE user_sessions_session (
                 session_key varchar(40) NOT NULL PRIMARY KEY, session_data text NOT NULL, expire_date datetime NOT NULL,

@@ -1,0 +1,128 @@
+//! Several logouts at once share their looks; the operator's own account is asked about.
+
+use super::puppet::Puppet;
+use super::*;
+use crate::view::Outcome;
+
+async fn watched(ground: &Ground, config: SiteConfig) -> (Arc<Site>, Arc<Puppet>) {
+    let mut site = ground.open(config).await;
+    let puppet = Puppet::on(&mut site);
+    (site, puppet)
+}
+
+fn owned(ground: &Ground, username: &str) -> SiteConfig {
+    SiteConfig {
+        own_username: Some(username.to_owned()),
+        ..ground.config()
+    }
+}
+
+#[tokio::test]
+async fn several_share_each_look_and_each_statement() {
+    let ground = Ground::new().await;
+    let (site, puppet) = watched(&ground, ground.config()).await;
+    let people = site.users(&everyone(Filter::SignedIn)).rows;
+    let mut ids: Vec<String> = people.iter().take(12).map(|p| p.id.clone()).collect();
+    ids.insert(3, "999999".into());
+    let before = ground.keys().await.len();
+    let reports = site.logout_many(&ids, &How::because("a drill")).await;
+    assert_eq!(reports.len(), ids.len());
+    let mut deleted = 0;
+    for (at, (id, report)) in ids.iter().zip(&reports).enumerate() {
+        if at == 3 {
+            assert_eq!(report.as_ref().unwrap_err().code, Code::NoUser);
+            continue;
+        }
+        let report = report.as_ref().unwrap();
+        assert_eq!(&report.user.id, id, "one answer each, in the order asked");
+        assert_eq!(
+            (report.outcome, report.verified),
+            (Outcome::SignedOut, true)
+        );
+        deleted += report.sessions_deleted as usize;
+    }
+    assert_eq!(ground.keys().await.len(), before - deleted);
+    let counts = puppet.counts();
+    assert_eq!(counts["delete"], 1, "{counts:?}");
+    assert!(
+        counts["look"] <= 3 && counts["surviving"] <= 3,
+        "{counts:?}"
+    );
+    let entries = ground.entries();
+    assert_eq!(entries.len(), 24);
+    let outcomes: Vec<&Entry> = entries.iter().filter(|e| e.outcome.is_some()).collect();
+    assert_eq!(outcomes.len(), 12);
+    assert!(entries.iter().all(|e| e.users.len() == 1));
+}
+
+#[tokio::test]
+async fn the_first_deletion_waits_for_one_quick_look_alone() {
+    let ground = Ground::new().await;
+    let (site, puppet) = watched(&ground, ground.config()).await;
+    let person = somebody(&site, Filter::Active);
+    site.logout(&person.id, None, &How::default())
+        .await
+        .unwrap();
+    let calls = puppet.calls();
+    let first = calls.iter().position(|call| *call == "delete").unwrap();
+    assert_eq!(calls[..first].iter().filter(|c| **c == "look").count(), 1);
+    assert_eq!(calls[first + 1], "surviving", "{calls:?}");
+}
+
+#[tokio::test]
+async fn one_that_the_site_holds_on_to_keeps_nobody_else_here() {
+    let ground = Ground::new().await;
+    let site = ground.site().await;
+    let people = site.users(&everyone(Filter::Active)).rows;
+    let (held, other) = (&people[0], &people[1]);
+    let key = hold(&site.roster).keys_of(&UserId::new(held.id.as_str()))[0].clone();
+    ground
+        .execute(&format!(
+            "CREATE TRIGGER no BEFORE DELETE ON django_session WHEN old.session_key = '{}'
+             BEGIN SELECT RAISE(ABORT, 'not today'); END",
+            key.expose()
+        ))
+        .await;
+    let ids = [held.id.clone(), other.id.clone()];
+    let reports = site.logout_many(&ids, &How::default()).await;
+    let error = reports[0].as_ref().unwrap_err();
+    assert!(error.message.contains("not today"), "{error}");
+    assert!(reports[1].as_ref().unwrap().verified);
+}
+
+#[tokio::test]
+async fn your_own_account_is_asked_about_and_spared_by_sweeps() {
+    let ground = Ground::new().await;
+    let own = somebody(&*ground.site().await, Filter::Overdue);
+    let site = ground.open(owned(&ground, &own.username)).await;
+    let shown = site.user(&own.id).unwrap().user;
+    assert_eq!(shown.exempt.as_deref(), Some("your own account"));
+    let before = ground.bytes();
+    let error = site
+        .logout(&own.id, None, &How::default())
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, Code::OwnAccount);
+    assert!(
+        error.code.is_guard() && error.message.contains("--yes"),
+        "{error}"
+    );
+    let print = site.user(&own.id).unwrap().sessions[0].fingerprint.clone();
+    let error = site
+        .logout(&own.id, Some(&print), &How::default())
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, Code::OwnAccount);
+    assert_eq!(ground.bytes(), before);
+    assert!(ground.entries().is_empty());
+
+    let report = site.sweep(true).await.unwrap();
+    assert!(report.users.iter().all(|user| user.id != own.id));
+    let skipped = report.skipped.iter().find(|s| s.username == own.username);
+    assert_eq!(skipped.unwrap().why, "your own account");
+    let how = How {
+        consent: true,
+        ..How::default()
+    };
+    assert!(site.logout(&own.id, None, &how).await.unwrap().verified);
+}
