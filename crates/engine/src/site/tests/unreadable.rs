@@ -46,7 +46,7 @@ async fn they_are_listed_and_ended_by_their_mark() {
     let entries = ground.entries();
     assert_eq!(entries.len(), 2);
     assert_eq!(entries[0].users[0].username, "(unreadable)");
-    assert_eq!(entries[0].users[0].sessions, [print.clone()]);
+    assert_eq!(entries[0].users[0].sessions, std::slice::from_ref(&print));
     let error = site
         .logout_unreadable(&print, &How::default())
         .await
