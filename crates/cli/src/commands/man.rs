@@ -26,7 +26,7 @@ const STATUS: &[(&str, &str)] = &[
     ("2", "Wrong usage."),
     (
         "3",
-        "Refused by a guard: view-only, no evidence of activity, too many people at once, journal not writable.",
+        "Refused by a guard: view-only, no evidence of activity, too many people at once, journal not writable, your own account, account switch off, sessions out of reach.",
     ),
     ("4", "Done in part, or not verified."),
 ];

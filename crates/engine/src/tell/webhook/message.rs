@@ -8,7 +8,7 @@ use serde_json::Value;
 /// One thing that happened, for a webhook.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Message {
-    /// "sweep.finished", "sweep.held" or "logout.finished".
+    /// "sweep.finished", "sweep.held", "logout.finished", "account.suspended" or "account.allowed".
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// When it happened.
