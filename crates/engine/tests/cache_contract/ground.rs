@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use curfew_engine::config::{CacheAddress, Engine, SessionsConfig};
 use curfew_engine::store::{Copies, SessionKey, Sessions, cache};
 use jiff::{SignedDuration, Timestamp};
 use redis::aio::MultiplexedConnection;
+use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, Value, cmd};
 
-use crate::servers::{Server, answering, free_port, sentinel, with_tls};
+use crate::servers::{Server, answering, free_port, patient, sentinel, with_tls};
 
 /// Runs each of these on every kind of Redis, as tests of their own.
 #[macro_export]
@@ -83,14 +85,20 @@ impl Ground {
             Kind::Plain => {
                 let address = shared("CURFEW_TEST_REDIS");
                 let client = redis::Client::open(address.as_str()).unwrap();
-                let line = client.get_multiplexed_async_connection().await.unwrap();
+                let line = client
+                    .get_multiplexed_async_connection_with_config(&patient())
+                    .await
+                    .unwrap();
                 (address, Line::One(line))
             }
             Kind::Cluster => {
                 let address = shared("CURFEW_TEST_REDIS_CLUSTER");
                 let nodes = address.trim_start_matches("redis+cluster://").split(',');
                 let nodes: Vec<String> = nodes.map(|node| format!("redis://{node}")).collect();
-                let client = redis::cluster::ClusterClient::new(nodes).unwrap();
+                let client = ClusterClient::builder(nodes)
+                    .response_timeout(Duration::from_secs(20))
+                    .build()
+                    .unwrap();
                 let line = client.get_async_connection().await.unwrap();
                 (address, Line::Cluster(line))
             }

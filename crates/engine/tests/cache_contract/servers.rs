@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::cmd;
+use redis::{AsyncConnectionConfig, cmd};
 
 /// A server of one test alone, ended with it.
 pub struct Server {
@@ -71,11 +71,21 @@ pub fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
+/// A busy machine is no reason to fail.
+pub fn patient() -> AsyncConnectionConfig {
+    let limit = Some(Duration::from_secs(20));
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(limit)
+        .set_response_timeout(limit)
+}
+
 /// Waits for a plain server to answer.
 pub async fn answering(port: u16) -> MultiplexedConnection {
     let client = redis::Client::open(format!("redis://127.0.0.1:{port}/0")).unwrap();
     for _ in 0..200 {
-        if let Ok(mut line) = client.get_multiplexed_async_connection().await
+        if let Ok(mut line) = client
+            .get_multiplexed_async_connection_with_config(&patient())
+            .await
             && cmd("PING").query_async::<String>(&mut line).await.is_ok()
         {
             return line;

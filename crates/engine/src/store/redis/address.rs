@@ -193,7 +193,8 @@ impl Parts {
             .collect::<Result<Vec<_>>>()?;
         let mut builder = ClusterClient::builder(nodes)
             .retries(3)
-            .connection_timeout(super::link::CONNECT);
+            .connection_timeout(super::link::CONNECT)
+            .response_timeout(super::link::DEADLINE);
         if self.tls {
             builder = builder
                 .tls(TlsMode::Secure)
