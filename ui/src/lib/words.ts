@@ -31,6 +31,12 @@ export const deedWord: Record<Entry["deed"], string> = {
   allow: "Allowed again",
 };
 
+/** A sentence without the beginning that stands elsewhere already. */
+function without(text: string, starts: string[]): string {
+  for (const start of starts) if (text.startsWith(start)) text = text.slice(start.length);
+  return text;
+}
+
 /** How a deed of the journal ended, in one line. */
 export function doingLine(doing: Doing): string {
   const { outcome, entry } = doing;
@@ -38,7 +44,8 @@ export function doingLine(doing: Doing): string {
   // The outcome of a deed about one person is a sentence of its own.
   if (entry.deed !== "sweep" && outcome.outcome) {
     // Of an account, the deed's own name says this already.
-    return outcome.outcome.replace(/\.$/, "").replace(/^(Suspended .*?|Allowed .*? again): /, "");
+    const name = entry.users[0]?.username ?? "";
+    return without(outcome.outcome.replace(/\.$/, ""), [`Suspended ${name}: `, `Suspended ${name}, `]);
   }
   const parts: string[] = [];
   const deleted = outcome.sessions_deleted ?? 0;
@@ -91,13 +98,13 @@ export function outcomeWords(ending: Ending, username: string): { head: string; 
   const said = [
     `Signed out ${username}: `,
     `Suspended ${username}: `,
-    `Allowed ${username} again: `,
+    `Suspended ${username}, `,
+    "Gone now, not verified: ",
     "Not verified: ",
     "Not verified yet: ",
     "Done in part: ",
   ];
-  let more = ending.detail.trim().replace(/\.$/, "");
-  for (const start of said) if (more.startsWith(start)) more = more.slice(start.length);
+  let more = without(ending.detail.trim().replace(/\.$/, ""), said);
   if (verified) more = more.replace(/, verified$/, "");
   return { head: name, more: more === "" ? null : more };
 }

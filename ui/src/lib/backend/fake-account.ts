@@ -24,8 +24,8 @@ export function turn(site: FakeSite, one: Somebody, enabled: boolean, reason: st
   const following = (site.options.followed ?? false) && sessions > 0;
   const done = sessions === 1 ? "1 session" : `${sessions} sessions`;
   const detail = enabled
-    ? `Allowed ${one.username} again: the account is on, verified.`
-    : `Suspended ${one.username}: the account is off, ${done} deleted, verified.`;
+    ? `${one.username} may sign in again, no old session is left, verified.`
+    : `Suspended ${one.username}, ${done} ended: the account is switched off, verified.`;
   const deed = `a${(site.entries[0]?.seq ?? 0) + 1}`;
   const told = {
     kind: "account_switched" as const,

@@ -8,6 +8,7 @@ const agents = [
   "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1",
   "curl/8.4.0",
 ];
+const kinds = ["Firefox 132 on Windows", "Safari 18 on iPhone", "curl 8.4.0"];
 const addresses = ["203.0.113.24", "2001:db8:85a3:8d3:1319:8a2e:370:7348", "198.51.100.7"];
 const whyNot = [
   "the password was changed since",
@@ -30,7 +31,8 @@ export function sessionsOf(site: FakeSite, one: Somebody): SessionView[] {
       usable,
       why: usable ? null : (whyNot[Number(one.id) % 3] ?? null),
       ip: devices ? (addresses[(Number(one.id) + n) % 3] ?? null) : null,
-      device: devices ? (agents[(Number(one.id) + n) % 3] ?? null) : null,
+      device: devices ? (kinds[(Number(one.id) + n) % 3] ?? null) : null,
+      user_agent: devices ? (agents[(Number(one.id) + n) % 3] ?? null) : null,
       seen: devices ? site.stamp(s.saved + 30) : null,
     };
   });

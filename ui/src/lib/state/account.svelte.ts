@@ -70,7 +70,8 @@ export class Account {
 
   /** A deed came to its end, maybe this one. */
   settle(deed: string, end: Ending): void {
-    if (this.report?.deed === deed) this.report = { ...this.report, ...(end as Partial<AccountReport>) };
+    if (this.report?.deed === deed && this.report.following)
+      this.report = { ...this.report, ...(end as Partial<AccountReport>) };
   }
 
   /** Closes the dialog, which stays while the outcome is not known. */

@@ -33,10 +33,10 @@ export class Follow {
 
   /** Looks after a report's deed. The report itself, or its end where that came before it. */
   begin<R extends LogoutReport | AccountReport>(report: R, what: Deed): R {
-    if (!report.following) return report;
-    const end = this.#ends.get(report.deed);
-    if (end) return { ...report, ...end };
     const { deed, user } = report;
+    if (!report.following || deed === undefined) return report;
+    const end = this.#ends.get(deed);
+    if (end) return { ...report, ...end };
     if (!this.#all.has(deed)) {
       this.#put({ deed, what, id: user.id, username: user.username, since: performance.now(), end: null });
     }
