@@ -148,8 +148,7 @@ pub async fn logout(
 #[tauri::command]
 #[specta::specta]
 pub async fn unreadable(shell: State<'_, Shell>) -> Result<Unreadables> {
-    let _ = (shell.site()?, UNREADABLE_SHOWN);
-    Err(Error::new(Code::NotPossible, "they cannot be listed yet"))
+    Ok(shell.site()?.unreadable(UNREADABLE_SHOWN))
 }
 
 /// Ends one session that cannot be read.
@@ -173,11 +172,8 @@ pub async fn suspend(
     reason: Option<String>,
     consent: bool,
 ) -> Result<AccountReport> {
-    let _ = (shell, id, logout::how(reason, consent));
-    Err(Error::new(
-        Code::SwitchOff,
-        "accounts cannot be switched yet",
-    ))
+    let how = logout::how(reason, consent);
+    shell.site()?.suspend(&id, &how).await
 }
 
 /// Ends what is left of an account's sessions, and switches it on.
@@ -188,11 +184,8 @@ pub async fn allow_again(
     id: String,
     reason: Option<String>,
 ) -> Result<AccountReport> {
-    let _ = (shell, id, logout::how(reason, true));
-    Err(Error::new(
-        Code::SwitchOff,
-        "accounts cannot be switched yet",
-    ))
+    let how = logout::how(reason, true);
+    shell.site()?.allow_again(&id, &how).await
 }
 
 #[tauri::command]

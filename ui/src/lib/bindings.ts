@@ -66,7 +66,7 @@ export const events = {
 export type AccountOutcome = 
 /**  Switched off and seen to be off, with no session left in sight. */
 "suspended" | 
-/**  Switched on again, after every session left was seen to be gone. */
+/**  Switched on again, after every session left was ended; `verified` says that they were seen to be gone. */
 "allowed" | "nothing_to_do" | 
 /**  Switched, and something about it was not seen; the detail says what. */
 "unverified" | 

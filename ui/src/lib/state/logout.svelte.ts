@@ -94,7 +94,7 @@ export class Logout {
   /** A deed came to its end, maybe one of these. */
   settle(deed: string, end: Ending): void {
     this.reports = this.reports.map((r) =>
-      r.deed === deed ? { ...r, ...(end as Partial<LogoutReport>) } : r,
+      r.deed === deed && r.following ? { ...r, ...(end as Partial<LogoutReport>) } : r,
     );
   }
 
