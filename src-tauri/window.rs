@@ -3,11 +3,11 @@
 use std::sync::{Arc, Weak};
 
 use curfew_engine::event::Person;
-use curfew_engine::logout::How;
 use curfew_engine::site::Site;
 use curfew_engine::view::Outcome;
 use tauri::{AppHandle, Manager, Window, WindowEvent};
 
+use crate::logout;
 use crate::notify::{Answer, Message, Notifier};
 use crate::screen::{self, Screen};
 use crate::state::Shell;
@@ -90,12 +90,12 @@ async fn log_out_one(app: AppHandle, site: Weak<Site>, person: Person) {
         };
         return screen::in_window(&app, notice);
     }
-    match site
-        .logout(&person.id, None, &How::because("from a notice"))
-        .await
-    {
+    let how = logout::how(Some("from a notice".to_owned()), false);
+    match site.logout(&person.id, None, &how).await {
         Ok(report) => {
             let title = match report.outcome {
+                // The window tells how it ended.
+                _ if report.following => "Gone now, looking again for a minute",
                 Outcome::SignedOut => "Signed out",
                 Outcome::NothingToDo => "Nothing to do",
                 Outcome::Unverified => "Not verified",

@@ -6,6 +6,12 @@ mod rows;
 /// Logout by mouse and by keyboard alone, and Django's answer to it.
 mod signout;
 
+/// An account switched off, found again, switched on.
+mod account;
+
+/// A logout that is followed to its last look.
+mod follow;
+
 /// The sweep: preview, by hand, by its timer.
 mod sweep;
 
