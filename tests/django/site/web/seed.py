@@ -47,7 +47,8 @@ def session(data, asked):
         store = SessionStore()
     store._session_key, store._session_cache = get_random_string(32, VALID_KEY_CHARS), {}
     if asked.get("opaque"):
-        data = {**data, "price": Decimal("9.99")}
+        # Django takes any number for the user's key; in a pickle it is a call that has to be made.
+        data = {**data, SESSION_KEY: Decimal(data[SESSION_KEY])}
     for name, value in data.items():
         store[name] = value
     if (expiry := asked.get("expiry")) is not None:

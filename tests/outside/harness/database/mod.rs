@@ -64,24 +64,20 @@ impl Database {
     /// A copy for one test; a file goes into `dir`.
     pub async fn create(kind: Kind, dir: &Path) -> Self {
         let template = kind.template().await;
-        match kind.engine {
+        let (database, all) = match kind.engine {
             Engine::Sqlite => {
                 let path = dir.join(format!("{}.sqlite3", new_name()));
                 std::fs::copy(template, &path).unwrap();
-                sqlite(&path)
+                return sqlite(&path);
             }
-            Engine::Postgres => postgres::copy(&template).await,
-            Engine::Mysql => {
-                let database = mysql::copy(&template).await;
-                // Rights are a database's there, and so no template can hold them.
-                for right in template::rights(kind) {
-                    database
-                        .execute(&right.replace("ALL TABLES IN SCHEMA public", "*"))
-                        .await;
-                }
-                database
+            Engine::Postgres => {
+                let all = "ALL TABLES IN SCHEMA public";
+                (postgres::copy(&template).await, all)
             }
-        }
+            Engine::Mysql => (mysql::copy(&template).await, "*"),
+        };
+        database.execute(&template::rights(kind, all)).await;
+        database
     }
 
     /// The variables that tell Django where the database is: `SITE`'s own, or those of `SITE_SESSIONS`.

@@ -50,11 +50,6 @@ impl Kind {
             Engine::Mysql => mysql::create().await,
         };
         self.migrate(&database).await;
-        if self.engine == Engine::Postgres {
-            for right in rights(self) {
-                database.execute(&right).await;
-            }
-        }
         let template = match &database {
             Database::Sqlite { path, .. } => path.display().to_string(),
             Database::Postgres { name, pool, .. } => {
@@ -92,11 +87,10 @@ impl Kind {
     }
 }
 
-/// All that Curfew needs on a site: to read, to delete sessions, to clear the flag.
-pub fn rights(kind: Kind) -> Vec<String> {
-    let mut rights = vec![format!(
-        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {ROLE}"
-    )];
+/// All that Curfew needs on a site: to read, to delete sessions, to clear the flag. `all` is how this database
+/// says "every table".
+pub fn rights(kind: Kind, all: &str) -> String {
+    let mut rights = vec![format!("GRANT SELECT ON {all} TO {ROLE}")];
     if let (Some(table), true) = (kind.sessions.table(), kind.part != Part::People) {
         rights.push(format!("GRANT DELETE ON {table} TO {ROLE}"));
     }
@@ -108,5 +102,5 @@ pub fn rights(kind: Kind) -> Vec<String> {
     if let (Some(flag), true) = (flag, kind.part != Part::Sessions) {
         rights.push(format!("GRANT UPDATE {flag} TO {ROLE}"));
     }
-    rights
+    rights.join("; ")
 }
