@@ -157,7 +157,10 @@ async fn come_back_while_it_sweeps(turn: &Turn, size: usize, seed: &mut Seed) {
         let is_in = site.names(std::slice::from_ref(&key)).await[0].is_some();
         if stays {
             assert!(is_in, "{who} came back in time and was signed out");
-            assert!(!claimed.contains(&who), "{who} is in, and claimed to be gone: {report:#}");
+            assert!(
+                !claimed.contains(&who),
+                "{who} is in, and claimed to be gone: {report:#}"
+            );
         }
     }
     for number in (0..size).filter(|number| number % 4 == 3) {
