@@ -6,6 +6,8 @@ use crate::error::{Code, Error, Result};
 
 /// Django's own KEY_FUNCTION.
 const TEMPLATE: &str = "{prefix}:{version}:{key}";
+/// In a template: the session key with nothing of the engine's before it.
+const BARE: &str = "{session_key}";
 /// Django takes no shorter session key for one.
 const SHORTEST: usize = 8;
 /// Longer than any session key column is.
@@ -22,20 +24,26 @@ impl KeyForm {
     /// The form that follows from the configuration and from what the engine puts before a session key.
     ///
     /// # Errors
-    /// [`Code::Config`] where `cache_key` does not hold `{key}` exactly once.
+    /// [`Code::Config`] where `cache_key` does not hold `{key}` or `{session_key}` exactly once.
     pub fn configured(config: &SessionsConfig, engine: &Engine) -> Result<Self> {
         let template = config.cache_key.as_deref().unwrap_or(TEMPLATE);
-        let Some((before, after)) = template
-            .split_once("{key}")
-            .filter(|(_, after)| !after.contains("{key}"))
-        else {
+        // A store with a `cache_key_prefix` of its own has that in the template, in place of the engine's.
+        let (key, prefix) = match template.contains(BARE) {
+            true => (BARE, ""),
+            false => ("{key}", engine.cache_prefix),
+        };
+        let Some((before, after)) = template.split_once(key).filter(|(before, after)| {
+            ![*before, *after]
+                .iter()
+                .any(|part| part.contains("{key}") || part.contains(BARE))
+        }) else {
             return Err(Error::new(
                 Code::Config,
                 "cache_key does not hold {key} exactly once; write it like \"{prefix}:{version}:{key}\"",
             ));
         };
         let mut before = fill(before, config).into_bytes();
-        before.extend_from_slice(engine.cache_prefix.as_bytes());
+        before.extend_from_slice(prefix.as_bytes());
         Ok(Self {
             before,
             after: fill(after, config).into_bytes(),
@@ -183,7 +191,10 @@ mod tests {
         );
         assert!(form.names(&engine));
         assert_eq!(KeyForm::after_prefix(&key, &engine), Some(form));
-        for wrong in ["{prefix}:{version}", "{key}:{key}"] {
+        let (own, _) = self::form(|c| c.cache_key = Some(":1:ours.{session_key}".into())).unwrap();
+        let key = own.key(&SessionKey::new(SESSION));
+        assert_eq!(key, format!(":1:ours.{SESSION}").into_bytes());
+        for wrong in ["{prefix}:{version}", "{key}:{key}", "{key}{session_key}"] {
             assert_eq!(
                 self::form(|c| c.cache_key = Some(wrong.into()))
                     .unwrap_err()

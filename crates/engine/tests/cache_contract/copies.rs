@@ -66,7 +66,10 @@ async fn a_copy_alone_is_a_session_until_it_goes() {
         seen.look_whole(&*store).await.unwrap();
         assert_eq!(seen.keys(), BTreeSet::from([one.clone()]));
     }
-    assert_eq!(store.surviving(&[one.clone()]).await.unwrap(), [one]);
+    assert_eq!(
+        store.surviving(std::slice::from_ref(&one)).await.unwrap(),
+        [one]
+    );
     cache.take(&session(1)).await;
     // What the last listing named is named once more with the rows; then it is gone.
     seen.look_whole(&*store).await.unwrap();
@@ -89,7 +92,10 @@ async fn copies_that_could_not_be_deleted_are_not_forgotten() {
     assert_eq!(deleted, [one.clone()]);
     assert!(!row_left(&rows, 1).await);
     // Whether it is gone nobody can say.
-    let error = store.surviving(&[one.clone()]).await.unwrap_err();
+    let error = store
+        .surviving(std::slice::from_ref(&one))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, Code::Unreachable);
     assert!(seen.look_whole(&*store).await.is_err());
     // Up again, with its copies.

@@ -39,8 +39,14 @@ async fn down_and_up_again() {
     names_the_cache(&error, port);
     assert_eq!(seen.there.len(), 1);
     for error in [
-        sessions.surviving(&[one.clone()]).await.unwrap_err(),
-        sessions.delete(&[one.clone()]).await.unwrap_err(),
+        sessions
+            .surviving(std::slice::from_ref(&one))
+            .await
+            .unwrap_err(),
+        sessions
+            .delete(std::slice::from_ref(&one))
+            .await
+            .unwrap_err(),
     ] {
         assert_eq!(error.code, Code::Unreachable);
     }
@@ -69,7 +75,13 @@ async fn a_connection_that_was_dropped_while_idle_is_made_again() {
         .arg("TYPE")
         .arg("normal");
     ground.line.ask(&kill).await;
-    assert_eq!(sessions.surviving(&[one.clone()]).await.unwrap(), [one]);
+    assert_eq!(
+        sessions
+            .surviving(std::slice::from_ref(&one))
+            .await
+            .unwrap(),
+        [one]
+    );
 }
 
 #[tokio::test]
@@ -78,12 +90,21 @@ async fn a_server_that_hangs_is_given_up() {
     let sessions = ground.sessions().await;
     let one = SessionKey::new(session(1));
     ground.servers[0].hold(true);
-    let error = sessions.surviving(&[one.clone()]).await.unwrap_err();
+    let error = sessions
+        .surviving(std::slice::from_ref(&one))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, Code::Unreachable);
     assert!(error.message.contains("5 s"), "{error}");
     ground.servers[0].hold(false);
     ground.put(&session(1), b"value", ground.later(1000)).await;
-    assert_eq!(sessions.surviving(&[one.clone()]).await.unwrap(), [one]);
+    assert_eq!(
+        sessions
+            .surviving(std::slice::from_ref(&one))
+            .await
+            .unwrap(),
+        [one]
+    );
 }
 
 #[tokio::test]
@@ -116,14 +137,14 @@ async fn the_primary_is_found_again_after_a_failover() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     ground.servers[0].stop();
-    let mut answer = sessions.delete(&[one.clone()]).await;
+    let mut answer = sessions.delete(std::slice::from_ref(&one)).await;
     for _ in 0..300 {
         if answer.is_ok() {
             break;
         }
         assert_eq!(answer.unwrap_err().code, Code::Unreachable);
         tokio::time::sleep(Duration::from_millis(200)).await;
-        answer = sessions.delete(&[one.clone()]).await;
+        answer = sessions.delete(std::slice::from_ref(&one)).await;
     }
     assert_eq!(answer.unwrap(), [one]);
     // Its connections were ended when it became the primary.

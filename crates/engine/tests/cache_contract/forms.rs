@@ -148,5 +148,8 @@ async fn a_configured_function_is_used() {
     ground.put_at(&key, DICT, Some(ground.later(1000))).await;
     let sessions = ground.sessions().await;
     let one = SessionKey::new(session(1));
-    assert_eq!(sessions.delete(&[one.clone()]).await.unwrap(), [one]);
+    assert_eq!(
+        sessions.delete(std::slice::from_ref(&one)).await.unwrap(),
+        [one]
+    );
 }

@@ -119,7 +119,10 @@ async fn a_huge_value_is_not_fetched_and_no_expiry_is_the_last_moment() {
         .unwrap();
     assert_eq!(gone, [row.key]);
     assert_eq!(
-        sessions.delete(&[huge.key.clone()]).await.unwrap(),
+        sessions
+            .delete(std::slice::from_ref(&huge.key))
+            .await
+            .unwrap(),
         [huge.key]
     );
 }

@@ -54,7 +54,7 @@ pub type Reply = RedisResult<Value>;
 
 enum Source {
     One(Client),
-    Cluster(ClusterClient),
+    Cluster(Box<ClusterClient>),
     Sentinels(Box<Mutex<SentinelClient>>),
 }
 
@@ -72,7 +72,7 @@ pub type Node = Option<u16>;
 pub struct Map {
     pub nodes: Vec<Node>,
     /// Each primary with its slots.
-    owners: Vec<(Vec<u8>, Vec<(u16, u16)>)>,
+    owners: Vec<super::slots::Owner>,
     /// A new connection may lead to another server.
     connected: u64,
 }
@@ -92,7 +92,7 @@ impl Link {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let parts = Parts::of(address)?;
         let source = match address.kind() {
-            CacheKind::RedisCluster => Source::Cluster(parts.cluster()?),
+            CacheKind::RedisCluster => Source::Cluster(Box::new(parts.cluster()?)),
             CacheKind::RedisSentinel => Source::Sentinels(Box::new(Mutex::new(parts.sentinels()?))),
             CacheKind::Redis | CacheKind::Memcached => Source::One(parts.single()?),
         };

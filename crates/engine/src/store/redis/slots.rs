@@ -2,9 +2,12 @@
 
 use redis::Value;
 
+/// A primary's name, and the slots it owns, each range by its first and last.
+pub type Owner = (Vec<u8>, Vec<(u16, u16)>);
+
 /// Each primary with the slots it owns.
-pub fn owners(slots: &Value) -> Vec<(Vec<u8>, Vec<(u16, u16)>)> {
-    let mut owners: Vec<(Vec<u8>, Vec<(u16, u16)>)> = Vec::new();
+pub fn owners(slots: &Value) -> Vec<Owner> {
+    let mut owners: Vec<Owner> = Vec::new();
     for (first, last, node) in ranges(slots) {
         // Its id, else its place.
         let name = match (node.get(2), node.first(), node.get(1)) {
