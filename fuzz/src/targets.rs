@@ -51,7 +51,7 @@ pub fn session_data(bytes: &[u8]) {
     same_in_every_place(bytes);
 }
 
-/// A pickle, or JSON, which then is written as a pickle.
+/// A pickle; and a dict, which is written as one.
 pub fn pickle(bytes: &[u8]) {
     same_in_every_place(bytes);
     if bytes.first() == Some(&0x80) && bytes.len() > 1 {
@@ -61,33 +61,32 @@ pub fn pickle(bytes: &[u8]) {
             assert_eq!(read, more, "what follows a pickle is no part of it");
         }
     }
-    if let Some((json, dict)) = dict(bytes) {
-        let mut pickled = vec![0x80, 4];
-        write_pickle(&dict, &mut pickled);
-        pickled.push(b'.');
-        agree(&json, &pickled);
-    }
+    let (json, dict) = dict(bytes);
+    let mut pickled = vec![0x80, 4];
+    write_pickle(&dict, &mut pickled);
+    pickled.push(b'.');
+    agree(&json, &pickled);
 }
 
-/// A dict in msgpack, or JSON, which then is written in it.
+/// A dict in msgpack; and a dict, which is written in it.
 pub fn msgpack(bytes: &[u8]) {
     let mut decoder = Decoder::new(None);
     let _ = decoder.cached(bytes);
     // As a map of some entries.
     let _ = decoder.cached(&[&[0x80 | bytes.len().clamp(1, 15) as u8], bytes].concat());
-    if let Some((json, dict)) = dict(bytes) {
-        let packed = rmp_serde::to_vec(&dict).expect("JSON fits into msgpack");
-        agree(&json, &packed);
-        for end in [
-            &packed[..packed.len() - 1],
-            &[&packed[..], b"\xc0"].concat(),
-        ] {
-            if end.len() > 1 && end[0] != 0x80 {
-                assert!(
-                    decoder.cached(end).is_err(),
-                    "neither less nor more is a dict"
-                );
-            }
+    let (json, dict) = dict(bytes);
+    let packed = rmp_serde::to_vec(&dict).expect("JSON fits into msgpack");
+    agree(&json, &packed);
+    for end in [
+        &packed[..packed.len() - 1],
+        &[&packed[..], b"\xc0"].concat(),
+    ] {
+        // Of the empty dict and something more, a pickle may begin.
+        if packed.len() > 1 {
+            assert!(
+                decoder.cached(end).is_err(),
+                "neither less nor more is a dict"
+            );
         }
     }
 }
@@ -193,11 +192,80 @@ fn deflated(payload: &[u8]) -> Vec<u8> {
     encoder.finish().expect("into memory")
 }
 
-/// Bytes that are a dict in JSON: as text of our own, and as a value.
-fn dict(bytes: &[u8]) -> Option<(Vec<u8>, Value)> {
-    let value: Value = serde_json::from_slice(bytes).ok()?;
-    value.is_object().then_some(())?;
-    Some((serde_json::to_vec(&value).ok()?, value))
+/// A dict as JSON of our own and as a value: the one that the bytes are in JSON, else one made up out of them.
+fn dict(bytes: &[u8]) -> (Vec<u8>, Value) {
+    let value = serde_json::from_slice(bytes).unwrap_or_default();
+    let mut value = match value {
+        Value::Object(_) => value,
+        _ => invented(&mut &*bytes, 8),
+    };
+    round(&mut value);
+    (serde_json::to_vec(&value).expect("into memory"), value)
+}
+
+/// JSON's floats are read to within their last bit or so, which no session cares for: only eighths are left.
+fn round(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64().unwrap_or_default();
+            *value = ((float.clamp(-1e9, 1e9) * 8.0).round() / 8.0).into();
+        }
+        Value::Array(items) => items.iter_mut().for_each(round),
+        Value::Object(entries) => entries.values_mut().for_each(round),
+        _ => {}
+    }
+}
+
+/// Each of our keys, and one more, with whatever the next bytes stand for.
+fn invented(bytes: &mut &[u8], depth: u8) -> Value {
+    const KEYS: [&str; 4] = [
+        "_auth_user_id",
+        "_auth_user_hash",
+        "_session_expiry",
+        "cart",
+    ];
+    let entries = KEYS.map(|key| (key.to_owned(), value(bytes, depth)));
+    Value::Object(entries.into_iter().collect())
+}
+
+fn value(bytes: &mut &[u8], depth: u8) -> Value {
+    let Some((&kind, rest)) = bytes.split_first() else {
+        return Value::Null;
+    };
+    *bytes = rest;
+    let size = usize::from(kind >> 3);
+    let mut taken = |length: usize| {
+        let (taken, rest) = bytes.split_at(length.min(bytes.len()));
+        *bytes = rest;
+        taken
+    };
+    let mut wide = [0; 8];
+    match kind & 7 {
+        0 => Value::Bool(size > 0),
+        1 => i8::try_from(size)
+            .unwrap_or_default()
+            .wrapping_sub(16)
+            .into(),
+        2 | 3 => {
+            let taken = taken(8);
+            wide[..taken.len()].copy_from_slice(taken);
+            match kind & 7 {
+                2 => i64::from_le_bytes(wide).into(),
+                _ => u64::from_le_bytes(wide).into(),
+            }
+        }
+        4 => {
+            let taken = taken(8);
+            wide[..taken.len()].copy_from_slice(taken);
+            f64::from_le_bytes(wide).into()
+        }
+        5 => String::from_utf8_lossy(taken(size)).into(),
+        6 if depth > 0 => (0..size.min(bytes.len()))
+            .map(|_| value(bytes, depth - 1))
+            .collect(),
+        7 if depth > 0 => invented(bytes, depth - 1),
+        _ => Value::Null,
+    }
 }
 
 fn write_pickle(value: &Value, to: &mut Vec<u8>) {
@@ -206,8 +274,12 @@ fn write_pickle(value: &Value, to: &mut Vec<u8>) {
         Value::Bool(yes) => to.push(if *yes { 0x88 } else { 0x89 }),
         Value::Number(number) => {
             if let Some(whole) = number.as_i128() {
-                to.extend([0x8a, 16]);
-                to.extend(whole.to_le_bytes());
+                // As short as Python writes it.
+                let bytes = whole.to_le_bytes();
+                let fits = |length: &usize| matches!(whole >> (8 * length - 1), 0 | -1);
+                let length = (1..16).find(fits).unwrap_or(16);
+                to.extend([0x8a, length as u8]);
+                to.extend(&bytes[..length]);
             } else {
                 to.push(b'G');
                 to.extend(number.as_f64().unwrap_or_default().to_be_bytes());

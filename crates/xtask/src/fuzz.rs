@@ -44,7 +44,8 @@ pub struct Options {
 /// Whether no target found anything. The last line says how many.
 pub fn run(options: &Options) -> Result<bool> {
     system::ensure(system::Purpose::Build)?;
-    let sum = targets(options.seconds, |name| {
+    // What one run has learnt, the next one begins with.
+    let sum = targets(options.seconds, &fuzz().join("corpus"), |name| {
         options.target.as_deref().is_none_or(|only| only == name)
     })?;
     println!("{sum}");
@@ -53,24 +54,25 @@ pub fn run(options: &Options) -> Result<bool> {
 
 /// For the tests: those targets whose name contains the filter, a minute each.
 pub fn briefly(filter: Option<&str>) -> Result<Tally> {
-    targets(60, |name| {
+    let corpus = tempfile::tempdir().context("no temporary folder can be made")?;
+    targets(60, corpus.path(), |name| {
         filter.is_none_or(|filter| format!("fuzz {name}").contains(filter))
     })
 }
 
-fn targets(seconds: u32, wanted: impl Fn(&str) -> bool) -> Result<Tally> {
+fn targets(seconds: u32, corpus: &Path, wanted: impl Fn(&str) -> bool) -> Result<Tally> {
     let chosen: Vec<&str> = TARGETS.into_iter().filter(|name| wanted(name)).collect();
     if chosen.is_empty() {
         return Ok(Tally::default());
     }
     let binaries = build()?;
-    seed()?;
+    seed(corpus)?;
     let queue = Mutex::new(chosen.into_iter());
     let next = || queue.lock().ok().and_then(|mut queue| queue.next());
     let worker = || -> Tally {
         let mut sum = Tally::default();
         while let Some(name) = next() {
-            match one(name, &binaries.join(name), seconds) {
+            match one(name, &binaries.join(name), &corpus.join(name), seconds) {
                 Ok(said) => {
                     println!("fuzz {name} ... ok ({said})");
                     sum.passed += 1;
@@ -127,7 +129,7 @@ fn build() -> Result<PathBuf> {
 
 /// Runs one target for so long; what it tried, in words. What it finds lies among the cases then, where the
 /// engine's tests meet it.
-fn one(name: &str, binary: &Path, seconds: u32) -> Result<String> {
+fn one(name: &str, binary: &Path, corpus: &Path, seconds: u32) -> Result<String> {
     let cases = fuzz().join("cases").join(name);
     std::fs::create_dir_all(&cases)
         .with_context(|| format!("{} cannot be made", cases.display()))?;
@@ -136,12 +138,14 @@ fn one(name: &str, binary: &Path, seconds: u32) -> Result<String> {
         .with_context(|| format!("{} cannot be written", log.display()))?;
     let mut command = std::process::Command::new(binary);
     command
-        .arg(fuzz().join("corpus").join(name))
+        .arg(corpus)
         .arg(&cases)
         .arg(format!("-artifact_prefix={}/", cases.display()))
         .arg(format!("-dict={}", fuzz().join("words.dict").display()))
         .arg(format!("-max_total_time={seconds}"))
-        .args(["-timeout=10", "-rss_limit_mb=1024", "-max_len=16384"])
+        .args(["-timeout=10", "-rss_limit_mb=1024", "-max_len=8192"])
+        // Where it stopped is said in one line; whoever wants more runs the case.
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(output);
@@ -185,9 +189,9 @@ fn counters(log: &str) -> u64 {
 }
 
 /// Begins the corpus of each target with what real Django wrote.
-fn seed() -> Result<()> {
+fn seed(corpus: &Path) -> Result<()> {
     for (name, seeds) in seeds()? {
-        let folder = fuzz().join("corpus").join(name);
+        let folder = corpus.join(name);
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("{} cannot be made", folder.display()))?;
         for (number, seed) in seeds.iter().enumerate() {
