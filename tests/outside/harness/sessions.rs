@@ -183,6 +183,11 @@ pub fn described(
         if !cache.prefix.is_empty() {
             lines.push(format!("cache_key_prefix = {:?}", cache.prefix));
         }
+        if engine == SessionEngine::CustomCachedDb {
+            // The store has a `cache_key_prefix` of its own.
+            let own = "{prefix}:{version}:shop_sessions.cached_db{session_key}";
+            lines.push(format!("cache_key = {own:?}"));
+        }
     }
     lines.join("\n") + "\n"
 }

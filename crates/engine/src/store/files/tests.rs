@@ -200,11 +200,20 @@ async fn what_is_no_session_is_left_out_and_what_cannot_be_read_is_counted() {
     assert!(row.data.bytes().is_empty());
     // It cannot be read, and can be deleted.
     assert_eq!(
-        ground.sessions.read(&[huge.clone()]).await.unwrap().len(),
+        ground
+            .sessions
+            .read(std::slice::from_ref(&huge))
+            .await
+            .unwrap()
+            .len(),
         1
     );
     assert_eq!(
-        ground.sessions.delete(&[huge.clone()]).await.unwrap(),
+        ground
+            .sessions
+            .delete(std::slice::from_ref(&huge))
+            .await
+            .unwrap(),
         [huge]
     );
     let link = SessionKey::new(format!("{:0<32}", "link"));
@@ -222,7 +231,7 @@ async fn a_key_is_no_path() {
         assert!(
             ground
                 .sessions
-                .delete(&[key.clone()])
+                .delete(std::slice::from_ref(&key))
                 .await
                 .unwrap()
                 .is_empty()
@@ -230,7 +239,7 @@ async fn a_key_is_no_path() {
         assert!(
             ground
                 .sessions
-                .read(&[key.clone()])
+                .read(std::slice::from_ref(&key))
                 .await
                 .unwrap()
                 .is_empty()
@@ -248,7 +257,7 @@ async fn each_file_is_reported_by_whoever_deleted_it() {
     let both = [key.clone(), gone];
     assert_eq!(
         ground.sessions.surviving(&both).await.unwrap(),
-        [key.clone()]
+        std::slice::from_ref(&key)
     );
     assert_eq!(ground.sessions.delete(&both).await.unwrap(), [key]);
     assert!(ground.sessions.delete(&both).await.unwrap().is_empty());

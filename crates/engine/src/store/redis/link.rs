@@ -53,7 +53,7 @@ impl Ask {
 pub type Reply = RedisResult<Value>;
 
 enum Source {
-    One(Client),
+    One(Box<Client>),
     Cluster(Box<ClusterClient>),
     Sentinels(Box<Mutex<SentinelClient>>),
 }
@@ -94,7 +94,7 @@ impl Link {
         let source = match address.kind() {
             CacheKind::RedisCluster => Source::Cluster(Box::new(parts.cluster()?)),
             CacheKind::RedisSentinel => Source::Sentinels(Box::new(Mutex::new(parts.sentinels()?))),
-            CacheKind::Redis | CacheKind::Memcached => Source::One(parts.single()?),
+            CacheKind::Redis | CacheKind::Memcached => Source::One(Box::new(parts.single()?)),
         };
         Ok(Self {
             source,
@@ -223,7 +223,7 @@ impl Link {
     /// A connection of its own to the owner of a key: what WATCH sees belongs to its connection.
     pub async fn apart(&self, key: &[u8]) -> Result<MultiplexedConnection> {
         let client = match &self.source {
-            Source::One(client) => client.clone(),
+            Source::One(client) => (**client).clone(),
             Source::Sentinels(sentinels) => {
                 let asked = async { sentinels.lock().await.async_get_client().await };
                 tokio::time::timeout(DEADLINE, asked)

@@ -45,14 +45,14 @@ pub struct SqlStore {
 #[derive(Clone)]
 enum At {
     /// In the same database: one transaction holds both.
-    Beside(SqlSessions),
+    Beside(Box<SqlSessions>),
     Elsewhere(Arc<dyn Sessions>),
 }
 
 impl SqlStore {
     /// Sessions in a table beside the users.
     pub fn new(db: Db, users: UserTable, sessions: SessionTable, passwords: bool) -> Self {
-        let sessions = At::Beside(SqlSessions::new(db.clone(), sessions));
+        let sessions = At::Beside(Box::new(SqlSessions::new(db.clone(), sessions)));
         Self {
             db,
             users,
@@ -81,7 +81,7 @@ impl SqlStore {
 
     fn sessions(&self) -> &dyn Sessions {
         match &self.sessions {
-            At::Beside(rows) => rows,
+            At::Beside(rows) => &**rows,
             At::Elsewhere(sessions) => &**sessions,
         }
     }
