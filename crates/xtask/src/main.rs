@@ -1,5 +1,6 @@
 //! The project's own commands. Each subject has its file; this one only tells them apart.
 
+mod bench;
 mod check;
 mod deny;
 mod display;
@@ -38,6 +39,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Format, lints, types, licences, bindings and docs
     Check,
+    /// Hold Curfew's work against the raw statements, and write docs/benchmarks.md
+    Bench(bench::Options),
     /// Build the window's packages for Debian and Fedora
     Package,
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Run(options) => run::run(&options).map(|()| true),
         Task::Test(options) => test::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Bench(options) => bench::run(&options).map(|()| true),
         Task::Check => check::run(),
         Task::Package => package::run().map(|()| true),
     });

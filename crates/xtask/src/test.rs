@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::display::{self, Display};
 use crate::process::{self, Running};
-use crate::servers::{self, Server};
+use crate::servers::{self, Disk, Server};
 use crate::strays::Mark;
 use crate::system::{self, Purpose};
 use crate::tally::Tally;
@@ -173,7 +173,7 @@ impl Ground {
             driver: process::find_on_path("WebKitWebDriver")
                 .context("WebKitWebDriver is not on the PATH")?,
             servers: [
-                ("CURFEW_TEST_POSTGRES", servers::postgres()?),
+                ("CURFEW_TEST_POSTGRES", servers::postgres(Disk::Forgetful)?),
                 ("CURFEW_TEST_MYSQL", servers::mariadb()?),
                 ("CURFEW_TEST_REDIS", servers::redis()?),
                 ("CURFEW_TEST_REDIS_CLUSTER", servers::redis_cluster()?),

@@ -51,7 +51,10 @@ async fn a_session_goes_with_its_copy() {
     store.ready().await.unwrap();
     let gone: BTreeSet<SessionKey> = store.delete(&all[1..]).await.unwrap().into_iter().collect();
     assert_eq!(gone, all[1..].iter().cloned().collect());
-    assert_eq!(store.surviving(&all).await.unwrap(), std::slice::from_ref(&one));
+    assert_eq!(
+        store.surviving(&all).await.unwrap(),
+        std::slice::from_ref(&one)
+    );
     assert!(cache.there(&session(1)).await && !cache.there(&session(2)).await);
     seen.look_whole(&*store).await.unwrap();
     assert_eq!(seen.keys(), BTreeSet::from([one]));

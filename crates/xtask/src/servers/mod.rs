@@ -9,7 +9,7 @@ mod redis;
 
 pub use mariadb::mariadb;
 pub use memcached::memcached;
-pub use postgres::postgres;
+pub use postgres::{Disk, postgres};
 pub use redis::{redis, redis_cluster};
 
 use std::io::Read;

@@ -10,8 +10,17 @@ use super::account::Account;
 use super::{Server, random_word, start_on_a_free_port, temporary_folder};
 use crate::process;
 
+/// Whether what is committed has to outlive a power cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// As a site has it: what the benchmark measures against.
+    Durable,
+    /// The data lives as long as the tests: durability would only be waiting.
+    Forgetful,
+}
+
 /// A PostgreSQL whose `url` is that of a superuser who may create databases.
-pub fn postgres() -> Result<Server> {
+pub fn postgres(disk: Disk) -> Result<Server> {
     const USER: &str = "curfew_test";
     let bin = postgres_programs()?;
     let folder = temporary_folder("postgres")?;
@@ -51,13 +60,15 @@ pub fn postgres() -> Result<Server> {
             "listen_addresses=127.0.0.1",
             sockets.as_str(),
             "max_connections=200",
-            // The data lives as long as the tests: durability would only be waiting.
+            "timezone=UTC",
+        ];
+        let forgetful = [
             "fsync=off",
             "full_page_writes=off",
             "synchronous_commit=off",
-            "timezone=UTC",
         ];
-        for setting in settings {
+        let forgetful = forgetful.iter().filter(|_| disk == Disk::Forgetful);
+        for setting in settings.iter().chain(forgetful) {
             command.args(["-c", setting]);
         }
         command.stdout(Stdio::null()).stderr(log);
