@@ -175,7 +175,7 @@ async fn copy_people(database: &mut PgConnection, people: usize) -> Result<()> {
     // Seen a minute to an hour ago, so that some are active and some are overdue.
     let sql = format!(
         "INSERT INTO auth_user SELECT n, 'pbkdf2_sha256$1000000$salt' || n || '$digest', now() - interval '1 day', false,
-           'person' || n, 'person' || n || '@example.org', false, true, now() - (n % 3600) * interval '1 second', true
+           'person' || n, 'person' || n || '@example.org', false, true, now() - (n % 3600) * interval '1 second', n % 3600 < 300
          FROM generate_series(1, {people}) n"
     );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(database).await?;

@@ -130,9 +130,9 @@ impl Site {
         orders: &[(String, Option<String>)],
         how: &How,
     ) -> Vec<Result<LogoutReport>> {
-        // A quick look: the keys that it knows go first, and the whole look after the deletion finds the others.
+        // A glance: the keys that are known go first, and the whole look after the deletion finds the others.
         let ready = match self.may_end_sessions().await {
-            Ok(()) => self.look().await,
+            Ok(()) => self.glance().await,
             refused => refused,
         };
         if let Err(error) = ready {

@@ -225,6 +225,10 @@ impl Store for WithCopies {
         Ok(now)
     }
 
+    async fn glance(&self, mark: &Mark, sink: &mut dyn Sink) -> Result<()> {
+        self.rows.glance(mark, sink).await
+    }
+
     async fn users_named(&self, name: &str) -> Result<Vec<UserRow>> {
         self.rows.users_named(name).await
     }

@@ -194,6 +194,11 @@ pub trait Sessions: Send + Sync {
     /// Hands over what changed since `mark.last`, at the database's `now`.
     async fn look(&self, now: Timestamp, mark: &mut Mark, sink: &mut dyn Sink) -> Result<()>;
 
+    /// Hands over what was saved since `last`, where that is one short question; nothing where it is not.
+    async fn glance(&self, _now: Timestamp, _last: Timestamp, _sink: &mut dyn Sink) -> Result<()> {
+        Ok(())
+    }
+
     /// These as they are now; whichever is gone is left out.
     async fn read(&self, keys: &[SessionKey]) -> Result<Vec<SessionRow>>;
 
@@ -274,6 +279,12 @@ pub trait Store: Send + Sync {
 
     /// Hands over what changed since `mark`, and moves it on. Returns the database's time at the look's begin.
     async fn look(&self, mark: &mut Mark, sink: &mut dyn Sink) -> Result<Timestamp>;
+
+    /// Hands over the sessions saved since `mark`, where that is cheap, and leaves the mark where it is. For whoever is
+    /// about to act on what is known.
+    async fn glance(&self, _mark: &Mark, _sink: &mut dyn Sink) -> Result<()> {
+        Ok(())
+    }
 
     /// The users of exactly that name; more than one where the column is not unique.
     async fn users_named(&self, name: &str) -> Result<Vec<UserRow>>;

@@ -46,6 +46,10 @@ impl Sessions for SqlSessions {
         Ok(())
     }
 
+    async fn glance(&self, now: Timestamp, last: Timestamp, sink: &mut dyn Sink) -> Result<()> {
+        self.read_touched(last, now, sink).await
+    }
+
     async fn read(&self, keys: &[SessionKey]) -> Result<Vec<SessionRow>> {
         let mut rows = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(CHUNK) {
