@@ -75,8 +75,8 @@ async fn a_logout_that_waits_has_seen_it(turn: Turn) {
     };
     let curfew = site.curfew();
     let logout = tokio::spawn(async move { curfew.json(&["logout", "ana", "--wait"]).await });
-    // Gone for the first look, and there again for one of the later.
-    tokio::time::sleep(std::time::Duration::from_secs(8)).await;
+    // Gone for the first look, and there again for the second.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     under_way.go().await;
 
     let ran = logout.await.unwrap();
