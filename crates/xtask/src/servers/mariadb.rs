@@ -24,6 +24,8 @@ pub fn mariadb() -> Result<Server> {
             .args(["--no-defaults", "--skip-test-db"])
             .arg("--auth-root-authentication-method=normal")
             .arg(format!("--datadir={}", data.display()))
+            // The caller's own folder for such files may be closed to this account.
+            .env("TMPDIR", folder.path())
             .current_dir(folder.path()),
     )?;
     let first = folder.path().join("first.sql");
@@ -60,6 +62,7 @@ pub fn mariadb() -> Result<Server> {
                 "--innodb-flush-method=nosync",
             ])
             .args(["--innodb-doublewrite=0", "--innodb-log-file-size=32M"])
+            .env("TMPDIR", folder.path())
             .current_dir(folder.path())
             .stdout(Stdio::null())
             .stderr(log);
