@@ -1,7 +1,7 @@
 //! MySQL and MariaDB: how to reach one, how its sessions are set, and what it says of its own tables.
 //!
 //! Connections bear no name: the driver sends no connection attributes. So each statement bears a comment,
-//! by which the server's own list of statements shows whose they are, to people and to [`end_left_behind`].
+//! by which the server's own list of statements shows whose they are, to people and to `end_left_behind`.
 
 use std::str::FromStr;
 use std::time::Duration;
