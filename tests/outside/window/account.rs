@@ -55,6 +55,4 @@ async fn a_suspended_person_is_out_is_found_again_by_name_and_comes_back_without
     assert_eq!(browser.whoami().await, None, "the old cookie stays dead");
     let mut again = site.sign_in("ana").await;
     assert_eq!(again.whoami().await.as_deref(), Some("ana"));
-    let journal = site.curfew().done(&["journal"]).await;
-    assert_eq!(journal["entries"][0]["deed"], "allow");
 }
