@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::site::{Site, hold};
-use crate::store::{SessionKey, UserId};
+use crate::store::{SessionKey, UserId, held_up};
 
 /// How long a request that was under way may take to be seen, where it cannot bring a session back.
 const SETTLE: Duration = Duration::from_millis(2500);
@@ -122,14 +122,13 @@ impl Ending {
         tokio::time::sleep_until(self.began + after).await;
     }
 
-    /// Nothing of it could be done, and to try again later would not change that.
+    /// Nothing of it could be done, and to try again later would not change that. A lock that others hold is let go.
     fn hopeless(&self) -> bool {
-        !self.lasting
-            && !self.people.is_empty()
-            && self
-                .people
-                .iter()
-                .all(|one| one.progress.broken.is_some() && one.progress.deleted.is_empty())
+        let lost = |one: &Leaver| {
+            let broken = one.progress.broken.as_ref();
+            broken.is_some_and(|error| !held_up(error)) && one.progress.deleted.is_empty()
+        };
+        !self.lasting && !self.people.is_empty() && self.people.iter().all(lost)
     }
 
     /// The second look, in its time.

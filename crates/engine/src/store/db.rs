@@ -17,6 +17,7 @@ pub use super::explain::explain;
 use super::identity::Identity;
 use super::mysql::{self, Passing};
 use super::schema::Dialect;
+use super::sqlite;
 use super::statement::{Cell, Read, Statement};
 use super::tx::Tx;
 use crate::error::{Code, Error, Result};
@@ -141,7 +142,7 @@ impl Db {
             match &pool {
                 Pool::Postgres(pool) => statement.on_postgres(pool).await,
                 Pool::Mysql(pool) => statement.on_mysql(pool).await,
-                Pool::Sqlite(pool) => statement.on_sqlite(pool).await,
+                Pool::Sqlite(pool) => sqlite::patiently(|| statement.clone().on_sqlite(pool)).await,
             }
         })
         .await
@@ -153,7 +154,9 @@ impl Db {
             Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
             Pool::Mysql(pool) => Tx::Mysql(pool.begin().await?, self.passing),
             // A reader that turns writer half way can only fail.
-            Pool::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Pool::Sqlite(pool) => {
+                Tx::Sqlite(sqlite::patiently(|| pool.begin_with("BEGIN IMMEDIATE")).await?)
+            }
         })
     }
 
@@ -293,12 +296,15 @@ impl Source {
                 let at = options.get_filename().display().to_string();
                 let options = (**options).clone();
                 let attempt = tokio::spawn(async move {
-                    let mut connection = SqliteConnection::connect_with(&options).await?;
-                    // A file that is no database is only found out when it is read.
-                    sqlx::query("SELECT count(*) FROM sqlite_master")
-                        .fetch_one(&mut connection)
-                        .await?;
-                    connection.close().await
+                    sqlite::patiently(|| async {
+                        let mut connection = SqliteConnection::connect_with(&options).await?;
+                        // A file that is no database is only found out when it is read.
+                        sqlx::query("SELECT count(*) FROM sqlite_master")
+                            .fetch_one(&mut connection)
+                            .await?;
+                        connection.close().await
+                    })
+                    .await
                 });
                 (at, attempt)
             }

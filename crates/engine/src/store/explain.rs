@@ -35,7 +35,7 @@ pub fn explain(error: &sqlx::Error) -> Error {
 }
 
 /// Someone else holds what was asked for, or held it for too long.
-pub(super) fn held_up(error: &Error) -> bool {
+pub(crate) fn held_up(error: &Error) -> bool {
     error.code == Code::Database && error.message.to_lowercase().contains("lock")
 }
 

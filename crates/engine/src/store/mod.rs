@@ -33,6 +33,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 pub use copies::WithCopies;
+pub(crate) use explain::held_up;
 pub use files::FileSessions;
 pub use key::{SessionKey, UserId};
 pub(crate) use late::Late;

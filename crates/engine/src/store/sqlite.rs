@@ -1,15 +1,46 @@
-//! SQLite: an existing file, opened as it is, and what it says of its own tables.
+//! SQLite: an existing file, opened as it is, what it says of its own tables, and how its locks are waited for.
 
+use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Row, SqlitePool};
+use tokio::time::Instant;
 
 use super::catalog::{Column, Reference, Table};
 use super::db::{Db, explain};
 use super::identity::Identity;
 use crate::error::Result;
+
+/// How long SQLite itself waits for a lock, with new readers held off meanwhile. It asks ever more seldom, and beside a busy site would never get its turn:
+/// asked anew, it asks often again.
+const BUSY: Duration = Duration::from_millis(100);
+/// How long a lock is asked for in all, within the deadline of whatever needs it.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Does the work again as long as others hold the file's lock.
+pub(super) async fn patiently<T, F>(work: impl Fn() -> F) -> Result<T, sqlx::Error>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    let began = Instant::now();
+    loop {
+        match work().await {
+            Err(error) if is_busy(&error) && began.elapsed() < PATIENCE => {}
+            other => return other,
+        }
+    }
+}
+
+/// SQLITE_BUSY or SQLITE_LOCKED; the upper bits say more of it.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(said) = error else {
+        return false;
+    };
+    let code = said.code().and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
 
 /// Opens an existing file. Never creates one, never changes its journal mode.
 pub async fn connect(path: &Path) -> Result<Db> {
@@ -17,7 +48,7 @@ pub async fn connect(path: &Path) -> Result<Db> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
-        .busy_timeout(Duration::from_secs(2))
+        .busy_timeout(BUSY)
         .disable_statement_logging();
     Db::sqlite(options).await
 }
@@ -38,11 +69,9 @@ WHERE m.type = 'table'";
 /// Every table and view of the file.
 pub async fn catalog(pool: &SqlitePool) -> Result<Vec<Table>> {
     let read = |e: sqlx::Error| explain(&e);
-    let columns = sqlx::query(COLUMNS).fetch_all(pool).await.map_err(read)?;
-    let references = sqlx::query(REFERENCES)
-        .fetch_all(pool)
-        .await
-        .map_err(read)?;
+    let all = |text: &'static str| patiently(move || sqlx::query(text).fetch_all(pool));
+    let columns = all(COLUMNS).await.map_err(read)?;
+    let references = all(REFERENCES).await.map_err(read)?;
     let mut tables: Vec<Table> = Vec::new();
     for row in &columns {
         let name: String = row.try_get(0).map_err(read)?;

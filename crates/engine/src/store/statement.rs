@@ -81,6 +81,7 @@ pub enum Read {
 }
 
 /// A statement's text and values, ready for the driver.
+#[derive(Clone)]
 pub struct Statement {
     sql: String,
     values: SqlxValues,

@@ -153,6 +153,19 @@ async fn a_file_that_another_writes_puts_the_batch_off() {
     assert_eq!(ground.store.sweep(batch).await.unwrap().deleted.len(), 2);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_others_write_for_seconds_is_waited_for_by_a_deletion() {
+    let ground = Ground::on(Engine::Sqlite).await;
+    let keys = two(&ground).await.overdue.remove(0).1;
+    let held = ground.db.holding("SELECT 1").await;
+    let store = ground.store.clone();
+    let deletion = tokio::spawn(async move { store.delete(&keys).await.unwrap() });
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(!deletion.is_finished());
+    held.release().await;
+    assert_eq!(deletion.await.unwrap(), [SessionKey::new("o1")]);
+}
+
 /// Runs a statement of someone else's after the sessions of `batch` were judged and before they are deleted.
 fn between(ground: &Ground, batch: &mut SweepBatch, sql: String) {
     let (meanwhile, once) = (ground.db.meanwhile(sql), std::sync::Once::new());
