@@ -30,7 +30,11 @@ struct Arguments {
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+    // As a task, like the window's commands: not on the thread that waits for it.
+    tokio::spawn(run(Arguments::parse())).await?
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
     let mut database = PgConnection::connect(&arguments.postgres)
         .await
         .context("PostgreSQL")?;

@@ -99,6 +99,11 @@ struct HeadFile {
     hash: String,
 }
 
+/// A head is always this long, and so is overwritten in its place, within one sector of the disk.
+fn head_text(at: &Link) -> String {
+    format!("{{\"seq\":{:>10},\"hash\":\"{}\"}}\n", at.seq, at.hash)
+}
+
 pub(super) fn read_head(dir: &Path) -> io::Result<Head> {
     match std::fs::read(head_path(dir)) {
         Ok(bytes) => Ok(match serde_json::from_slice::<HeadFile>(&bytes) {
@@ -110,23 +115,41 @@ pub(super) fn read_head(dir: &Path) -> io::Result<Head> {
     }
 }
 
-/// Replaces the head in one step. The caller holds the journal's lock.
-pub(super) fn write_head(dir: &Path, at: &Link) -> io::Result<()> {
-    let text = serde_json::to_string(&HeadFile {
-        seq: at.seq,
-        hash: at.hash.clone(),
-    })?;
+/// Makes the head, in one step and durable: from here on a missing one is a fault. The caller holds the journal's lock.
+pub(super) fn make_head(dir: &Path) -> io::Result<()> {
     let temp = dir.join("journal.head.new");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&temp)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
+    file.write_all(head_text(&Link::start()).as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&temp, head_path(dir))?;
     sync_dir(dir)
+}
+
+/// Opens the head to move it on.
+pub(super) fn open_head(dir: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).open(head_path(dir))
+}
+
+/// Moves the head on to an entry that is on the disk already, and leaves it to the system when this gets there: a head
+/// that a crash has left behind the entries is known for what it is. The caller holds the journal's lock.
+pub(super) fn move_head(dir: &Path, at: &Link) -> io::Result<()> {
+    let text = head_text(at);
+    let mut file = match open_head(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            make_head(dir)?;
+            open_head(dir)?
+        }
+        opened => opened?,
+    };
+    file.write_all(text.as_bytes())?;
+    if file.metadata()?.len() != text.len() as u64 {
+        file.set_len(text.len() as u64)?;
+    }
+    Ok(())
 }
 
 /// Makes new names in the folder durable.

@@ -1,6 +1,6 @@
 //! The record of every sweep and logout, written before the deed: one file of JSON lines, chained by hashes.
 //! It finds what was edited, dropped or moved by hand, not what is forged by someone who rebuilds all hashes.
-//! Invariant: when `write` returns an entry, it is on the disk.
+//! Invariant: when `write` returns an entry, it is on the disk. What `note_all` returns is on its way there.
 
 mod chain;
 mod draft;
@@ -11,6 +11,7 @@ mod tests;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use draft::{Draft, clean_reason, new_id};
 pub use read::read;
@@ -27,6 +28,8 @@ const SEARCH_BACK: u64 = 256 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Journal {
     dir: PathBuf,
+    /// The file's length and last entry as this journal left them: while it still ends there, it need not be read.
+    left: Arc<Mutex<Option<(u64, Link)>>>,
 }
 
 impl Journal {
@@ -34,6 +37,7 @@ impl Journal {
     pub fn at(state_dir: &Path) -> Self {
         Self {
             dir: state_dir.to_owned(),
+            left: Arc::default(),
         }
     }
 
@@ -60,10 +64,8 @@ impl Journal {
         let file = files::open_to_append(&self.dir)?;
         files::lock(&file, false)?;
         match files::read_head(&self.dir)? {
-            Head::At(link) => files::write_head(&self.dir, &link),
-            Head::Missing if file.metadata()?.len() == 0 => {
-                files::write_head(&self.dir, &Link::start())
-            }
+            Head::At(_) => files::open_head(&self.dir).map(|_| ()),
+            Head::Missing if file.metadata()?.len() == 0 => files::make_head(&self.dir),
             // What is known to be wrong stays to be seen.
             Head::Missing | Head::Unreadable => Ok(()),
         }
@@ -86,24 +88,43 @@ impl Journal {
     /// # Errors
     /// As for [`Journal::write`].
     pub fn write_all(&self, drafts: Vec<Draft>) -> Result<Vec<Entry>> {
+        self.append(drafts, true).map_err(|e| self.refused(&e))
+    }
+
+    /// As [`Journal::write_all`], for what is known so far of a deed whose intent is on the disk, and whose end will be: it
+    /// is not waited for until the disk has it. The head stays behind it, for a head must never name what a crash can
+    /// take away.
+    ///
+    /// # Errors
+    /// As for [`Journal::write`].
+    pub fn note_all(&self, drafts: Vec<Draft>) -> Result<Vec<Entry>> {
+        self.append(drafts, false).map_err(|e| self.refused(&e))
+    }
+
+    fn append(&self, drafts: Vec<Draft>, durable: bool) -> io::Result<Vec<Entry>> {
         if drafts.is_empty() {
             return Ok(Vec::new());
         }
-        self.append(drafts).map_err(|e| self.refused(&e))
-    }
-
-    fn append(&self, drafts: Vec<Draft>) -> io::Result<Vec<Entry>> {
         files::make_dir(&self.dir)?;
         let mut file = files::open_to_append(&self.dir)?;
         files::lock(&file, false)?;
         let length = file.metadata()?.len();
-        let mut at = self.last(&file, length)?;
-
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = Vec::new();
-        if !ends_with_newline(&file, length)? {
-            // A crash cut the last line off. It stays, as a line of its own that verification names.
-            bytes.push(b'\n');
-        }
+        let mut at = match left.take() {
+            Some((known, last)) if known == length => self.after(Some(last))?,
+            _ => {
+                if !ends_with_newline(&file, length)? {
+                    // A crash cut the last line off. It stays, as a line of its own that verification names.
+                    bytes.push(b'\n');
+                }
+                let end = match length {
+                    0 => None,
+                    _ => Some(last_entry(&file, length)?),
+                };
+                self.after(end)?
+            }
+        };
         let mut entries = Vec::with_capacity(drafts.len());
         for draft in drafts {
             let seq = at.seq.checked_add(1).ok_or_else(|| {
@@ -119,39 +140,32 @@ impl Journal {
             };
             entries.push(entry);
         }
-        if let Err(e) = file.write_all(&bytes).and_then(|()| file.sync_all()) {
+        let written = file.write_all(&bytes).and_then(|()| match durable {
+            true => file.sync_data(),
+            false => Ok(()),
+        });
+        if let Err(e) = written {
             // Half a line of our own is no record of anything. Where this fails too, it is found as cut off.
             let _ = file.set_len(length);
             return Err(e);
         }
-        files::write_head(&self.dir, &at)?;
+        if durable {
+            files::move_head(&self.dir, &at)?;
+        }
+        *left = Some((length + bytes.len() as u64, at));
         Ok(entries)
     }
 
-    /// What the next entry is chained to. The newer of the head and the file's end: where the last lines were dropped,
-    /// the next entry follows the dropped ones, and the gap stays to be seen for good.
-    fn last(&self, file: &std::fs::File, length: u64) -> io::Result<Link> {
+    /// What the next entry is chained to. The newer of the head and the file's end, none where the file is empty: where
+    /// the last lines were dropped, the next entry follows the dropped ones, and the gap stays to be seen for good.
+    fn after(&self, end: Option<Link>) -> io::Result<Link> {
         let head = files::read_head(&self.dir)?;
-        if let Head::Missing = head
-            && length == 0
-        {
+        if let (Head::Missing, None) = (&head, &end) {
             // From here on a missing head is a fault, so it has to be there before the first line.
-            files::write_head(&self.dir, &Link::start())?;
+            files::make_head(&self.dir)?;
             return Ok(Link::start());
         }
-        let mut lines = Backward::new(file, length, SEARCH_BACK);
-        let mut end = Link::start();
-        while let Some(line) = lines.next_line()? {
-            if let Some(line) = chain::parse(&line)
-                && line.sealed
-            {
-                end = Link {
-                    seq: line.entry.seq,
-                    hash: line.entry.hash,
-                };
-                break;
-            }
-        }
+        let end = end.unwrap_or_else(Link::start);
         Ok(match head {
             Head::At(head) if head.seq >= end.seq => head,
             // A crash came between an entry and its head.
@@ -182,6 +196,22 @@ impl Journal {
             ),
         )
     }
+}
+
+/// The last whole entry of the file.
+fn last_entry(file: &std::fs::File, length: u64) -> io::Result<Link> {
+    let mut lines = Backward::new(file, length, SEARCH_BACK);
+    while let Some(line) = lines.next_line()? {
+        if let Some(line) = chain::parse(&line)
+            && line.sealed
+        {
+            return Ok(Link {
+                seq: line.entry.seq,
+                hash: line.entry.hash,
+            });
+        }
+    }
+    Ok(Link::start())
 }
 
 fn ends_with_newline(mut file: &std::fs::File, length: u64) -> io::Result<bool> {

@@ -85,6 +85,12 @@ impl Leaver {
         }
     }
 
+    /// As [`Leaver::new`], with what has been found since.
+    pub fn dooms(&mut self, keys: Vec<SessionKey>) {
+        self.progress.meant |= !keys.is_empty();
+        self.doomed = keys;
+    }
+
     /// Every key that was ever meant to go.
     fn keys(&self) -> BTreeSet<SessionKey> {
         let deleted = self.progress.deleted.iter();

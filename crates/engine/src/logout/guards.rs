@@ -13,8 +13,8 @@ impl Site {
         if !self.armed() {
             return Err(view_only(&self.name()));
         }
-        self.need_reach().await?;
-        self.journal_ready().await
+        let (reach, journal) = tokio::join!(self.need_reach(), self.journal_ready());
+        reach.and(journal)
     }
 
     /// Whether a request under way can bring a deleted session back here. What is not known can.

@@ -130,12 +130,7 @@ impl Site {
         orders: &[(String, Option<String>)],
         how: &How,
     ) -> Vec<Result<LogoutReport>> {
-        // A glance: the keys that are known go first, and the whole look after the deletion finds the others.
-        let ready = match self.may_end_sessions().await {
-            Ok(()) => self.glance().await,
-            refused => refused,
-        };
-        if let Err(error) = ready {
+        if let Err(error) = self.may_end_sessions().await {
             return orders.iter().map(|_| Err(error.clone())).collect();
         }
         let mut answers: Vec<Option<Result<LogoutReport>>> = Vec::with_capacity(orders.len());
@@ -230,14 +225,33 @@ impl Site {
     }
 
     /// The deed itself, from the journal's intent to its outcome.
-    async fn end(self: &Arc<Self>, leaving: Vec<Leaving>, how: &How) -> Vec<Result<LogoutReport>> {
+    async fn end(
+        self: &Arc<Self>,
+        mut leaving: Vec<Leaving>,
+        how: &How,
+    ) -> Vec<Result<LogoutReport>> {
         let reason = how.cleaned();
         let intents = leaving
             .iter()
             .map(|one| self.logout_intent(&one.user, &one.leaver.doomed, reason.clone(), &one.deed))
             .collect();
-        if let Err(error) = self.record_all(intents).await {
+        // While the intent goes onto the disk: who has signed in since the last look goes at once, too. Where the glance
+        // fails, what is known goes all the same, and the looks after it find the rest.
+        let everything = |one: &Leaving| one.leaver.target != Target::Session;
+        let glance = async {
+            if leaving.iter().any(everything) {
+                let _seen = self.glance().await;
+            }
+        };
+        let (recorded, ()) = tokio::join!(self.record_all(intents), glance);
+        if let Err(error) = recorded {
             return leaving.iter().map(|_| Err(error.clone())).collect();
+        }
+        for one in &mut leaving {
+            if let Target::User(id) = &one.leaver.target {
+                let known = hold(&self.roster).keys_of(id);
+                one.leaver.dooms(known);
+            }
         }
         let (names, people): (Vec<(UserView, String)>, Vec<Leaver>) = leaving
             .into_iter()
@@ -296,7 +310,10 @@ impl Site {
             outcomes.push(self.logout_outcome(&report, &one.progress, reason));
             reports.push(report);
         }
-        let recorded = self.record_all(outcomes).await;
+        let recorded = match following {
+            true => self.note_all(outcomes).await,
+            false => self.record_all(outcomes).await,
+        };
         let mut answers = Vec::with_capacity(reports.len());
         for (report, one) in reports.into_iter().zip(&ending.people) {
             self.announce_logout(&report);

@@ -117,10 +117,26 @@ impl Roster {
             return;
         };
         self.moved = true;
+        self.count_age(&session, false);
         if let Owner::User(id) = &session.owner
             && let Some(person) = self.people.get_mut(id)
         {
             person.keys.retain(|k| k != key);
+        }
+    }
+
+    /// Counts a session's age in, or out.
+    fn count_age(&mut self, session: &Session, comes: bool) {
+        let Some(age) = session.age() else {
+            return;
+        };
+        let count = self.ages.entry(age).or_default();
+        *count = match comes {
+            true => count.saturating_add(1),
+            false => count.saturating_sub(1),
+        };
+        if *count == 0 {
+            self.ages.remove(&age);
         }
     }
 
@@ -152,7 +168,11 @@ impl Sink for Roster {
             let person = self.people.entry(id.clone()).or_default();
             session.auth_fits = person.fits(&session, self.keys.as_ref());
             person.keys.push(row.key.clone());
+            if person.row.is_none() {
+                self.unread_people.insert(id.clone());
+            }
         }
+        self.count_age(&session, true);
         self.sessions.insert(row.key, session);
     }
 
@@ -186,11 +206,7 @@ impl Sink for Roster {
     }
 
     fn ages(&self) -> Vec<i64> {
-        let mut count: std::collections::HashMap<i64, u32> = std::collections::HashMap::new();
-        for age in self.sessions.values().filter_map(Session::age) {
-            *count.entry(age).or_default() += 1;
-        }
-        let mut ages: Vec<(u32, i64)> = count.into_iter().map(|(age, n)| (n, age)).collect();
+        let mut ages: Vec<(u32, i64)> = self.ages.iter().map(|(age, n)| (*n, *age)).collect();
         ages.sort_unstable_by(|a, b| b.cmp(a));
         ages.into_iter().map(|(_, age)| age).collect()
     }
@@ -220,20 +236,25 @@ impl Sink for Roster {
         }
         person.row = Some(row);
         person.missing = false;
+        self.unread_people.remove(&id);
         self.moved = true;
         self.check_password(&id);
     }
 
     fn users_wanted(&self, all: bool) -> Vec<UserId> {
-        self.people
-            .iter()
-            .filter(|(_, p)| all || (p.row.is_none() && !p.missing))
-            .map(|(id, _)| id.clone())
-            .collect()
+        if all {
+            return self.people.keys().cloned().collect();
+        }
+        let unread = |id: &&UserId| {
+            let person = self.people.get(*id);
+            person.is_some_and(|p| p.row.is_none() && !p.missing)
+        };
+        self.unread_people.iter().filter(unread).cloned().collect()
     }
 
     fn users_missing(&mut self, ids: Vec<UserId>) {
         for id in ids {
+            self.unread_people.remove(&id);
             if let Some(person) = self.people.get_mut(&id) {
                 self.moved |= !person.missing;
                 *person = Person {

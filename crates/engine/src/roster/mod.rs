@@ -10,7 +10,7 @@ mod person;
 pub(crate) mod tests;
 mod unreadable;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -35,6 +35,10 @@ pub struct Roster {
     cookie_age: Option<Duration>,
     sessions: HashMap<SessionKey, Session>,
     people: HashMap<UserId, Person>,
+    /// How many sessions are saved with each age, in seconds.
+    ages: HashMap<i64, u32>,
+    /// People whom a session names and who have not been read; some may have gone since.
+    unread_people: HashSet<UserId>,
     /// The listing that is under way; a session that it did not name is gone.
     pass: u32,
     /// Something was taken in since the last settling.
@@ -61,6 +65,8 @@ impl Roster {
             cookie_age: None,
             sessions: HashMap::new(),
             people: HashMap::new(),
+            ages: HashMap::new(),
+            unread_people: HashSet::new(),
             pass: 1,
             moved: false,
             revision: 0,
@@ -134,6 +140,8 @@ impl Roster {
             }
             verdict.is_some() || person.session_count() > 0
         });
+        let people = &self.people;
+        self.unread_people.retain(|id| people.contains_key(id));
         counts.signed_in = counts.active + counts.idle + counts.overdue + counts.unknown;
         changed |= counts != self.counts;
         if changed {

@@ -49,6 +49,11 @@ impl Line {
             .ok()
     }
 
+    /// The database's time at the begin of the last look that ended well.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.last.map(|(_, db)| db)
+    }
+
     pub fn skew(&self) -> Option<SignedDuration> {
         self.skew
     }

@@ -78,15 +78,17 @@ impl Site {
         self.look_with(Depth::Whole).await
     }
 
-    /// What was saved since the last look, and no more: before the first delete of a logout, which nothing holds up that a
-    /// later look can do. People's states stay as the last look left them.
+    /// The sessions saved since the last look, and no more: what a logout asks for before its first deletion, without
+    /// waiting for a look that is under way. People's states stay as the last look left them.
     pub(crate) async fn glance(&self) -> Result<()> {
-        let mark = self.mark.lock().await;
-        if mark.last.is_none() {
-            drop(mark);
-            return self.look().await;
+        let (last, now) = {
+            let line = hold(&self.line);
+            (line.last(), line.db_now())
+        };
+        match (last, now) {
+            (Some(last), Some(now)) => self.store.glance(now, last, &mut Intake(self)).await,
+            _ => self.look().await,
         }
-        self.store.glance(&mark, &mut Intake(self)).await
     }
 
     async fn look_with(&self, how: Depth) -> Result<()> {

@@ -225,8 +225,8 @@ impl Store for WithCopies {
         Ok(now)
     }
 
-    async fn glance(&self, mark: &Mark, sink: &mut dyn Sink) -> Result<()> {
-        self.rows.glance(mark, sink).await
+    async fn glance(&self, now: Timestamp, last: Timestamp, sink: &mut dyn Sink) -> Result<()> {
+        self.rows.glance(now, last, sink).await
     }
 
     async fn users_named(&self, name: &str) -> Result<Vec<UserRow>> {
@@ -239,9 +239,9 @@ impl Store for WithCopies {
 
     async fn surviving(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
         self.catch_up().await?;
-        let mut left = self.rows.surviving(keys).await?;
+        let (rows, copies) = tokio::join!(self.rows.surviving(keys), self.copies.surviving(keys));
+        let (mut left, copies) = (rows?, copies?);
         let known: HashSet<SessionKey> = left.iter().cloned().collect();
-        let copies = self.copies.surviving(keys).await?;
         left.extend(copies.into_iter().filter(|key| !known.contains(key)));
         Ok(left)
     }

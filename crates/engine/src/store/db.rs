@@ -27,6 +27,8 @@ use crate::error::{Code, Error, Result};
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How long a free connection is waited for.
 const ACQUIRE: Duration = Duration::from_secs(3);
+/// A connection that was in use so recently is taken to live; any other is asked first.
+const TRUSTED: Duration = Duration::from_millis(500);
 /// How long a server that gives no connection is asked for its reason.
 const REASON: Duration = Duration::from_secs(2);
 /// Connections, at most.
@@ -242,6 +244,15 @@ impl Source {
                 PgPoolOptions::new()
                     .max_connections(MOST)
                     .acquire_timeout(ACQUIRE)
+                    .test_before_acquire(false)
+                    .before_acquire(|connection, meta| {
+                        Box::pin(async move {
+                            if meta.idle_for > TRUSTED {
+                                connection.ping().await?;
+                            }
+                            Ok(true)
+                        })
+                    })
                     .idle_timeout(Duration::from_secs(600))
                     .connect_lazy_with((**options).clone()),
             ),
@@ -249,6 +260,15 @@ impl Source {
                 MySqlPoolOptions::new()
                     .max_connections(MOST)
                     .acquire_timeout(ACQUIRE)
+                    .test_before_acquire(false)
+                    .before_acquire(|connection, meta| {
+                        Box::pin(async move {
+                            if meta.idle_for > TRUSTED {
+                                connection.ping().await?;
+                            }
+                            Ok(true)
+                        })
+                    })
                     .idle_timeout(mysql::IDLE)
                     .after_connect(|connection, _| Box::pin(mysql::settle(connection)))
                     .connect_lazy_with((**options).clone()),

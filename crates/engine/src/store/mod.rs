@@ -195,7 +195,7 @@ pub trait Sessions: Send + Sync {
     /// Hands over what changed since `mark.last`, at the database's `now`.
     async fn look(&self, now: Timestamp, mark: &mut Mark, sink: &mut dyn Sink) -> Result<()>;
 
-    /// Hands over what was saved since `last`, where that is one short question; nothing where it is not.
+    /// Hands over what was saved since `last`, where that is a short question; nothing where it is not.
     async fn glance(&self, _now: Timestamp, _last: Timestamp, _sink: &mut dyn Sink) -> Result<()> {
         Ok(())
     }
@@ -281,9 +281,9 @@ pub trait Store: Send + Sync {
     /// Hands over what changed since `mark`, and moves it on. Returns the database's time at the look's begin.
     async fn look(&self, mark: &mut Mark, sink: &mut dyn Sink) -> Result<Timestamp>;
 
-    /// Hands over the sessions saved since `mark`, where that is cheap, and leaves the mark where it is. For whoever is
-    /// about to act on what is known.
-    async fn glance(&self, _mark: &Mark, _sink: &mut dyn Sink) -> Result<()> {
+    /// Hands over the sessions saved since `last`, a look's moment, at the database's `now`, where that is a short
+    /// question. Never kept waiting by a look that is under way.
+    async fn glance(&self, _now: Timestamp, _last: Timestamp, _sink: &mut dyn Sink) -> Result<()> {
         Ok(())
     }
 

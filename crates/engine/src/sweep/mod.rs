@@ -271,6 +271,12 @@ impl Site {
         blocking(move || journal.write_all(drafts).map(|_| ())).await
     }
 
+    /// Writes entries together that later ones of the same deeds will complete, without waiting for the disk.
+    pub(crate) async fn note_all(&self, drafts: Vec<Draft>) -> Result<()> {
+        let journal = self.journal.clone();
+        blocking(move || journal.note_all(drafts).map(|_| ())).await
+    }
+
     fn tell_sweep(&self, summary: &SweepSummary, error: Option<&Error>) {
         let Some(webhook) = &self.webhook else {
             return;

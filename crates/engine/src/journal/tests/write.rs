@@ -210,3 +210,30 @@ fn ids_are_sixteen_hex_digits_and_differ() {
     assert_ne!(one, two);
     assert!(one.len() == 16 && one.bytes().all(|b| b.is_ascii_hexdigit()));
 }
+
+#[test]
+fn what_is_noted_stands_before_its_head_and_is_chained() {
+    let (dir, journal) = journal_of(2);
+    journal.note_all(vec![draft("3")]).unwrap();
+    let head = fs::read_to_string(dir.path().join("journal.head")).unwrap();
+    assert!(head.contains("\"seq\":         2,"), "{head}");
+    intact(&dir, 3);
+    // Lost in a crash, it is missed by nobody; its deed's end is still to come.
+    let text = fs::read_to_string(dir.path().join("journal.jsonl")).unwrap();
+    let kept = text.lines().take(2).map(|line| format!("{line}\n"));
+    fs::write(dir.path().join("journal.jsonl"), kept.collect::<String>()).unwrap();
+    intact(&dir, 2);
+    assert_eq!(journal.write(draft("3 again")).unwrap().seq, 3);
+    intact(&dir, 3);
+}
+
+#[test]
+fn what_another_wrote_in_between_is_followed() {
+    let (dir, journal) = journal_of(1);
+    let other = Journal::at(dir.path());
+    for n in 0..3 {
+        assert_eq!(journal.write(draft("ours")).unwrap().seq, 2 + 2 * n);
+        assert_eq!(other.write(draft("theirs")).unwrap().seq, 3 + 2 * n);
+    }
+    intact(&dir, 7);
+}

@@ -72,7 +72,7 @@ async fn after_the_last_look_it_is_signed_out() {
     puppet.before(move |name, nth| {
         let (path, of) = (path.clone(), of.clone());
         async move {
-            if (name, nth) == ("look", 2) {
+            if (name, nth) == ("look", 1) {
                 Ground::bring_back(path, &of).await;
             }
         }
@@ -99,7 +99,7 @@ async fn in_the_background_the_first_word_is_not_the_last() {
     puppet.before(move |name, nth| {
         let (path, of) = (path.clone(), of.clone());
         async move {
-            if (name, nth) == ("look", 2) {
+            if (name, nth) == ("look", 1) {
                 Ground::bring_back(path, &of).await;
             }
         }
@@ -153,7 +153,7 @@ async fn what_comes_back_as_late_as_the_last_look_is_deleted_and_not_claimed() {
     puppet.before(move |name, nth| {
         let (path, of) = (path.clone(), of.clone());
         async move {
-            if (name, nth) == ("look", 3) {
+            if (name, nth) == ("look", 2) {
                 Ground::bring_back(path, &of).await;
             }
         }
@@ -195,7 +195,7 @@ async fn who_signs_in_again_meanwhile_stays_and_is_not_called_signed_out() {
     puppet.before(move |name, nth| {
         let (path, of, id) = (path.clone(), of.clone(), id.clone());
         async move {
-            if (name, nth) == ("look", 3) {
+            if (name, nth) == ("look", 2) {
                 let options = SqliteConnectOptions::new().filename(path);
                 let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
                 let now = (Timestamp::now() + SignedDuration::from_secs(1))

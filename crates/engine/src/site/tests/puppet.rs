@@ -84,10 +84,9 @@ impl Store for Puppet {
         self.note("look").await;
         self.store.look(mark, sink).await
     }
-    async fn glance(&self, mark: &Mark, sink: &mut dyn Sink) -> Result<()> {
-        // Before a first deletion it stands for a look.
-        self.note("look").await;
-        self.store.glance(mark, sink).await
+    async fn glance(&self, now: Timestamp, last: Timestamp, sink: &mut dyn Sink) -> Result<()> {
+        self.note("glance").await;
+        self.store.glance(now, last, sink).await
     }
     async fn users_named(&self, name: &str) -> Result<Vec<UserRow>> {
         self.store.users_named(name).await
@@ -167,6 +166,20 @@ impl Ground {
             .execute(&mut connection)
             .await
             .unwrap();
+    }
+
+    /// Another session of whoever has this one, saved now.
+    pub async fn sign_in_beside(path: PathBuf, key: &str) {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(Duration::from_secs(5));
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let sql = format!(
+            "INSERT INTO django_session SELECT 'beside0123456789', session_data,
+                 strftime('%Y-%m-%d %H:%M:%f', 'now', '+14 days') FROM django_session WHERE session_key = '{key}'"
+        );
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection);
+        assert_eq!(done.await.unwrap().rows_affected(), 1);
     }
 
     pub async fn rows(&self) -> Vec<String> {

@@ -56,17 +56,28 @@ async fn several_share_each_look_and_each_statement() {
 }
 
 #[tokio::test]
-async fn the_first_deletion_waits_for_one_quick_look_alone() {
+async fn the_first_deletion_waits_for_no_look_and_takes_what_was_saved_since_the_last() {
     let ground = Ground::new().await;
     let (site, puppet) = watched(&ground, ground.config()).await;
     let person = somebody(&site, Filter::Active);
-    site.logout(&person.id, None, &How::default())
-        .await
-        .unwrap();
+    let key = hold(&site.roster).keys_of(&UserId::new(person.id.as_str()))[0].clone();
+    let path = ground.path();
+    puppet.before(move |name, nth| {
+        let (path, key) = (path.clone(), key.clone());
+        async move {
+            if (name, nth) == ("glance", 1) {
+                Ground::sign_in_beside(path, key.expose()).await;
+            }
+        }
+    });
+    let report = site.logout(&person.id, None, &How::default()).await;
+    let report = report.unwrap();
+    assert_eq!(report.sessions_deleted, person.sessions + 1);
+    assert_eq!(report.outcome, Outcome::SignedOut, "{}", report.detail);
     let calls = puppet.calls();
-    let first = calls.iter().position(|call| *call == "delete").unwrap();
-    assert_eq!(calls[..first].iter().filter(|c| **c == "look").count(), 1);
-    assert_eq!(calls[first + 1], "surviving", "{calls:?}");
+    let look = calls.iter().position(|call| *call == "look").unwrap();
+    let before: Vec<&str> = calls[..look].to_vec();
+    assert_eq!(before, ["glance", "delete", "surviving"]);
 }
 
 #[tokio::test]

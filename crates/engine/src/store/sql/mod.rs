@@ -124,13 +124,8 @@ impl Store for SqlStore {
         Ok(now)
     }
 
-    async fn glance(&self, mark: &Mark, sink: &mut dyn Sink) -> Result<()> {
-        let Some(last) = mark.last else {
-            return Ok(());
-        };
-        let now = self.now().await?;
-        self.sessions().glance(now, last, sink).await?;
-        self.read_users(&sink.users_wanted(false), sink).await
+    async fn glance(&self, now: Timestamp, last: Timestamp, sink: &mut dyn Sink) -> Result<()> {
+        self.sessions().glance(now, last, sink).await
     }
 
     async fn users_named(&self, name: &str) -> Result<Vec<UserRow>> {

@@ -282,6 +282,10 @@ impl SqlSessions {
         let (Ok(since), Ok(until)) = (last.checked_sub(OVERLAP), now.checked_add(OVERLAP)) else {
             return Ok(());
         };
+        let d = self.dialect();
+        // What is over stays over, however short its age.
+        let over = expires.wall(now);
+        let mut moved = Cond::any();
         for age in sink.ages().into_iter().take(AGES) {
             let age = SignedDuration::from_secs(age);
             let (Some(from), Some(to)) = (
@@ -290,15 +294,18 @@ impl SqlSessions {
             ) else {
                 continue;
             };
-            let d = self.dialect();
-            let mut query = self.select_sessions();
-            // What is over stays over, however short its age.
-            let from = from.max(expires.wall(now));
-            query.and_where(self.expires().gt(expr::shown(d, expires, from)));
-            query.and_where(self.expires().lte(expr::shown(d, expires, to)));
-            for row in self.session_rows(&query).await? {
-                sink.session(row);
-            }
+            let from = self.expires().gt(expr::shown(d, expires, from.max(over)));
+            let to = self.expires().lte(expr::shown(d, expires, to));
+            moved = moved.add(from.and(to));
+        }
+        // Of no age at all, nobody asks.
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let mut query = self.select_sessions();
+        query.cond_where(moved);
+        for row in self.session_rows(&query).await? {
+            sink.session(row);
         }
         Ok(())
     }
