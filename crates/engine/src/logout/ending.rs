@@ -85,10 +85,11 @@ impl Leaver {
         }
     }
 
-    /// As [`Leaver::new`], with what has been found since.
-    pub fn dooms(&mut self, keys: Vec<SessionKey>) {
-        self.progress.meant |= !keys.is_empty();
-        self.doomed = keys;
+    /// These are to go, too.
+    pub fn doom(&mut self, keys: Vec<SessionKey>) {
+        let doomed: BTreeSet<SessionKey> = self.doomed.drain(..).chain(keys).collect();
+        self.progress.meant |= !doomed.is_empty();
+        self.doomed = doomed.into_iter().collect();
     }
 
     /// Every key that was ever meant to go.

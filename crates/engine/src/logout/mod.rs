@@ -250,7 +250,7 @@ impl Site {
         for one in &mut leaving {
             if let Target::User(id) = &one.leaver.target {
                 let known = hold(&self.roster).keys_of(id);
-                one.leaver.dooms(known);
+                one.leaver.doom(known);
             }
         }
         let (names, people): (Vec<(UserView, String)>, Vec<Leaver>) = leaving

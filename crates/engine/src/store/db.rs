@@ -5,8 +5,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use sea_query_sqlx::SqlxBinder;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{
@@ -245,14 +247,7 @@ impl Source {
                     .max_connections(MOST)
                     .acquire_timeout(ACQUIRE)
                     .test_before_acquire(false)
-                    .before_acquire(|connection, meta| {
-                        Box::pin(async move {
-                            if meta.idle_for > TRUSTED {
-                                connection.ping().await?;
-                            }
-                            Ok(true)
-                        })
-                    })
+                    .before_acquire(answers)
                     .idle_timeout(Duration::from_secs(600))
                     .connect_lazy_with((**options).clone()),
             ),
@@ -261,14 +256,7 @@ impl Source {
                     .max_connections(MOST)
                     .acquire_timeout(ACQUIRE)
                     .test_before_acquire(false)
-                    .before_acquire(|connection, meta| {
-                        Box::pin(async move {
-                            if meta.idle_for > TRUSTED {
-                                connection.ping().await?;
-                            }
-                            Ok(true)
-                        })
-                    })
+                    .before_acquire(answers)
                     .idle_timeout(mysql::IDLE)
                     .after_connect(|connection, _| Box::pin(mysql::settle(connection)))
                     .connect_lazy_with((**options).clone()),
@@ -336,6 +324,19 @@ impl Source {
         };
         Err(Error::new(error.code, format!("{at}: {}", error.message)))
     }
+}
+
+/// Asks a connection that was idle whether it lives.
+fn answers<C: Connection + Send>(
+    connection: &mut C,
+    meta: PoolConnectionMetadata,
+) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    Box::pin(async move {
+        if meta.idle_for > TRUSTED {
+            connection.ping().await?;
+        }
+        Ok(true)
+    })
 }
 
 /// Ends statements of Curfew's that are older than any deadline: whoever asked has long stopped waiting, and

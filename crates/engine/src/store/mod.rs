@@ -27,6 +27,7 @@ mod zone;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -149,6 +150,11 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// Looks may go on listing a cache's keys for this long each.
+    pub fn list_for(&mut self, budget: Duration) {
+        self.scan.budget = budget;
+    }
+
     /// The next look leaves nothing out.
     pub fn hurry(&mut self) {
         self.listing.hurry();

@@ -159,6 +159,17 @@ async fn many_keys_are_listed_in_steps() {
             assert_eq!((seen.there.len(), seen.handed.len()), (10_000, 0));
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
+        // With no time at all a look does one step, and the next goes on from there.
+        seen.mark.list_for(std::time::Duration::ZERO);
+        let mut begun = 0;
+        while begun == 0 || seen.whole == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            seen.look(&*sessions).await.unwrap();
+            begun += seen.begun;
+            assert!(seen.begun == 0 || seen.whole == 0, "in one look");
+            assert_eq!((seen.there.len(), seen.handed.len()), (10_000, 0));
+        }
+        assert_eq!(begun, 1, "it was resumed, not begun again");
         // Before a deed it is listed whole, whatever was half done.
         seen.mark.hurry();
         seen.look(&*sessions).await.unwrap();

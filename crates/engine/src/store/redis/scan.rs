@@ -22,13 +22,24 @@ const BUDGET: Duration = Duration::from_millis(100);
 const TRIES: u32 = 4;
 
 /// How far a listing has come.
-#[derive(Default)]
 pub(crate) struct Scan {
     under_way: Option<Course>,
+    pub(crate) budget: Duration,
     /// There was a whole one.
     whole_once: bool,
     /// The next is to be whole, and to begin now.
     pub(crate) at_once: bool,
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self {
+            under_way: None,
+            budget: BUDGET,
+            whole_once: false,
+            at_once: false,
+        }
+    }
 }
 
 struct Course {
@@ -58,6 +69,8 @@ struct Share {
     reading: Duration,
     in_full: bool,
     tries: u32,
+    /// SCANs so far. However little time there is, a look does one.
+    steps: u32,
 }
 
 impl RedisSessions {
@@ -159,9 +172,10 @@ impl RedisSessions {
             }
             return Ok(Step::Whole);
         };
-        if !share.in_full && share.began.elapsed() > BUDGET {
+        if !share.in_full && share.steps > 0 && share.began.elapsed() > scan.budget {
             return Ok(Step::Enough);
         }
+        share.steps += 1;
         let (next, keys) = self
             .scan_step(*node, *cursor, &course.form.pattern(), COUNT)
             .await?;
@@ -246,5 +260,6 @@ fn share(mark: &mut Mark) -> Option<Share> {
         reading: Duration::ZERO,
         in_full,
         tries: 0,
+        steps: 0,
     })
 }
