@@ -195,10 +195,7 @@ impl Ground {
         self.screen.show(&mut command);
         self.mark.put_on(&mut command);
         for (name, _) in std::env::vars_os() {
-            let theirs = name.to_str().is_some_and(|name| {
-                name.starts_with("CURFEW_") || (name.starts_with("PG") && name != "PGO")
-            });
-            if theirs {
+            if name.to_str().is_some_and(is_theirs) {
                 command.env_remove(name);
             }
         }
@@ -219,6 +216,15 @@ impl Ground {
             .env("CURFEW_STATE_DIR", self.folder.path().join("state"));
         Ok(command)
     }
+}
+
+/// Variables for how the tests themselves are run: how many people race, and by which numbers.
+const ASKED: [&str; 2] = ["CURFEW_TEST_RACES", "CURFEW_TEST_SEED"];
+
+/// Whether a variable speaks of the developer's own sites and servers.
+fn is_theirs(name: &str) -> bool {
+    let ours = name.starts_with("CURFEW_") && !ASKED.contains(&name);
+    ours || (name.starts_with("PG") && name != "PGO")
 }
 
 fn faketime() -> Result<PathBuf> {
@@ -258,6 +264,16 @@ mod tests {
                 failed: 4
             }
         );
+    }
+
+    #[test]
+    fn how_to_test_is_passed_on_and_where_never() {
+        for passed in ["CURFEW_TEST_RACES", "CURFEW_TEST_SEED", "PATH"] {
+            assert!(!is_theirs(passed), "{passed}");
+        }
+        for theirs in ["CURFEW_SITE", "CURFEW_TEST_POSTGRES", "PGHOST"] {
+            assert!(is_theirs(theirs), "{theirs}");
+        }
     }
 
     #[test]
