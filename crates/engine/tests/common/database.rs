@@ -119,6 +119,11 @@ impl Database {
 
     /// Curfew's own way in, with connections of its own.
     pub async fn store(&self) -> SqlStore {
+        self.store_with(&UsersConfig::default()).await
+    }
+
+    /// The same, with what the configuration says of users.
+    pub async fn store_with(&self, users: &UsersConfig) -> SqlStore {
         let address = Address::parse(&self.address).unwrap();
         let (db, tables) = match &self.pool {
             Pool::Sqlite(pool) => {
@@ -135,7 +140,7 @@ impl Database {
                 (db, mysql::catalog(pool, &[]).await.unwrap())
             }
         };
-        let found = discover(&tables, &UsersConfig::default(), &SessionsConfig::default());
+        let found = discover(&tables, users, &SessionsConfig::default());
         let schema = found.unwrap().0.in_zone(&self.zone);
         SqlStore::new(db, schema.users, schema.sessions.unwrap(), false)
     }

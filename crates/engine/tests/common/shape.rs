@@ -12,6 +12,8 @@ pub enum Id {
     UuidText,
     /// MariaDB's own type for UUIDs.
     UuidOfMariadb,
+    /// 32 bits: Django's AutoField.
+    Small,
     /// MySQL's `bigint unsigned`, beyond what others hold.
     Unsigned,
 }
@@ -20,7 +22,7 @@ impl Id {
     /// The nth person's id as Django writes it into a session.
     pub fn said(self, number: u32) -> String {
         match self {
-            Self::Integer => number.to_string(),
+            Self::Integer | Self::Small => number.to_string(),
             Self::Unsigned => ((1 << 63) + u64::from(number)).to_string(),
             Self::Uuid | Self::UuidText | Self::UuidOfMariadb => {
                 format!("{number:08x}-52f1-4c3a-9d0e-a0b1c2d3e4f5")
@@ -32,7 +34,7 @@ impl Id {
     /// The same as a literal of the user table's column.
     pub fn kept(self, number: u32, engine: Engine) -> String {
         match (self, engine) {
-            (Self::Integer, _) => number.to_string(),
+            (Self::Integer | Self::Small, _) => number.to_string(),
             (Self::Uuid, Engine::Sqlite | Engine::Mysql) => {
                 format!("'{}'", self.said(number).replace('-', ""))
             }
@@ -45,7 +47,7 @@ impl Id {
     fn column(self, engine: Engine) -> &'static str {
         match (self, engine) {
             (Self::Integer, Engine::Postgres | Engine::Mysql) => "bigint",
-            (Self::Integer, Engine::Sqlite) => "integer",
+            (Self::Integer, Engine::Sqlite) | (Self::Small, _) => "integer",
             (Self::Uuid, Engine::Postgres) => "uuid",
             (Self::Uuid, Engine::Sqlite | Engine::Mysql) => "char(32)",
             (Self::Text, _) => "varchar(40)",
@@ -74,13 +76,21 @@ impl Names {
         activity: "last_activity",
         flag: "isCurrentlyActive",
     };
-    /// A reserved word, mixed case, spaces.
+    /// Reserved words, mixed case, spaces.
     pub const ODD: Self = Self {
         table: "Order",
         id: "Person Id",
         username: "User Name",
         activity: "Last seen at",
         flag: "Is Online",
+    };
+    /// Reserved words alone.
+    pub const RESERVED: Self = Self {
+        table: "user",
+        id: "select",
+        username: "from",
+        activity: "when",
+        flag: "group",
     };
 }
 

@@ -1,5 +1,6 @@
 //! Sites of other shapes: every kind of id, names that need quoting, times without a zone, texts that are none.
 
+use curfew_engine::config::UsersConfig;
 use curfew_engine::store::{SessionKey, Sink, Store};
 use jiff::Timestamp;
 
@@ -11,6 +12,8 @@ on_each_store! {
     people_with_uuids_of_36_characters_are_seen_swept_and_cleared
     case_and_spaces_tell_keys_and_names_apart
     names_with_case_spaces_and_reserved_words_are_quoted
+    names_that_are_reserved_words_alone_are_quoted
+    people_with_ids_of_32_bits_are_seen_swept_and_cleared
     times_without_a_zone_are_utc
     a_site_without_a_flag_is_swept_all_the_same
     a_site_without_any_column_of_evidence_is_swept_by_saves
@@ -137,6 +140,63 @@ async fn names_with_case_spaces_and_reserved_words_are_quoted(engine: Engine) {
         ..Shape::default()
     };
     seen_swept_and_cleared(&Ground::shaped(engine, shape).await).await;
+}
+
+async fn names_that_are_reserved_words_alone_are_quoted(engine: Engine) {
+    let shape = Shape {
+        names: Names::RESERVED,
+        ..Shape::default()
+    };
+    let ground = Ground::shaped(engine, shape).await;
+    // Nobody could guess them.
+    let users = UsersConfig {
+        last_activity: Some(Names::RESERVED.activity.into()),
+        flag: Some(Names::RESERVED.flag.into()),
+        ..UsersConfig::default()
+    };
+    let ground = Ground {
+        store: ground.db.store_with(&users).await,
+        ..ground
+    };
+    seen_swept_and_cleared(&ground).await;
+}
+
+async fn people_with_ids_of_32_bits_are_seen_swept_and_cleared(engine: Engine) {
+    let shape = Shape {
+        id: Id::Small,
+        ..Shape::default()
+    };
+    seen_swept_and_cleared(&Ground::shaped(engine, shape).await).await;
+}
+
+/// Found where the admin's log leads; and, where nothing leads there, by the configuration.
+#[tokio::test]
+async fn users_in_another_schema_are_found() {
+    let ground = Ground::on(Engine::Postgres).await;
+    let one = ground.overdue(1, "o1").await;
+    let two = ground.overdue(2, "o2").await;
+    let moved = "CREATE SCHEMA people; ALTER TABLE accounts_user SET SCHEMA people;
+        CREATE TABLE accounts_user (LIKE people.accounts_user INCLUDING ALL)";
+    ground.db.execute(moved).await;
+    for (n, key) in [(1, one), (2, two)] {
+        let users = match n {
+            1 => UsersConfig::default(),
+            _ => {
+                ground.db.execute("DROP TABLE django_admin_log").await;
+                UsersConfig {
+                    table: Some("people.accounts_user".into()),
+                    ..UsersConfig::default()
+                }
+            }
+        };
+        let store = ground.db.store_with(&users).await;
+        let mut looking = Looking::new();
+        looking.look(&store).await;
+        assert!(looking.user(&ground.id(n)).flagged);
+        let batch = ground.batch(vec![(ground.id(n), vec![key.clone()])]);
+        let done = store.sweep(batch).await.unwrap();
+        assert_eq!((done.deleted, done.marked), (vec![key], vec![ground.id(n)]));
+    }
 }
 
 async fn times_without_a_zone_are_utc(engine: Engine) {
