@@ -94,6 +94,12 @@ async fn a_project_is_asked_saved_and_watched(plan: Plan) {
     );
     assert_eq!(site.names(&seeded.keys("ana")).await, [Some("ana".into())]);
 
+    // Somewhere else, without the variables that the project's settings want, one line says what failed.
+    let bare = site.curfew().json(&["--site", "shop", "users"]).await;
+    assert!([1, 2].contains(&bare.status), "{bare:#?}");
+    let (_, message) = bare.error();
+    assert!(message.contains("_command"), "{message}");
+
     let listed = curfew.done(&["site", "list"]).await;
     assert_eq!(listed["sites"][0]["name"], "shop");
     assert_eq!(listed["sites"][0]["armed"], false);

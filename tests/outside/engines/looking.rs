@@ -6,8 +6,9 @@ use super::cell::Turn;
 use crate::harness::{active, fingerprint, idle, listed, names, of, overdue, person};
 
 on_each_cell! {
-    everyone_is_shown_as_django_has_them
-    a_session_that_cannot_be_read_is_counted_shown_and_can_be_ended
+    everyone_is_shown_as_django_has_them;
+    a_session_that_cannot_be_read_is_counted_shown_and_can_be_ended;
+    with_the_secret_key_those_are_signed_in_whom_django_lets_in;
 }
 
 async fn everyone_is_shown_as_django_has_them(turn: Turn) {
@@ -123,4 +124,41 @@ async fn a_session_that_cannot_be_read_is_counted_shown_and_can_be_ended(turn: T
         site.names(&seeded.keys("ana")).await,
         [Some("ana".to_owned())]
     );
+}
+
+/// A changed password ends a session without deleting it, and a disabled account lets nobody in.
+async fn with_the_secret_key_those_are_signed_in_whom_django_lets_in(turn: Turn) {
+    let site = &turn.site;
+    let seeded = site
+        .seed(&[
+            active("ana").session(20),
+            active("ben"),
+            active("cem").with("enabled", false),
+            active("dee"),
+        ])
+        .await;
+    let mut laptop = site.sign_in("ben").await;
+    let phone = site.sign_in("ben").await;
+    laptop.change_password("battery staple").await;
+
+    let curfew = site.curfew().env("CURFEW_SECRET_KEY", &site.secret_key);
+    let document = curfew.done(&["users"]).await;
+
+    let mut signed_in = 0;
+    for who in ["ana", "ben", "cem", "dee"] {
+        let mut keys = seeded.keys(who);
+        if who == "ben" {
+            keys.extend([laptop.key().to_owned(), phone.key().to_owned()]);
+        }
+        let let_in = site.names(&keys).await.iter().flatten().count();
+        assert_eq!(
+            of(&document, who)["sessions"],
+            let_in,
+            "{who}: {document:#}"
+        );
+        signed_in += usize::from(let_in > 0);
+    }
+    assert_eq!(signed_in, 2, "so says Django");
+    assert_eq!(document["counts"]["signed_in"], signed_in, "{document:#}");
+    assert_eq!(of(&document, "ben")["state"], "stale");
 }

@@ -61,23 +61,23 @@ macro_rules! cells {
 
 each_cell!(cells);
 
-/// Makes each of these functions a test a cell, named by both.
+/// Makes each of these functions a test a cell, named by both. A number says how many cells run it at once.
 macro_rules! on_each_cell {
-    ($($case:ident)*) => {
+    ($($case:ident $(at_once $ahead:literal)?;)*) => {
         $(mod $case {
-            each_cell!(case_on_cells $case);
+            each_cell!(case_on_cells $case $($ahead)?);
         })*
     };
 }
 
 macro_rules! case_on_cells {
-    ([$case:ident] $($name:ident: $django:ident $database:ident $engine:ident $cache:expr;)*) => {
+    ([$case:ident $($ahead:literal)?] $($name:ident: $django:ident $database:ident $engine:ident $cache:expr;)*) => {
         use $crate::engines::{cells, runs::Runs};
 
         static RUNS: Runs = Runs::new(
             &[$((stringify!($name), &cells::$name)),*],
             |cell| Box::pin(async { super::$case(cell.turn().await).await }),
-        );
+        )$(.ahead($ahead))?;
 
         $(#[test]
         fn $name() {
@@ -106,6 +106,12 @@ mod cookies;
 
 /// Sessions in another database than their users.
 mod elsewhere;
+
+/// What django-user-sessions and django-qsessions say of a session beside its data.
+mod devices;
+
+/// A cache that is down or refuses half-way, an engine that nobody knows, the operator's own account, suspending.
+mod odds;
 
 /// Databases whose times are the wall clock's of a time zone.
 mod zones;

@@ -17,11 +17,12 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     builder.worker_threads(2).enable_all().build().unwrap()
 });
 
-/// How many runs are under way ahead of the tests. None are where somebody asked for a test by name.
-static AHEAD: LazyLock<usize> = LazyLock::new(|| {
-    let asked = std::env::args().skip(1).any(|word| !word.starts_with('-'));
-    if asked { 1 } else { 6 }
-});
+/// How many runs are under way ahead of the tests, where a case does not say otherwise.
+const AHEAD: usize = 6;
+
+/// Somebody asked for tests by name: for one, mostly.
+static ASKED: LazyLock<bool> =
+    LazyLock::new(|| std::env::args().skip(1).any(|word| !word.starts_with('-')));
 
 type Case = fn(&'static Cell) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -30,6 +31,7 @@ type Started = BTreeMap<&'static str, Option<JoinHandle<()>>>;
 pub struct Runs {
     cells: &'static [(&'static str, &'static Cell)],
     case: Case,
+    ahead: usize,
     /// By the order that tests are run in. A run whose test has ended stays as an empty place.
     started: LazyLock<Mutex<Started>>,
 }
@@ -39,8 +41,15 @@ impl Runs {
         Self {
             cells,
             case,
+            ahead: AHEAD,
             started: LazyLock::new(Mutex::default),
         }
+    }
+
+    /// For a case that is nearly all waiting.
+    pub const fn ahead(mut self, ahead: usize) -> Self {
+        self.ahead = ahead;
+        self
     }
 
     /// Runs it on this cell, and on some of the next: what comes of it is the calling test's.
@@ -49,7 +58,8 @@ impl Runs {
             let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
             let mut next: Vec<_> = self.cells.iter().filter(|cell| cell.0 >= name).collect();
             next.sort_by_key(|cell| cell.0);
-            for (name, cell) in next.into_iter().take(*AHEAD) {
+            let ahead = if *ASKED { 1 } else { self.ahead };
+            for (name, cell) in next.into_iter().take(ahead) {
                 started
                     .entry(name)
                     .or_insert_with(|| Some(RUNTIME.spawn((self.case)(cell))));

@@ -6,10 +6,10 @@ use super::cell::{Turn, reports};
 use crate::harness::{active, fingerprint, idle, listed, names, of, overdue, person};
 
 on_each_cell! {
-    a_logout_ends_what_it_names_and_nothing_else
-    a_preview_touches_nothing
-    a_sweep_signs_out_the_overdue_alone
-    who_came_back_stays
+    a_logout_ends_what_it_names_and_nothing_else;
+    a_preview_touches_nothing;
+    a_sweep_signs_out_the_overdue_alone;
+    who_came_back_stays;
 }
 
 /// One session, a person, several people: side by side, for each waits for its second look.

@@ -71,6 +71,12 @@ impl Opening {
         self
     }
 
+    /// With the variables that the site's own project reads its settings from.
+    pub fn beside(mut self, site: &Site) -> Self {
+        self.environment.extend(site.environment.iter().cloned());
+        self
+    }
+
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self

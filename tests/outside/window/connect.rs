@@ -65,6 +65,41 @@ async fn a_site_is_tested_step_by_step_and_then_opened_view_only() {
     }
 }
 
+#[tokio::test]
+async fn a_site_is_taken_from_its_django_project_and_opened_view_only() {
+    let site = Site::for_window().await;
+    site.seed(&[active("ana"), overdue("cem")]).await;
+    let before = site.checksums().await;
+    let window = Window::configured(&site, "").beside(&site).live().await;
+    window.open_connect().await;
+    window.click("tab", "From a Django project").await;
+    let manage = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/django/site/manage.py");
+    for (field, text) in [
+        ("The project's manage.py", manage),
+        ("Python of the project, optional", &site.python()),
+    ] {
+        let field = window.find("textbox", field).await;
+        field.send_keys(text).await.unwrap();
+    }
+    window.click("button", "Ask the project").await;
+    // What it took is shown before anything is saved.
+    window.until_words("accounts_customuser", SOON).await;
+    let config = || std::fs::read_to_string(site.folder("config/config.toml")).unwrap_or_default();
+    assert!(!config().contains("[[site]]"), "{}", config());
+    window.click("button", "Add site").await;
+    window.until_state("cem", Some("overdue"), SOON).await;
+    let allowed = window.find("switch", "Allow changes").await;
+    let checked = allowed.attr("aria-checked").await.unwrap();
+    assert_eq!(checked.as_deref(), Some("false"));
+    assert_eq!(site.checksums().await, before);
+    assert!(config().contains("armed = false"), "{}", config());
+    for folder in ["config", "state"] {
+        for (file, text) in files(Path::new(&site.folder(folder))) {
+            none_of(std::slice::from_ref(&site.secret_key), &file, &text);
+        }
+    }
+}
+
 /// Opens the page for a new site, pastes the address and has it tested.
 async fn connect(window: &Window, address: &str) {
     window.open_connect().await;
