@@ -111,13 +111,13 @@ impl Journal {
         let length = file.metadata()?.len();
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = Vec::new();
+        if !ends_with_newline(&file, length)? {
+            // A crash cut the last line off. It stays, as a line of its own that verification names.
+            bytes.push(b'\n');
+        }
         let mut at = match left.take() {
             Some((known, last)) if known == length => self.after(Some(last))?,
             _ => {
-                if !ends_with_newline(&file, length)? {
-                    // A crash cut the last line off. It stays, as a line of its own that verification names.
-                    bytes.push(b'\n');
-                }
                 let end = match length {
                     0 => None,
                     _ => Some(last_entry(&file, length)?),
@@ -148,6 +148,10 @@ impl Journal {
             // Half a line of our own is no record of anything. Where this fails too, it is found as cut off.
             let _ = file.set_len(length);
             return Err(e);
+        }
+        if length == 0 {
+            // The file may be new, beside a head that is not.
+            files::sync_dir(&self.dir)?;
         }
         if durable {
             files::move_head(&self.dir, &at)?;

@@ -230,6 +230,9 @@ impl Site {
         mut leaving: Vec<Leaving>,
         how: &How,
     ) -> Vec<Result<LogoutReport>> {
+        if leaving.is_empty() {
+            return Vec::new();
+        }
         let reason = how.cleaned();
         let intents = leaving
             .iter()

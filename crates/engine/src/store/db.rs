@@ -146,7 +146,10 @@ impl Db {
             match &pool {
                 Pool::Postgres(pool) => statement.on_postgres(pool).await,
                 Pool::Mysql(pool) => statement.on_mysql(pool).await,
-                Pool::Sqlite(pool) => sqlite::patiently(|| statement.clone().on_sqlite(pool)).await,
+                Pool::Sqlite(pool) => {
+                    let again = || statement.clone().on_sqlite(pool);
+                    sqlite::patiently(sqlite::PATIENCE, again).await
+                }
             }
         })
         .await
@@ -159,7 +162,8 @@ impl Db {
             Pool::Mysql(pool) => Tx::Mysql(pool.begin().await?, self.passing),
             // A reader that turns writer half way can only fail.
             Pool::Sqlite(pool) => {
-                Tx::Sqlite(sqlite::patiently(|| pool.begin_with("BEGIN IMMEDIATE")).await?)
+                let begin = || pool.begin_with("BEGIN IMMEDIATE");
+                Tx::Sqlite(sqlite::patiently(sqlite::TO_BEGIN, begin).await?)
             }
         })
     }
@@ -304,7 +308,7 @@ impl Source {
                 let at = options.get_filename().display().to_string();
                 let options = (**options).clone();
                 let attempt = tokio::spawn(async move {
-                    sqlite::patiently(|| async {
+                    sqlite::patiently(sqlite::PATIENCE, || async {
                         let mut connection = SqliteConnection::connect_with(&options).await?;
                         // A file that is no database is only found out when it is read.
                         sqlx::query("SELECT count(*) FROM sqlite_master")

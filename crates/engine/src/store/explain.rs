@@ -39,6 +39,12 @@ pub(crate) fn held_up(error: &Error) -> bool {
     error.code == Code::Database && error.message.to_lowercase().contains("lock")
 }
 
+/// As if a lock had not been to be had: for what took too long to be gone on with.
+pub(super) fn put_off() -> Error {
+    let text = "locks were waited for too long; look again in a moment";
+    Error::new(Code::Database, text)
+}
+
 /// PostgreSQL's codes; SQLite has none of these.
 fn by_state(db: &dyn DatabaseError) -> (Code, &'static str) {
     let state = db.code().unwrap_or_default();

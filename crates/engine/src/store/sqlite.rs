@@ -13,21 +13,29 @@ use super::db::{Db, explain};
 use super::identity::Identity;
 use crate::error::Result;
 
-/// How long SQLite itself waits for a lock, with new readers held off meanwhile. It asks ever more seldom, and beside a busy site would never get its turn:
-/// asked anew, it asks often again.
+/// How long SQLite itself waits for a lock, with new readers held off meanwhile; and how long they are let in before it
+/// is asked anew. Asked once, it would ask ever more seldom, and beside a busy site never get its turn.
 const BUSY: Duration = Duration::from_millis(100);
-/// How long a lock is asked for in all, within the deadline of whatever needs it.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long a statement's lock is asked for in all. A batch of a sweep may ask twice for one of another file's, and has
+/// to end within its deadline.
+pub(super) const PATIENCE: Duration = Duration::from_millis(2_500);
+/// How long a transaction is begun for: what a sweep puts off, the next one does.
+pub(super) const TO_BEGIN: Duration = Duration::from_secs(1);
 
 /// Does the work again as long as others hold the file's lock.
-pub(super) async fn patiently<T, F>(work: impl Fn() -> F) -> Result<T, sqlx::Error>
+pub(super) async fn patiently<T, F>(
+    patience: Duration,
+    work: impl Fn() -> F,
+) -> Result<T, sqlx::Error>
 where
     F: Future<Output = Result<T, sqlx::Error>>,
 {
     let began = Instant::now();
     loop {
         match work().await {
-            Err(error) if is_busy(&error) && began.elapsed() < PATIENCE => {}
+            Err(error) if is_busy(&error) && began.elapsed() < patience => {
+                tokio::time::sleep(BUSY).await;
+            }
             other => return other,
         }
     }
@@ -69,7 +77,7 @@ WHERE m.type = 'table'";
 /// Every table and view of the file.
 pub async fn catalog(pool: &SqlitePool) -> Result<Vec<Table>> {
     let read = |e: sqlx::Error| explain(&e);
-    let all = |text: &'static str| patiently(move || sqlx::query(text).fetch_all(pool));
+    let all = |text: &'static str| patiently(PATIENCE, move || sqlx::query(text).fetch_all(pool));
     let columns = all(COLUMNS).await.map_err(read)?;
     let references = all(REFERENCES).await.map_err(read)?;
     let mut tables: Vec<Table> = Vec::new();

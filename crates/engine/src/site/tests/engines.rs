@@ -267,6 +267,26 @@ async fn sessions_in_a_database_of_their_own_are_seen_and_ended_there() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_elsewhere_is_told_though_the_users_file_is_held() {
+    let ground = Ground::new().await;
+    let apart = ground.folder.path().join("sessions.sqlite3");
+    std::fs::copy(ground.path(), &apart).unwrap();
+    let mut config = ground.config();
+    config.sessions.url = Some(Address::parse(&format!("sqlite://{}", apart.display())).unwrap());
+    let site = ground.open(config).await;
+    // A reader that does not end: flags can be set, and not committed.
+    let mut reader = ground.connect().await;
+    let hold = "PRAGMA journal_mode = DELETE; BEGIN; SELECT count(*) FROM accounts_user";
+    sqlx::raw_sql(hold).fetch_all(&mut reader).await.unwrap();
+    let counts = site.view().counts;
+    let report = site.sweep(true).await;
+    let entry = ground.entries().pop().unwrap();
+    assert!(counts.overdue > 0);
+    assert!(entry.sessions_deleted.unwrap() > 0, "{entry:?} {report:?}");
+    assert_eq!(entry.verified, Some(false), "{entry:?}");
+}
+
+#[tokio::test]
 async fn a_cache_that_is_down_keeps_nobody_from_looking_and_everybody_from_deleting() {
     let ground = Ground::new().await;
     let rows = ground.site().await.view().counts;

@@ -2,15 +2,17 @@
 //! while still as the plan saw them, and a session goes only while its content is what was just judged.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sea_query::{Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
+use tokio::time::Instant;
 
 use super::users::user_id;
 use super::{At, CHUNK, SqlStore};
 use crate::error::Result;
 use crate::store::db::Failure;
-use crate::store::explain::held_up;
+use crate::store::explain::{explain, held_up, put_off};
 use crate::store::key::{SessionKey, UserId};
 use crate::store::schema::Dialect;
 use crate::store::statement::{Cell, Read};
@@ -39,7 +41,12 @@ pub async fn run(store: SqlStore, batch: SweepBatch) -> Result<BatchDone> {
     }
 }
 
+/// How long a batch may have taken when it comes to delete in another place than the users': what is begun there later
+/// might end when nobody waits for it any more.
+const LATEST: Duration = Duration::from_secs(2);
+
 async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure> {
+    let began = Instant::now();
     let mut tx = store.db.begin().await?;
     tx.limit_waiting().await?;
     touch(&store, &mut tx).await?;
@@ -82,11 +89,35 @@ async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failur
         })
         .collect();
     let ids: Vec<UserId> = leaving.keys().cloned().collect();
+    let apart = matches!(store.sessions, At::Elsewhere(_));
+    if apart && began.elapsed() > LATEST {
+        return Err(put_off().into());
+    }
     done.deleted = delete(&store, &mut tx, &doomed, &ids, &batch).await?;
+    let ended = conclude(&store, tx, &batch, (&doomed, &owner), leaving, &mut done).await;
+    match ended {
+        // No rollback of the users' brings back what was deleted elsewhere.
+        Err(error) if apart && !done.deleted.is_empty() => {
+            done.marked.clear();
+            done.broken = Some(explain(&error));
+            Ok(done)
+        }
+        ended => ended.map(|()| done).map_err(Into::into),
+    }
+}
 
+/// Everything of a batch that comes after its sessions: who was back after all, and the flags.
+async fn conclude(
+    store: &SqlStore,
+    mut tx: Tx,
+    batch: &SweepBatch,
+    (doomed, owner): (&[SessionRow], &HashMap<SessionKey, UserId>),
+    mut leaving: HashMap<UserId, Vec<SessionKey>>,
+    done: &mut BatchDone,
+) -> Result<(), sqlx::Error> {
     // A session that was there a moment ago and outlived the predicate: its holder is back.
     let gone: HashSet<&SessionKey> = done.deleted.iter().collect();
-    for row in &doomed {
+    for row in doomed {
         if gone.contains(&row.key) {
             continue;
         }
@@ -100,10 +131,10 @@ async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failur
     let mut to_mark: Vec<UserId> = leaving.into_keys().collect();
     for (id, seen) in &batch.stale {
         let still = lock(
-            &store,
+            store,
             &mut tx,
             std::slice::from_ref(id),
-            stale_still(&store, *seen),
+            stale_still(store, *seen),
         )
         .await?;
         if still.is_empty() {
@@ -112,9 +143,8 @@ async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failur
             to_mark.push(id.clone());
         }
     }
-    done.marked = mark(&store, &mut tx, &to_mark).await?;
-    tx.commit().await?;
-    Ok(done)
+    done.marked = mark(store, &mut tx, &to_mark).await?;
+    tx.commit().await
 }
 
 /// MySQL waits up to a second for a table that is being altered. If so, before anybody's row is held.
