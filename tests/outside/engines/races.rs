@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 use super::cell::{Turn, reports};
 use crate::harness::{Cache, Person, Seeded, SessionEngine, Site, active, overdue, sorted};
@@ -124,33 +125,42 @@ async fn nobody_active_is_swept(turn: Turn) {
     assert!(stayed > 0, "nobody came back in time");
 }
 
+/// Whoever comes back: their number, their key, and whether they came in time.
+type Back = JoinHandle<(usize, String, bool)>;
+
 /// How many came back in time.
 async fn come_back_while_it_sweeps(turn: &Turn, size: usize, seed: &mut Seed) -> usize {
     let site = &turn.site;
     let seeded = crowd(site, size, overdue).await;
+    let comes_back = |number: usize, after: u64| -> Back {
+        let key = seeded.key(&name(number));
+        let site = site.clone();
+        let copies = turn.cell.has_copies();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            let mut browser = site.browser(&key);
+            let in_time = browser.whoami().await.is_some();
+            // The activity is written now, and whoever is here still came in time. Only the copy of a row that
+            // went before it may be there a moment longer.
+            if copies {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            let here = site.names(std::slice::from_ref(&key)).await[0].is_some();
+            (number, key, in_time && here)
+        })
+    };
+    // A quarter is back before the sweep begins, half comes while it runs, a quarter stays away.
+    let early: Vec<Back> = (0..size).step_by(4).map(|n| comes_back(n, 0)).collect();
+    let mut returns = Vec::new();
+    for back in early {
+        returns.push(back.await.unwrap());
+    }
     let curfew = site.curfew();
     let sweep = tokio::spawn(async move { curfew.json(&["sweep", "--force"]).await });
     // A sweep of a crowd takes some tenths of a second: most meet it, some its plan or its report.
-    let returns: Vec<_> = (0..size)
-        .filter(|number| number % 4 != 3)
-        .map(|number| {
-            let after = Duration::from_millis(seed.below(500));
-            let key = seeded.key(&name(number));
-            let site = site.clone();
-            let copies = turn.cell.has_copies();
-            tokio::spawn(async move {
-                tokio::time::sleep(after).await;
-                let mut browser = site.browser(&key);
-                let in_time = browser.whoami().await.is_some();
-                // The activity is written now, and whoever is here still came in time. Only the copy of a row that
-                // went before it may be there a moment longer.
-                if copies {
-                    tokio::time::sleep(Duration::from_millis(300)).await;
-                }
-                let here = site.names(std::slice::from_ref(&key)).await[0].is_some();
-                (number, key, in_time && here)
-            })
-        })
+    let racing: Vec<Back> = (0..size)
+        .filter(|number| matches!(number % 4, 1 | 2))
+        .map(|number| comes_back(number, seed.below(500)))
         .collect();
     let ran = sweep.await.unwrap();
     assert!([0, 4].contains(&ran.status), "{ran:#?}");
@@ -159,9 +169,11 @@ async fn come_back_while_it_sweeps(turn: &Turn, size: usize, seed: &mut Seed) ->
         true => sorted(&report["users"]),
         false => Vec::new(),
     };
+    for back in racing {
+        returns.push(back.await.unwrap());
+    }
     let mut stayed = 0;
-    for back in returns {
-        let (number, key, stays) = back.await.unwrap();
+    for (number, key, stays) in returns {
         stayed += usize::from(stays);
         let who = name(number);
         let is_in = site.names(std::slice::from_ref(&key)).await[0].is_some();
