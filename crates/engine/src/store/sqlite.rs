@@ -13,12 +13,13 @@ use super::db::{Db, explain};
 use super::identity::Identity;
 use crate::error::Result;
 
-/// How long SQLite itself waits for a lock, with new readers held off meanwhile; and how long they are let in before it
-/// is asked anew. Asked once, it would ask ever more seldom, and beside a busy site never get its turn.
+/// How long SQLite itself waits for a lock, with new readers held off meanwhile. Asked once, it would ask ever more seldom, and beside a busy site never get its turn.
 const BUSY: Duration = Duration::from_millis(100);
+/// How long others are let in before it is asked anew.
+const PAUSE: Duration = Duration::from_millis(30);
 /// How long a statement's lock is asked for in all. A batch of a sweep may ask twice for one of another file's, and has
 /// to end within its deadline.
-pub(super) const PATIENCE: Duration = Duration::from_millis(2_500);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a transaction is begun for: what a sweep puts off, the next one does.
 pub(super) const TO_BEGIN: Duration = Duration::from_secs(1);
 
@@ -34,7 +35,7 @@ where
     loop {
         match work().await {
             Err(error) if is_busy(&error) && began.elapsed() < patience => {
-                tokio::time::sleep(BUSY).await;
+                tokio::time::sleep(PAUSE).await;
             }
             other => return other,
         }
