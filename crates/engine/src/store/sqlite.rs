@@ -13,13 +13,14 @@ use super::db::{Db, explain};
 use super::identity::Identity;
 use crate::error::Result;
 
-/// How long SQLite itself waits for a lock, with new readers held off meanwhile. Asked once, it would ask ever more seldom, and beside a busy site never get its turn.
+/// How long SQLite itself waits for a lock, with new readers held off meanwhile. Asked once, it would ask ever more
+/// seldom, and beside a busy site never get its turn.
 const BUSY: Duration = Duration::from_millis(100);
 /// How long others are let in before it is asked anew.
-const PAUSE: Duration = Duration::from_millis(30);
+const PAUSE: Duration = Duration::from_millis(5);
 /// How long a statement's lock is asked for in all. A batch of a sweep may ask twice for one of another file's, and has
 /// to end within its deadline.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 /// How long a transaction is begun for: what a sweep puts off, the next one does.
 pub(super) const TO_BEGIN: Duration = Duration::from_secs(1);
 

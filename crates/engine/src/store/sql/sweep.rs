@@ -43,7 +43,7 @@ pub async fn run(store: SqlStore, batch: SweepBatch) -> Result<BatchDone> {
 
 /// How long a batch may have taken when it comes to delete in another place than the users': what is begun there later
 /// might end when nobody waits for it any more.
-const LATEST: Duration = Duration::from_millis(1_500);
+const LATEST: Duration = Duration::from_millis(900);
 
 async fn attempt(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure> {
     let began = Instant::now();
