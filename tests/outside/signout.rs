@@ -1,8 +1,12 @@
 //! Signing people out, as Django then answers: "who am I", with the same cookie.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::harness::{Plan, active, fingerprint, idle, listed, names, of, overdue, person};
+use crate::harness::{
+    Plan, Proxy, Site, active, fingerprint, idle, listed, names, of, overdue, person,
+};
 
 crate::on_each_site! {
     a_logout_of_one_session_leaves_the_others
@@ -137,4 +141,29 @@ async fn a_person_who_is_not_signed_in_is_nothing_to_do(plan: Plan) {
     assert_eq!(report["outcome"], "nothing_to_do");
     assert_eq!(report["sessions_deleted"], 0);
     assert_eq!(site.checksums().await, before);
+}
+
+/// The wire is held from the deletion until the second look has given up: the look is taken again, and what came
+/// of it is known.
+#[tokio::test]
+async fn a_second_look_that_fails_is_taken_again() {
+    let site = Site::start().await;
+    let key = site.seed(&[active("ana")]).await.key("ana");
+    let proxy = Proxy::before(&site.db.url()).await;
+    let curfew = site.curfew().site(proxy.url());
+    let logout = tokio::spawn(async move { curfew.done(&["logout", "ana"]).await });
+    while site.db.sessions().await > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The look at once is over, and the second one comes after 2.5 s, with 5 s for its statement.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    proxy.hold(true);
+    tokio::time::sleep(Duration::from_millis(8500)).await;
+    assert!(!logout.is_finished(), "it has given up");
+    proxy.hold(false);
+
+    let report = logout.await.unwrap();
+    assert_eq!(report["outcome"], "signed_out", "{report:#}");
+    assert_eq!(report["verified"], true, "{report:#}");
+    assert_eq!(site.names(&[key]).await, [None]);
 }

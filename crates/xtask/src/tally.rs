@@ -67,6 +67,39 @@ impl fmt::Display for Tally {
     }
 }
 
+/// What failed tests said, of cargo test's whole output.
+#[derive(Debug, Default)]
+pub struct Failures {
+    lines: Vec<String>,
+    /// Lines of the failed test being read; none outside of one.
+    within: Option<usize>,
+}
+
+impl Failures {
+    /// Lines kept of one test: the reason stands at the beginning.
+    const MOST: usize = 40;
+
+    /// One line of the output. A failed test's words stand between `---- its name stdout ----` and the list of names.
+    pub fn read(&mut self, line: &str) {
+        let plain = without_colours(line);
+        if plain.starts_with("---- ") && plain.ends_with(" stdout ----") {
+            self.within = Some(0);
+        } else if plain == "failures:" {
+            self.within = None;
+        }
+        if let Some(taken) = &mut self.within
+            && *taken < Self::MOST
+        {
+            *taken += 1;
+            self.lines.push(plain);
+        }
+    }
+
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+}
+
 /// The line without the escape sequences that set colours.
 fn without_colours(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
@@ -122,6 +155,35 @@ mod tests {
             .failed,
             3
         );
+    }
+
+    #[test]
+    fn what_failed_tests_said_is_kept_and_nothing_else() {
+        let output = "test a ... ok\n\nfailures:\n\n---- b::c stdout ----\nCURFEW_TEST_SEED=7\n\
+                      thread 'b::c' panicked at x.rs:1:2:\nwho is in?\n---- d stdout ----\nno\n\
+                      failures:\n    b::c\n    d\n\ntest result: FAILED.";
+        let mut failures = Failures::default();
+        for line in output.lines() {
+            failures.read(line);
+        }
+        let kept: Vec<&str> = failures.lines().collect();
+        let kept_before = kept.len();
+        assert_eq!(
+            kept,
+            [
+                "---- b::c stdout ----",
+                "CURFEW_TEST_SEED=7",
+                "thread 'b::c' panicked at x.rs:1:2:",
+                "who is in?",
+                "---- d stdout ----",
+                "no"
+            ]
+        );
+        failures.read("---- long stdout ----");
+        for _ in 0..1000 {
+            failures.read("and on");
+        }
+        assert_eq!(failures.lines().count(), kept_before + Failures::MOST);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::process::{self, Running};
 use crate::servers::{self, Disk, Server};
 use crate::strays::Mark;
 use crate::system::{self, Purpose};
-use crate::tally::Tally;
+use crate::tally::{Failures, Tally};
 use crate::{fuzz, node, place, python};
 
 #[derive(clap::Args)]
@@ -120,18 +120,23 @@ fn rust(filter: Option<&str>) -> Result<Tally> {
     drop(tests);
     // Before the output is read to its end: a program that a test left behind holds it open.
     ground.mark.end_strays();
-    let tally = reader
+    let (tally, failures) = reader
         .join()
         .map_err(|_| anyhow!("the reader of the tests' output has failed"))??;
+    // Once more at the end, where whoever keeps only the last lines finds it.
+    for line in failures.lines() {
+        eprintln!("{line}");
+    }
     Ok(tally.with_status(status?.success()))
 }
 
 /// One set of units for the binaries and the tests: with `--tests` cargo settles their features together.
 const BUILD: &[&str] = &["build", "--workspace", "--bins", "--tests"];
 
-/// Passes the output on as it comes, and sums its result lines.
-fn shown_and_counted(output: impl Read, mut to: impl Write) -> Result<Tally> {
+/// Passes the output on as it comes, sums its result lines, and keeps what failed tests said.
+fn shown_and_counted(output: impl Read, mut to: impl Write) -> Result<(Tally, Failures)> {
     let mut sum = Tally::default();
+    let mut failures = Failures::default();
     let mut lines = BufReader::new(output);
     let mut line = Vec::new();
     loop {
@@ -140,12 +145,14 @@ fn shown_and_counted(output: impl Read, mut to: impl Write) -> Result<Tally> {
             .read_until(b'\n', &mut line)
             .context("the tests' output cannot be read")?;
         if length == 0 {
-            return Ok(sum);
+            return Ok((sum, failures));
         }
         to.write_all(&line)
             .and_then(|()| to.flush())
             .context("standard output is closed")?;
-        if let Some(tally) = Tally::from_cargo_line(&String::from_utf8_lossy(&line)) {
+        let text = String::from_utf8_lossy(&line);
+        failures.read(text.trim_end());
+        if let Some(tally) = Tally::from_cargo_line(&text) {
             sum += tally;
         }
     }
@@ -255,7 +262,7 @@ mod tests {
         let output = "running 2 tests\ntest result: ok. 2 passed; 0 failed; 0 ignored;\n\
                       noise \u{fffd}\ntest result: FAILED. 1 passed; 4 failed; 0 ignored;";
         let mut shown = Vec::new();
-        let sum = shown_and_counted(output.as_bytes(), &mut shown).unwrap();
+        let (sum, failures) = shown_and_counted(output.as_bytes(), &mut shown).unwrap();
         assert_eq!(shown, output.as_bytes());
         assert_eq!(
             sum,
@@ -264,6 +271,7 @@ mod tests {
                 failed: 4
             }
         );
+        assert_eq!(failures.lines().count(), 0);
     }
 
     #[test]

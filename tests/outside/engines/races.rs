@@ -14,7 +14,7 @@ use crate::harness::{Cache, Person, Seeded, SessionEngine, Site, active, overdue
 on_each_cell! {
     a_request_under_way_at_a_logout_is_never_claimed_gone;
     nobody_active_is_swept;
-    nobody_is_claimed_gone_who_is_in at_once 20;
+    nobody_is_claimed_gone_who_is_in at_once 11;
 }
 
 /// A request that saves its session after the logout; and, where a cache is asked first, one that read the row

@@ -19,6 +19,8 @@ const SOON: Duration = Duration::from_secs(5);
 const LATE: Duration = Duration::from_secs(60);
 /// Rounds of deleting what is there at one look, before it is left and called by its name.
 const ROUNDS: usize = 3;
+/// Pauses before a look that failed is taken again: a moment's trouble must not leave open what one more asking settles.
+const AGAIN: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
 /// Keys in one statement: where one fails, those before it are known to be gone.
 const CHUNK: usize = 500;
 
@@ -163,7 +165,7 @@ impl Ending {
         for round in 0..=ROUNDS {
             // The first deletion is not kept waiting by a look.
             if (look, round) != (Look::Once, 0)
-                && let Err(error) = self.find(site, look, round).await
+                && let Err(error) = self.find_patiently(site, look, round).await
             {
                 for one in &mut self.people {
                     one.progress.broken.get_or_insert_with(|| error.clone());
@@ -238,6 +240,19 @@ impl Ending {
             let own = one.doomed.iter().filter(|key| gone.contains(key)).cloned();
             one.progress.deleted.extend(own);
         }
+    }
+
+    /// As [`Self::find`]; where an outcome hangs on it, more than once.
+    async fn find_patiently(&mut self, site: &Site, look: Look, round: usize) -> Result<()> {
+        if look > Look::Once {
+            for pause in AGAIN {
+                if self.find(site, look, round).await.is_ok() {
+                    return Ok(());
+                }
+                tokio::time::sleep(pause).await;
+            }
+        }
+        self.find(site, look, round).await
     }
 
     /// Dooms what of it is there now.

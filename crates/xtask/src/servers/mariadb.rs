@@ -54,7 +54,7 @@ pub fn mariadb() -> Result<Server> {
             ))
             .arg(format!("--port={port}"))
             .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
-            .args(["--max-connections=300", "--default-time-zone=+00:00"])
+            .args(["--max-connections=500", "--default-time-zone=+00:00"])
             .args(["--character-set-server=utf8mb4", "--skip-log-bin"])
             // The data lives as long as the tests: durability would only be waiting.
             .args([

@@ -59,7 +59,7 @@ pub fn postgres(disk: Disk) -> Result<Server> {
             port.as_str(),
             "listen_addresses=127.0.0.1",
             sockets.as_str(),
-            "max_connections=200",
+            "max_connections=500",
             "timezone=UTC",
         ];
         let forgetful = [
