@@ -1,9 +1,15 @@
 //! What Curfew costs, as ratios to the raw statements that do the same work on the same servers in the same run.
 //! `cargo xtask bench` starts the servers and writes the page.
 
+mod asking;
+mod cpu;
 mod logout;
+mod memory;
 mod population;
 mod report;
+mod site;
+mod sweeping;
+mod watching;
 
 use std::path::PathBuf;
 
@@ -16,9 +22,12 @@ struct Arguments {
     /// Sessions of the site
     #[arg(long, default_value_t = 100_000)]
     sessions: usize,
-    /// Pairs of runs
+    /// Pairs of runs of what is short; what is long has a third of them, and five at least
     #[arg(long, default_value_t = 15)]
     runs: usize,
+    /// Only the first look, and the memory that it takes: the benchmark calls itself so
+    #[arg(long, hide = true)]
+    alone: bool,
     /// The page to write
     #[arg(long)]
     page: PathBuf,
@@ -35,30 +44,49 @@ async fn main() -> Result<()> {
 }
 
 async fn run(arguments: Arguments) -> Result<()> {
+    let state = tempfile::tempdir().context("no temporary folder can be made")?;
+    let state = state.path();
+    let plain = site::Site {
+        database: &arguments.postgres,
+        cache: None,
+    };
+    if arguments.alone {
+        return memory::alone(&plain, state).await;
+    }
     let mut database = PgConnection::connect(&arguments.postgres)
         .await
         .context("PostgreSQL")?;
     let client = redis::Client::open(arguments.redis.as_str()).context("Redis")?;
     let mut cache = client.get_multiplexed_async_connection().await?;
-    eprintln!("making {} sessions", arguments.sessions);
-    let population = population::make(arguments.sessions, &mut database, &mut cache).await?;
+    let sessions = arguments.sessions;
+    eprintln!("making {sessions} sessions");
+    let population = population::make(sessions, &mut database, &mut cache).await?;
     let servers = [
         postgres_version(&mut database).await?,
         redis_version(&mut cache).await?,
     ];
-    let site = logout::Site {
-        database: &arguments.postgres,
-        cache: &arguments.redis,
+    let (runs, few) = (arguments.runs, (arguments.runs / 3).max(5));
+
+    let mut figures = vec![memory::measure(sessions).await?];
+    let cached = site::Site {
+        cache: Some(&arguments.redis),
+        ..plain
     };
-    let measure = logout::measure(
-        &site,
-        &population,
-        arguments.runs,
-        &mut database,
-        &mut cache,
-    )
-    .await?;
-    let page = report::page(&[measure], arguments.sessions, &servers);
+    // First of all: what the sweeps leave behind in the tables is not a logout's affair.
+    let logout =
+        logout::measure(&cached, state, &population, runs, &mut database, &mut cache).await?;
+    let left = population::left(&mut database).await?;
+    let mut measures = vec![watching::cold(&plain, left, few, state, &mut database).await?];
+    let engine = plain.open(state).await?;
+    engine.look().await?;
+    figures.push(asking::measure(&engine));
+    measures.push(watching::still(&engine, runs, &mut database).await?);
+    figures.extend(watching::idling(&engine, &mut database).await?);
+    measures.push(watching::touched(&engine, &population, few, &mut database).await?);
+    measures.push(sweeping::measure(&engine, &population, few, &mut database).await?);
+    engine.close().await;
+    measures.push(logout);
+    let page = report::page(&measures, &figures, sessions, &servers);
     print!("{page}");
     report::write(&arguments.page, &page)
 }

@@ -113,6 +113,14 @@ pub async fn make(
     Ok(population)
 }
 
+/// How many sessions there are now.
+pub async fn left(database: &mut PgConnection) -> Result<usize> {
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM django_session")
+        .fetch_one(database)
+        .await?;
+    Ok(usize::try_from(count)?)
+}
+
 fn password(user: usize) -> String {
     format!("pbkdf2_sha256$1000000$salt{user}$digest")
 }

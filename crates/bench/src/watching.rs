@@ -1,0 +1,191 @@
+//! What it costs to watch: the first look, a look at a site where nothing happened, one at a site where some sessions
+//! were saved.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use curfew_engine::Site as Engine;
+use futures_util::TryStreamExt;
+use sqlx::PgConnection;
+
+use crate::cpu;
+use crate::population::Population;
+use crate::report::{Figure, Measure};
+use crate::site::Site;
+
+/// Sessions that were saved since the last look.
+const TOUCHED: usize = 1_000;
+/// Longer than the time that a look reaches back, so that no pair reads another's sessions again.
+const APART: Duration = Duration::from_secs(11);
+/// The window's own pace, and so many looks.
+const EVERY: Duration = Duration::from_secs(2);
+const LOOKS: u32 = 15;
+
+fn seen(engine: &Engine) -> usize {
+    let counts = engine.view().counts;
+    let all = [
+        counts.sessions,
+        counts.anonymous_sessions,
+        counts.unreadable_sessions,
+        counts.rejected_sessions,
+    ];
+    all.iter().sum::<u32>() as usize
+}
+
+/// From nothing to the full roster.
+pub async fn cold(
+    site: &Site<'_>,
+    sessions: usize,
+    runs: usize,
+    state: &Path,
+    database: &mut PgConnection,
+) -> Result<Measure> {
+    let mut pairs = Vec::new();
+    for _ in 0..runs {
+        let began = Instant::now();
+        let engine = site.open(state).await?;
+        engine.look().await?;
+        let ours = began.elapsed();
+        if seen(&engine) != sessions {
+            bail!("the roster has {} of {sessions} sessions", seen(&engine));
+        }
+        engine.close().await;
+
+        let began = Instant::now();
+        let copy = "COPY (SELECT session_key, session_data, expire_date FROM django_session) TO STDOUT (FORMAT binary)";
+        let mut stream = database.copy_out_raw(copy).await?;
+        let mut bytes = 0;
+        while let Some(part) = stream.try_next().await? {
+            bytes += part.len();
+        }
+        drop(stream);
+        if bytes == 0 {
+            bail!("nothing was copied");
+        }
+        pairs.push((ours, began.elapsed()));
+    }
+    Ok(Measure {
+        work: "cold: from nothing to the full roster".into(),
+        against: "raw binary COPY of the same rows to nowhere".into(),
+        goal: 2.0,
+        pairs,
+    })
+}
+
+/// A look that finds nothing new.
+pub async fn still(engine: &Engine, runs: usize, database: &mut PgConnection) -> Result<Measure> {
+    let mut pairs = Vec::new();
+    for _ in 0..runs {
+        let began = Instant::now();
+        engine.look().await?;
+        let ours = began.elapsed();
+        let began = Instant::now();
+        let none = sqlx::query(
+            "SELECT session_key FROM django_session WHERE expire_date BETWEEN now() + interval '9 years' AND now() + interval '10 years'",
+        )
+        .fetch_all(&mut *database)
+        .await?;
+        pairs.push((ours, began.elapsed()));
+        if !none.is_empty() {
+            bail!("the range is not empty");
+        }
+    }
+    Ok(Measure {
+        work: "warm look, nothing changed".into(),
+        against: "an empty index range query".into(),
+        goal: 3.0,
+        pairs,
+    })
+}
+
+/// What looking every two seconds takes of one core, on either side.
+pub async fn idling(engine: &Engine, database: &mut PgConnection) -> Result<Vec<Figure>> {
+    let pids: Vec<i32> =
+        sqlx::query_scalar("SELECT pid FROM pg_stat_activity WHERE application_name = 'curfew'")
+            .fetch_all(&mut *database)
+            .await?;
+    let there = |pids: &[i32]| -> Result<Duration> {
+        pids.iter().map(|pid| cpu::used(&pid.to_string())).sum()
+    };
+    let (here_before, there_before) = (cpu::used("self")?, there(&pids)?);
+    let began = Instant::now();
+    for _ in 0..LOOKS {
+        tokio::time::sleep(EVERY).await;
+        engine.look().await?;
+    }
+    let took = began.elapsed().as_secs_f64();
+    let share = |used: Duration| 100.0 * used.as_secs_f64() / took;
+    let figure = |whose: &str, percent: f64| Figure {
+        what: format!("a look every 2 s, nothing changed: share of one core, {whose}"),
+        value: format!("{percent:.2} %"),
+        goal: "under 1 %".into(),
+        met: percent < 1.0,
+    };
+    Ok(vec![
+        figure(
+            "Curfew",
+            share(cpu::used("self")?.saturating_sub(here_before)),
+        ),
+        figure(
+            "the database",
+            share(there(&pids)?.saturating_sub(there_before)),
+        ),
+    ])
+}
+
+/// A look after a thousand people did something.
+pub async fn touched(
+    engine: &Engine,
+    population: &Population,
+    runs: usize,
+    database: &mut PgConnection,
+) -> Result<Measure> {
+    let there: HashSet<String> = sqlx::query_scalar("SELECT session_key FROM django_session")
+        .fetch_all(&mut *database)
+        .await?
+        .into_iter()
+        .collect();
+    let mine = population.people.iter().flatten();
+    let all: Vec<&String> = mine.filter(|key| there.contains(*key)).collect();
+    let size = TOUCHED.min(all.len() / 2).max(1);
+    let mut pairs = Vec::new();
+    for run in 0..=runs {
+        tokio::time::sleep(APART).await;
+        engine.look().await?;
+        let keys: Vec<String> = all
+            .iter()
+            .skip(run)
+            .step_by(all.len() / size)
+            .take(size)
+            .map(|key| (*key).clone())
+            .collect();
+        let date: Vec<String> = sqlx::query_scalar(
+            "UPDATE django_session SET expire_date = now() + interval '14 days' WHERE session_key = ANY($1) RETURNING expire_date::text",
+        )
+        .bind(&keys)
+        .fetch_all(&mut *database)
+        .await?;
+        let began = Instant::now();
+        engine.look().await?;
+        let ours = began.elapsed();
+        let began = Instant::now();
+        let rows = sqlx::query("SELECT session_key, session_data, expire_date FROM django_session WHERE expire_date >= $1::text::timestamptz")
+            .bind(&date[0])
+            .fetch_all(&mut *database)
+            .await?;
+        pairs.push((ours, began.elapsed()));
+        if rows.len() != keys.len() {
+            bail!("{} rows of {}", rows.len(), keys.len());
+        }
+    }
+    // The first pair prepares statements.
+    pairs.remove(0);
+    Ok(Measure {
+        work: format!("warm look, {size} sessions touched"),
+        against: "the raw indexed read of those rows".into(),
+        goal: 2.0,
+        pairs,
+    })
+}
