@@ -7,16 +7,6 @@ use curfew_engine::view::{Filter, Query, Sort};
 
 use crate::report::Figure;
 
-const SORTS: [Sort; 8] = [
-    Sort::State,
-    Sort::Username,
-    Sort::Email,
-    Sort::LastSeen,
-    Sort::Idle,
-    Sort::Sessions,
-    Sort::Role,
-    Sort::Evidence,
-];
 const FILTERS: [Filter; 7] = [
     Filter::Everyone,
     Filter::SignedIn,
@@ -31,7 +21,7 @@ const GOAL: f64 = 10.0;
 /// Each question is asked anew, so that no answer is at hand from before.
 pub fn measure(engine: &Engine) -> Figure {
     let mut times = Vec::new();
-    for sort in SORTS {
+    for sort in Sort::ALL {
         for filter in FILTERS {
             for (descending, search) in [(false, ""), (true, ""), (false, "SON12")] {
                 let query = Query {

@@ -1,30 +1,47 @@
-//! What Curfew costs, as ratios to the raw statements that do the same work on the same servers in the same run.
-//! `cargo xtask bench` starts the servers and writes the page.
+//! What Curfew costs, as ratios to what else does the same work on the same servers in the same run: the raw statements,
+//! and Django itself. `cargo xtask bench` starts the servers and writes the page.
 
 mod asking;
+mod beside;
 mod cpu;
+mod dice;
+mod django;
+mod growth;
 mod logout;
 mod memory;
+mod overdue;
+mod people;
+mod pgbench;
 mod population;
 mod report;
 mod site;
 mod sweeping;
 mod watching;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use redis::aio::MultiplexedConnection;
 use sqlx::{Connection, PgConnection};
+
+use report::{Figure, Page};
+
+/// A pipeline of many large values takes longer to answer than a site's single commands.
+const REDIS_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Parser)]
 struct Arguments {
     /// Sessions of the site
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 1_000_000)]
     sessions: usize,
     /// Pairs of runs of what is short; what is long has a third of them, and five at least
     #[arg(long, default_value_t = 15)]
     runs: usize,
+    /// This part alone, and no page is written; may be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<Part>,
     /// Only the first look, and the memory that it takes: the benchmark calls itself so
     #[arg(long, hide = true)]
     alone: bool,
@@ -35,6 +52,35 @@ struct Arguments {
     postgres: String,
     #[arg(long, env = "CURFEW_BENCH_REDIS", hide_env_values = true)]
     redis: String,
+    /// A Python with Django and psycopg
+    #[arg(long, env = "CURFEW_BENCH_PYTHON")]
+    python: PathBuf,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Cold,
+    Memory,
+    Still,
+    Touched,
+    Sweep,
+    Logout,
+    Pages,
+    Growth,
+    Django,
+    Beside,
+}
+
+impl Arguments {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    /// Runs of what is long.
+    fn few(&self) -> usize {
+        (self.runs / 3).max(5)
+    }
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -57,38 +103,134 @@ async fn run(arguments: Arguments) -> Result<()> {
         .await
         .context("PostgreSQL")?;
     let client = redis::Client::open(arguments.redis.as_str()).context("Redis")?;
-    let mut cache = client.get_multiplexed_async_connection().await?;
-    let sessions = arguments.sessions;
-    eprintln!("making {sessions} sessions");
-    let population = population::make(sessions, &mut database, &mut cache).await?;
-    let servers = [
-        postgres_version(&mut database).await?,
-        redis_version(&mut cache).await?,
-    ];
-    let (runs, few) = (arguments.runs, (arguments.runs / 3).max(5));
-
-    let mut figures = vec![memory::measure(sessions).await?];
-    let cached = site::Site {
-        cache: Some(&arguments.redis),
-        ..plain
+    let patient =
+        redis::AsyncConnectionConfig::new().set_response_timeout(Some(REDIS_ANSWERS_WITHIN));
+    let mut cache = client
+        .get_multiplexed_async_connection_with_config(&patient)
+        .await
+        .context("Redis")?;
+    let mut page = Page {
+        sessions: arguments.sessions,
+        servers: vec![
+            postgres_version(&mut database).await?,
+            redis_version(&mut cache).await?,
+        ],
+        ..Page::default()
     };
-    // First of all: what the sweeps leave behind in the tables is not a logout's affair.
-    let logout =
-        logout::measure(&cached, state, &population, runs, &mut database, &mut cache).await?;
-    let left = population::left(&mut database).await?;
-    let mut measures = vec![watching::cold(&plain, left, few, state, &mut database).await?];
-    let engine = plain.open(state).await?;
-    engine.look().await?;
-    figures.push(asking::measure(&engine));
-    measures.push(watching::still(&engine, runs, &mut database).await?);
-    figures.extend(watching::idling(&engine, &mut database).await?);
-    measures.push(watching::touched(&engine, &population, few, &mut database).await?);
-    measures.push(sweeping::measure(&engine, &population, few, &mut database).await?);
-    engine.close().await;
-    measures.push(logout);
-    let page = report::page(&measures, &figures, sessions, &servers);
+    measure(
+        &arguments,
+        &plain,
+        state,
+        &mut database,
+        &mut cache,
+        &mut page,
+    )
+    .await?;
     print!("{page}");
-    report::write(&arguments.page, &page)
+    if arguments.only.is_empty() {
+        page.write(&arguments.page)?;
+    }
+    Ok(())
+}
+
+async fn measure(
+    arguments: &Arguments,
+    plain: &site::Site<'_>,
+    state: &Path,
+    database: &mut PgConnection,
+    cache: &mut MultiplexedConnection,
+    page: &mut Page,
+) -> Result<()> {
+    let wants = |part| arguments.wants(part);
+    let (runs, few) = (arguments.runs, arguments.few());
+    let (population, growth) = populate(arguments, plain, state, database, cache, page).await?;
+    if wants(Part::Memory) {
+        page.figures
+            .push(memory::measure(arguments.sessions).await?);
+    }
+    // First of all: what the sweeps leave behind in the tables is not a logout's affair.
+    let logout = if wants(Part::Logout) {
+        let cached = site::Site {
+            cache: Some(&arguments.redis),
+            ..*plain
+        };
+        Some(logout::measure(&cached, state, &population, runs, database, cache).await?)
+    } else {
+        None
+    };
+    if wants(Part::Cold) {
+        let left = population::left(database).await?;
+        page.measures
+            .push(watching::cold(plain, left, few, state, database).await?);
+    }
+    let warm = [Part::Pages, Part::Still, Part::Touched];
+    if warm.into_iter().any(wants) {
+        let engine = plain.open(state).await?;
+        engine.look().await?;
+        if wants(Part::Pages) {
+            page.figures.push(asking::measure(&engine));
+        }
+        if wants(Part::Still) {
+            page.measures
+                .push(watching::still(&engine, runs, database).await?);
+            page.figures
+                .extend(watching::idling(&engine, database).await?);
+        }
+        if wants(Part::Touched) {
+            page.measures
+                .push(watching::touched(&engine, &population, few, database).await?);
+        }
+        engine.close().await;
+    }
+    if [Part::Sweep, Part::Beside].into_iter().any(wants) {
+        let overdue = overdue::Overdue::keep(&population, database).await?;
+        if wants(Part::Sweep) {
+            let swept =
+                sweeping::measure(plain, state, &population, &overdue, few, database).await?;
+            page.measures.push(swept);
+        }
+        if wants(Part::Beside) {
+            let figures =
+                beside::measure(plain, &population, overdue, few, state, database).await?;
+            page.figures.extend(figures);
+        } else {
+            overdue.end(database).await?;
+        }
+    }
+    page.measures.extend(logout);
+    page.figures.extend(growth);
+    if wants(Part::Django) {
+        let left = population::left(database).await?;
+        let django = django::Django::new(&arguments.python, *plain, state)?;
+        page.measures.push(django.cold(left, state).await?);
+        page.sections.push(django.periodic().await?);
+    }
+    Ok(())
+}
+
+/// The site, and the figures of how it grew where they are asked for. Copies in the cache are for the logouts alone.
+async fn populate(
+    arguments: &Arguments,
+    plain: &site::Site<'_>,
+    state: &Path,
+    database: &mut PgConnection,
+    cache: &mut MultiplexedConnection,
+    page: &mut Page,
+) -> Result<(population::Population, Vec<Figure>)> {
+    let sessions = arguments.sessions;
+    let cache = arguments.wants(Part::Logout).then_some(cache);
+    if !arguments.wants(Part::Growth) {
+        eprintln!("making {sessions} sessions");
+        let population = population::make(sessions, database, cache).await?;
+        return Ok((population, Vec::new()));
+    }
+    let runs = growth::Runs {
+        cold: arguments.few(),
+        warm: arguments.runs,
+    };
+    let grown = growth::measure(plain, sessions, runs, state, database, cache).await?;
+    page.sections.push(grown.section);
+    Ok((grown.population, grown.figures))
 }
 
 async fn postgres_version(database: &mut PgConnection) -> Result<String> {
@@ -98,7 +240,7 @@ async fn postgres_version(database: &mut PgConnection) -> Result<String> {
     Ok(format!("PostgreSQL {version}, durable commits"))
 }
 
-async fn redis_version(cache: &mut redis::aio::MultiplexedConnection) -> Result<String> {
+async fn redis_version(cache: &mut MultiplexedConnection) -> Result<String> {
     let info: String = redis::cmd("INFO").arg("server").query_async(cache).await?;
     let version = info
         .lines()

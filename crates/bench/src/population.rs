@@ -1,24 +1,41 @@
 //! A site of so many sessions, in PostgreSQL and in Redis as `cached_db` leaves them: three in ten anonymous, the others
-//! of people with one to three sessions each, and payloads of about 100 bytes to 4 KB.
+//! of people with 1 to 13 sessions each, seven on average. Payloads have about 100 bytes to 4 KB, and a few 1 MB.
+
+use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
 use curfew_engine::django::auth_hash::session_auth_hash;
 use curfew_engine::django::secret::SecretKeys;
 use curfew_engine::django::session::{Expiry, Fields, encode};
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{AssertSqlSafe, PgConnection};
+use redis::aio::MultiplexedConnection;
+use sqlx::PgConnection;
+use tokio::sync::mpsc;
+
+use crate::dice::Dice;
+use crate::people;
 
 pub const SECRET_KEY: &str = "the key of the benchmark's site";
 const BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 const COOKIE_AGE: i64 = 1_209_600;
 /// Of Django's own prefix and session engine.
 pub const CACHE_PREFIX: &str = ":1:django.contrib.sessions.cached_db";
-/// Rows of one COPY message, commands of one pipeline.
+/// Rows of one COPY, commands of one pipeline.
 const CHUNK: usize = 5_000;
+/// Sessions for each person of the site, the anonymous ones included.
+const SHARE: usize = 10;
+/// A person has as many sessions at most, and half as many and a half on average.
+const MOST: usize = 13;
+/// Characters of a payload that packs to nearly as many, and stays under the mebibyte that Curfew inflates.
+const LARGE: usize = 960_000;
 
-/// The tables as Django's migrations make them, as far as Curfew reads them.
+const KEY_LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+/// So many that base64 makes of them, packed, what they were before.
+const ALL_LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
+/// The tables as Django's migrations make them, as far as Curfew reads them; what an earlier run broke off is gone.
 const TABLES: &str = "
-DROP TABLE IF EXISTS django_session, auth_user;
+DROP TABLE IF EXISTS django_session, auth_user, kept_session, bench_keys;
 CREATE TABLE auth_user (
     id bigint PRIMARY KEY, password varchar(128) NOT NULL, last_login timestamptz, is_superuser boolean NOT NULL,
     username varchar(150) UNIQUE NOT NULL, email varchar(254) NOT NULL, is_staff boolean NOT NULL,
@@ -29,88 +46,81 @@ CREATE TABLE django_session (
 );";
 const INDEXES: &str = "
 CREATE INDEX ON django_session (session_key varchar_pattern_ops);
-CREATE INDEX ON django_session (expire_date);
-ANALYZE;";
+CREATE INDEX ON django_session (expire_date);";
+/// Done here, so that the server does not do it by itself in the midst of what is measured.
+const HOUSEKEEPING: [&str; 3] = [
+    "VACUUM ANALYZE django_session",
+    "VACUUM ANALYZE auth_user",
+    "CHECKPOINT",
+];
 
 /// One person's keys, by user number.
 pub struct Population {
     pub people: Vec<Vec<String>>,
 }
 
-/// Numbers that are the same in each run.
-struct Dice(u64);
+/// What is sent at once.
+struct Part {
+    rows: String,
+    copies: Option<redis::Pipeline>,
+}
 
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit.max(1)
+impl Part {
+    fn new(copied: bool) -> Self {
+        Self {
+            rows: String::new(),
+            copies: copied.then(redis::pipe),
+        }
     }
-    fn word(&mut self, length: usize) -> String {
-        const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-        (0..length)
-            .map(|_| char::from(LETTERS[self.below(36) as usize]))
-            .collect()
+
+    fn add(&mut self, key: &str, fields: &Fields, keys: &SecretKeys, saved: Timestamp) {
+        let expires = saved + SignedDuration::from_secs(COOKIE_AGE);
+        let data = encode(fields, keys, saved);
+        let _ = writeln!(self.rows, "{key}\t{data}\t{expires}");
+        if let Some(copies) = &mut self.copies {
+            copies
+                .cmd("SET")
+                .arg(format!("{CACHE_PREFIX}{key}"))
+                .arg(pickled(fields))
+                .arg("EXAT")
+                .arg(expires.as_second())
+                .ignore();
+        }
     }
 }
 
-/// Fills both, from nothing.
+/// Fills the database from nothing, and the cache where there is one.
 pub async fn make(
     sessions: usize,
     database: &mut PgConnection,
-    cache: &mut redis::aio::MultiplexedConnection,
+    mut cache: Option<&mut MultiplexedConnection>,
 ) -> Result<Population> {
     sqlx::raw_sql(TABLES).execute(&mut *database).await?;
-    let now = Timestamp::now();
-    let keys = SecretKeys::new(SECRET_KEY.into(), Vec::new());
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
-    let mut population = Population { people: Vec::new() };
-    let (mut rows, mut pipe) = (Vec::new(), redis::pipe());
-    let mut made = 0;
-    while made < sessions {
-        let anonymous = dice.below(10) < 3;
-        let (user, count) = if anonymous {
-            (None, 1)
-        } else {
-            population.people.push(Vec::new());
-            (Some(population.people.len()), 1 + dice.below(3) as usize)
-        };
-        for _ in 0..count.min(sessions - made) {
-            let key = dice.word(32);
-            let saved = now - SignedDuration::from_secs(dice.below(6 * 86_400) as i64);
-            let padding = match dice.below(20) {
-                0 => 4_000,
-                1..=4 => 700,
-                _ => 20,
-            };
-            let fields = fields(user, dice.word(padding));
-            rows.push((
-                key.clone(),
-                encode(&fields, &keys, saved),
-                saved + SignedDuration::from_secs(COOKIE_AGE),
-            ));
-            pipe.cmd("SET")
-                .arg(format!("{CACHE_PREFIX}{key}"))
-                .arg(pickled(&fields))
-                .arg("EXAT")
-                .arg((saved + SignedDuration::from_secs(COOKIE_AGE)).as_second())
-                .ignore();
-            if let Some(user) = user {
-                population.people[user - 1].push(key);
-            }
-            made += 1;
-        }
-        if rows.len() >= CHUNK || made == sessions {
-            copy_sessions(database, &rows).await?;
-            let () = pipe.query_async(cache).await.context("redis")?;
-            rows.clear();
-            pipe = redis::pipe();
+    let (to, mut parts) = mpsc::channel(2);
+    let copied = cache.is_some();
+    // On a thread of its own: signing and packing take longer than sending.
+    let maker = tokio::task::spawn_blocking(move || fill(sessions, copied, &to));
+    while let Some(Part { rows, copies }) = parts.recv().await {
+        copy(database, "COPY django_session FROM STDIN", rows).await?;
+        if let (Some(cache), Some(copies)) = (cache.as_deref_mut(), copies) {
+            let () = copies.query_async(cache).await.context("Redis")?;
         }
     }
-    copy_people(database, population.people.len()).await?;
+    let population = maker.await?;
+    people::insert(population.people.len(), database).await?;
     sqlx::raw_sql(INDEXES).execute(&mut *database).await?;
+    for statement in HOUSEKEEPING {
+        sqlx::raw_sql(statement).execute(&mut *database).await?;
+    }
     Ok(population)
+}
+
+/// What Django writes when it saves a session of this user, a number from 0 on, at this moment: the data, and the date.
+pub fn saved(user: usize, at: Timestamp) -> (String, Timestamp) {
+    let keys = SecretKeys::new(SECRET_KEY.into(), Vec::new());
+    let fields = fields(Some(user + 1), "saved again".into());
+    let expires = at + SignedDuration::from_secs(COOKIE_AGE);
+    (encode(&fields, &keys, at), expires)
 }
 
 /// How many sessions there are now.
@@ -121,8 +131,72 @@ pub async fn left(database: &mut PgConnection) -> Result<usize> {
     Ok(usize::try_from(count)?)
 }
 
-fn password(user: usize) -> String {
-    format!("pbkdf2_sha256$1000000$salt{user}$digest")
+/// Rows in COPY's own text form, into the table that the statement names.
+pub async fn copy(
+    database: &mut PgConnection,
+    statement: &'static str,
+    rows: String,
+) -> Result<()> {
+    let mut copy = database.copy_in_raw(statement).await?;
+    copy.send(rows.into_bytes()).await?;
+    copy.finish().await?;
+    Ok(())
+}
+
+/// Makes them all, part by part, for whoever sends them.
+fn fill(sessions: usize, copied: bool, to: &mpsc::Sender<Part>) -> Population {
+    let now = Timestamp::now();
+    let keys = SecretKeys::new(SECRET_KEY.into(), Vec::new());
+    let mut dice = Dice::new();
+    let mut people = vec![Vec::new(); sessions / SHARE];
+    let mut part = Part::new(copied);
+    let large_every = match sessions {
+        100_000.. => sessions / 5,
+        _ => sessions,
+    };
+    for (made, user) in owners(sessions, &mut dice).into_iter().enumerate() {
+        let key = dice.word(KEY_LETTERS, 32);
+        let saved = now - SignedDuration::from_secs(dice.below(6 * 86_400) as i64);
+        let padding = match dice.below(20) {
+            _ if made % large_every == large_every / 2 => dice.word(ALL_LETTERS, LARGE),
+            0 => dice.word(KEY_LETTERS, 4_000),
+            1..=4 => dice.word(KEY_LETTERS, 700),
+            _ => dice.word(KEY_LETTERS, 20),
+        };
+        part.add(&key, &fields(user, padding), &keys, saved);
+        if let Some(user) = user {
+            people[user - 1].push(key);
+        }
+        if (made + 1).is_multiple_of(CHUNK) || made + 1 == sessions {
+            let full = std::mem::replace(&mut part, Part::new(copied));
+            // Nobody takes it where sending has failed, and then that is what is told.
+            if to.blocking_send(full).is_err() {
+                break;
+            }
+        }
+    }
+    Population { people }
+}
+
+/// Whose each session is: a person's lie anywhere in the table. The second half of the people mirrors the first, so
+/// that the sum is the same for any throw.
+fn owners(sessions: usize, dice: &mut Dice) -> Vec<Option<usize>> {
+    let people = sessions / SHARE;
+    let half: Vec<usize> = (0..people / 2)
+        .map(|_| 1 + dice.below(MOST as u64) as usize)
+        .collect();
+    let mut counts = half.clone();
+    counts.resize(people - half.len(), MOST.div_ceil(2));
+    counts.extend(half.iter().rev().map(|count| MOST + 1 - count));
+    let mut owners: Vec<Option<usize>> = (1..=people)
+        .zip(counts)
+        .flat_map(|(user, count)| std::iter::repeat_n(Some(user), count))
+        .collect();
+    owners.resize(sessions, None);
+    for last in (1..owners.len()).rev() {
+        owners.swap(last, dice.below(last as u64 + 1) as usize);
+    }
+    owners
 }
 
 fn fields(user: Option<usize>, padding: String) -> Fields {
@@ -134,7 +208,7 @@ fn fields(user: Option<usize>, padding: String) -> Fields {
     if let Some(user) = user {
         fields.user = Some(user.to_string());
         fields.backend = Some(BACKEND.into());
-        fields.auth_hash = Some(session_auth_hash(&password(user), SECRET_KEY));
+        fields.auth_hash = Some(session_auth_hash(&people::password(user), SECRET_KEY));
     }
     fields
 }
@@ -161,31 +235,4 @@ fn pickled(fields: &Fields) -> Vec<u8> {
     }
     out.extend(b"u.");
     out
-}
-
-async fn copy_sessions(
-    database: &mut PgConnection,
-    rows: &[(String, String, Timestamp)],
-) -> Result<()> {
-    let mut copy = database
-        .copy_in_raw("COPY django_session FROM STDIN")
-        .await?;
-    let mut text = String::new();
-    for (key, data, expires) in rows {
-        text.push_str(&format!("{key}\t{data}\t{expires}\n"));
-    }
-    copy.send(text.into_bytes()).await?;
-    copy.finish().await?;
-    Ok(())
-}
-
-async fn copy_people(database: &mut PgConnection, people: usize) -> Result<()> {
-    // Seen a minute to an hour ago, so that some are active and some are overdue.
-    let sql = format!(
-        "INSERT INTO auth_user SELECT n, 'pbkdf2_sha256$1000000$salt' || n || '$digest', now() - interval '1 day', false,
-           'person' || n, 'person' || n || '@example.org', false, true, now() - (n % 3600) * interval '1 second', n % 3600 < 300
-         FROM generate_series(1, {people}) n"
-    );
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(database).await?;
-    Ok(())
 }

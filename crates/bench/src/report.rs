@@ -1,17 +1,44 @@
 //! Paired runs as ratios, and the page they are written to.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+/// What a ratio is meant to be.
+#[derive(Clone, Copy)]
+pub enum Goal {
+    /// Curfew takes so many times as long, or less.
+    AtMost(f64),
+    /// The other takes so many times as long, or more.
+    AtLeast(f64),
+}
+
+impl Goal {
+    fn is_met(self, ratio: f64) -> bool {
+        match self {
+            Self::AtMost(most) => ratio <= most,
+            Self::AtLeast(least) => ratio >= least,
+        }
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtMost(most) => write!(f, "at most {most}"),
+            Self::AtLeast(least) => write!(f, "at least {least} times faster"),
+        }
+    }
+}
+
 /// One piece of work held against another, run by run.
 pub struct Measure {
     pub work: String,
     pub against: String,
-    /// The most that the ratio is meant to be.
-    pub goal: f64,
+    pub goal: Goal,
+    /// What Curfew took, and what the other took.
     pub pairs: Vec<(Duration, Duration)>,
 }
 
@@ -30,29 +57,51 @@ fn verdict(met: bool) -> &'static str {
 impl Measure {
     /// The median of the ratios, pair by pair.
     pub fn ratio(&self) -> f64 {
-        median(
-            self.pairs
-                .iter()
-                .map(|(ours, raw)| ours.as_secs_f64() / raw.as_secs_f64().max(1e-9)),
-        )
+        median(self.pairs.iter().map(|(ours, raw)| {
+            let (ours, raw) = (ours.as_secs_f64(), raw.as_secs_f64());
+            match self.goal {
+                Goal::AtMost(_) => ours / raw.max(1e-9),
+                Goal::AtLeast(_) => raw / ours.max(1e-9),
+            }
+        }))
     }
+}
 
-    fn line(&self) -> String {
-        let ms = |times: Vec<Duration>| median(times.iter().map(|t| t.as_secs_f64() * 1000.0));
-        format!(
-            "| {} | {} | {:.2} ms | {:.2} ms | {:.2} | at most {} | {} |",
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "| {} | {} | {:.2} ms | {:.2} ms | {:.2} | {} | {} | {} |",
             self.work,
             self.against,
-            ms(self.pairs.iter().map(|p| p.0).collect()),
-            ms(self.pairs.iter().map(|p| p.1).collect()),
+            median(self.pairs.iter().map(|(ours, _)| milliseconds(*ours))),
+            median(self.pairs.iter().map(|(_, raw)| milliseconds(*raw))),
             self.ratio(),
+            self.pairs.len(),
             self.goal,
-            verdict(self.ratio() <= self.goal),
+            verdict(self.goal.is_met(self.ratio())),
         )
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "| {} | {} | {} | {} |",
+            self.what,
+            self.value,
+            self.goal,
+            verdict(self.met)
+        )
+    }
+}
+
+pub fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     match values.len() {
@@ -63,46 +112,52 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// The page, as it goes into docs.
-pub fn page(
-    measures: &[Measure],
-    figures: &[Figure],
-    sessions: usize,
-    servers: &[String],
-) -> String {
-    let mut page = String::from(
-        "# Benchmarks\n\nWritten by `cargo xtask bench`. Each figure is the median of paired runs: Curfew's work and the raw\nstatements take turns on the same servers, and the ratio is taken pair by pair. Times differ by machine; ratios\nshould not.\n\n",
-    );
-    let fewest = measures.iter().map(|m| m.pairs.len()).min().unwrap_or(0);
-    let _ = writeln!(page, "- Machine: {}", machine());
-    for server in servers {
-        let _ = writeln!(page, "- {server}");
-    }
-    let _ = writeln!(
-        page,
-        "- Sessions: {sessions}, three in ten anonymous; {fewest} or more pairs of runs\n"
-    );
-    page.push_str(
-        "| work | against | Curfew | raw | ratio | goal | |\n|---|---|---|---|---|---|---|\n",
-    );
-    for measure in measures {
-        let _ = writeln!(page, "{}", measure.line());
-    }
-    page.push_str("\n| what | measured | goal | |\n|---|---|---|---|\n");
-    for figure in figures {
-        let _ = writeln!(
-            page,
-            "| {} | {} | {} | {} |",
-            figure.what,
-            figure.value,
-            figure.goal,
-            verdict(figure.met)
-        );
-    }
-    page
+#[derive(Default)]
+pub struct Page {
+    pub sessions: usize,
+    pub servers: Vec<String>,
+    pub measures: Vec<Measure>,
+    pub figures: Vec<Figure>,
+    /// What has more to say than one row: a heading and what stands under it, each.
+    pub sections: Vec<String>,
 }
 
-pub fn write(path: &Path, page: &str) -> Result<()> {
-    std::fs::write(path, page).with_context(|| format!("{} cannot be written", path.display()))
+impl Page {
+    pub fn write(&self, path: &Path) -> Result<()> {
+        std::fs::write(path, self.to_string())
+            .with_context(|| format!("{} cannot be written", path.display()))
+    }
+}
+
+impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "# Benchmarks\n\nWritten by `cargo xtask bench`. Each ratio is the median of paired runs: Curfew's work and the other's take\nturns on the same servers, and the ratio is taken pair by pair. Times differ by machine; ratios should not.\n\n",
+        )?;
+        writeln!(f, "- Machine: {}", machine())?;
+        for server in &self.servers {
+            writeln!(f, "- {server}")?;
+        }
+        writeln!(f, "- Sessions: {}, three in ten anonymous", self.sessions)?;
+        if !self.measures.is_empty() {
+            f.write_str(
+                "\n| work | against | Curfew | the other | ratio | pairs | goal | |\n|---|---|---|---|---|---|---|---|\n",
+            )?;
+        }
+        for measure in &self.measures {
+            writeln!(f, "{measure}")?;
+        }
+        if !self.figures.is_empty() {
+            f.write_str("\n| what | measured | goal | |\n|---|---|---|---|\n")?;
+        }
+        for figure in &self.figures {
+            writeln!(f, "{figure}")?;
+        }
+        for section in &self.sections {
+            write!(f, "\n{section}")?;
+        }
+        Ok(())
+    }
 }
 
 fn machine() -> String {

@@ -9,7 +9,7 @@ use crate::config::{Exempt, Policy};
 use crate::view::{Evidence, State};
 
 /// How far ahead of the database a site's own clock may run before its times count as faulty.
-const AHEAD: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const AHEAD: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is known of one person.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,7 +23,7 @@ pub struct Facts {
 }
 
 /// What holds for the whole site.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     pub idle_after: Duration,
     pub sign_out_after: Duration,

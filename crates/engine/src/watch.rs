@@ -116,11 +116,16 @@ async fn watch_health(site: Arc<Site>, url: String, stop: CancellationToken) {
         let result = probe.look().await;
         let at = site.db_now().unwrap_or_else(jiff::Timestamp::now);
         let health = state.take(result, at);
+        let wait = if health.ok {
+            health::EVERY
+        } else {
+            health::AGAIN
+        };
         *hold(&site.health) = Some(health.clone());
         site.emit(Event::Health { health });
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(health::EVERY) => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }

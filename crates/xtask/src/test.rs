@@ -160,7 +160,7 @@ fn shown_and_counted(output: impl Read, mut to: impl Write) -> Result<(Tally, Fa
 
 /// All that the tests stand on. Fields drop in order.
 struct Ground {
-    servers: [(&'static str, Server); 5],
+    servers: [(&'static str, Server); 6],
     screen: Display,
     django: [(&'static str, PathBuf); 2],
     faketime: PathBuf,
@@ -171,6 +171,8 @@ struct Ground {
 
 impl Ground {
     fn prepare() -> Result<Self> {
+        let postgres = servers::postgres(Disk::Forgetful)?;
+        let replica = servers::postgres_replica(&postgres)?;
         Ok(Self {
             django: [
                 ("CURFEW_TEST_PYTHON_42", python::with_django("4.2")?),
@@ -180,7 +182,9 @@ impl Ground {
             driver: process::find_on_path("WebKitWebDriver")
                 .context("WebKitWebDriver is not on the PATH")?,
             servers: [
-                ("CURFEW_TEST_POSTGRES", servers::postgres(Disk::Forgetful)?),
+                // The replica ends before what it follows.
+                ("CURFEW_TEST_POSTGRES_REPLICA", replica),
+                ("CURFEW_TEST_POSTGRES", postgres),
                 ("CURFEW_TEST_MYSQL", servers::mariadb()?),
                 ("CURFEW_TEST_REDIS", servers::redis()?),
                 ("CURFEW_TEST_REDIS_CLUSTER", servers::redis_cluster()?),
@@ -218,6 +222,8 @@ impl Ground {
             .env("CURFEW_TEST_LIBFAKETIME", &self.faketime)
             .env("CURFEW_TEST_WEBDRIVER", &self.driver)
             .env("TMPDIR", &scratch)
+            // A panic's place and words say more than the harness's frames, which would push them out of sight.
+            .env("RUST_BACKTRACE", "0")
             // A test that forgets to name its own must not find the developer's.
             .env("CURFEW_CONFIG_DIR", self.folder.path().join("config"))
             .env("CURFEW_STATE_DIR", self.folder.path().join("state"));

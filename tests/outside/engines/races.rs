@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::cell::{Turn, reports};
-use crate::harness::{Cache, Person, Seeded, SessionEngine, Site, active, overdue, sorted};
+use crate::harness::{Cache, Person, Ran, Seeded, SessionEngine, Site, active, overdue, sorted};
 
 on_each_cell! {
     a_request_under_way_at_a_logout_is_never_claimed_gone;
@@ -192,23 +192,38 @@ async fn come_back_while_it_sweeps(turn: &Turn, size: usize, seed: &mut Seed) ->
     stayed
 }
 
+/// Rounds of a case in which nothing was claimed, at the most: on a machine that stands still for seconds, a database is
+/// silent for longer than Curfew waits, and such a round tells nothing.
+const SILENT: usize = 2;
+
 /// People who browse, each at moments of their own, while they are logged out.
 async fn nobody_is_claimed_gone_who_is_in(turn: Turn) {
     let mut seed = Seed::new();
     let mut left = share(&turn);
+    let mut silent = 0;
     while left > 0 {
         // A minute's wait is the same for many.
         let size = left.min(match turn.cell.engine.can_come_back() {
             true => 5 * AT_ONCE,
             false => AT_ONCE,
         });
-        browse_while_they_are_logged_out(&turn.site, size, &mut seed).await;
+        match browse_while_they_are_logged_out(&turn.site, size, &mut seed).await {
+            Ok(()) => left -= size,
+            Err(ran) => {
+                silent += 1;
+                assert!(silent <= SILENT, "again nothing was claimed: {ran:#?}");
+            }
+        }
         turn.site.empty().await;
-        left -= size;
     }
 }
 
-async fn browse_while_they_are_logged_out(site: &Arc<Site>, size: usize, seed: &mut Seed) {
+/// Where nothing was claimed: what Curfew said.
+async fn browse_while_they_are_logged_out(
+    site: &Arc<Site>,
+    size: usize,
+    seed: &mut Seed,
+) -> Result<(), Ran> {
     let seeded = crowd(site, size, active).await;
     // Where a session can come back, nothing is claimed before the last look, and people browse until then.
     let waits = site.sessions.can_come_back();
@@ -235,17 +250,22 @@ async fn browse_while_they_are_logged_out(site: &Arc<Site>, size: usize, seed: &
     words.extend(everyone.iter().map(String::as_str));
     words.extend(waits.then_some("--wait"));
     let ran = site.curfew().json(&words).await;
-    assert!([0, 4].contains(&ran.status), "{ran:#?}");
     for browser in browsing {
         browser.await.unwrap();
     }
+    if ran.status == 1 && ran.error().0 == "unreachable" {
+        return Err(ran);
+    }
+    assert!([0, 4].contains(&ran.status), "{ran:#?}");
     let reports = reports(&ran.document());
     assert_eq!(reports.len(), size);
     let claimed: Vec<&Value> = reports
         .iter()
         .filter(|report| report["outcome"] == "signed_out")
         .collect();
-    assert!(!claimed.is_empty(), "nothing was claimed: {reports:#?}");
+    if claimed.is_empty() {
+        return Err(ran);
+    }
     let keys: Vec<String> = claimed
         .iter()
         .map(|report| seeded.key(report["user"]["username"].as_str().unwrap()))
@@ -255,4 +275,5 @@ async fn browse_while_they_are_logged_out(site: &Arc<Site>, size: usize, seed: &
         names.iter().all(Option::is_none),
         "{names:?} are in, and claimed to be gone"
     );
+    Ok(())
 }

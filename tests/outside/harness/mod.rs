@@ -16,7 +16,7 @@ mod sessions;
 mod site;
 mod window;
 
-pub use curfew::{Curfew, Running};
+pub use curfew::{Curfew, Ran, Running};
 pub use database::{Engine, sqlite};
 pub use desktop::Notices;
 pub use django::Django;

@@ -3,6 +3,9 @@
 /// Rows, counters, search, and how soon a change shows.
 mod rows;
 
+/// A hundred thousand people.
+mod crowd;
+
 /// Logout by mouse and by keyboard alone, and Django's answer to it.
 mod signout;
 

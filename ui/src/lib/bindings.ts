@@ -222,7 +222,10 @@ export type Event =
 { kind: "looked"; revision: number; counts: Counts } | 
 /**  The line to the database changed: live, stale, offline; or the next try moved. */
 { kind: "connection"; connection: Connection } | 
-/**  These people were active at the last look and are idle now. At most 20 are named. */
+/**
+ *  These people were active at the last look and are idle now. At most 20 are named, the longest idle; fewer where
+ *  their names are very long.
+ */
 { kind: "went_idle"; people: Person[]; more: number } | 
 /**  These people were idle at the last look and no longer are: back, or gone. At most 200 ids. */
 { kind: "came_back"; ids: string[] } | 

@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
-    Address, Env, Policy, SessionsConfig, SiteConfig, UsersConfig, WebhookConfig, default_notices,
-    duration,
+    Address, Backend, Env, Policy, SessionsConfig, SiteConfig, UsersConfig, WebhookConfig,
+    default_notices, duration,
 };
 use crate::error::{Code, Error, Result};
 
@@ -33,6 +33,7 @@ struct RawFile {
 struct RawSite {
     name: String,
     url: String,
+    read_url: Option<String>,
     #[serde(default)]
     armed: bool,
     #[serde(default)]
@@ -219,9 +220,20 @@ fn site(raw: RawSite) -> Result<SiteConfig> {
             "cache_key has no {key} in it; write what KEY_FUNCTION makes, with {prefix}, {version} and {key}",
         ));
     }
+    let address = Address::parse(&raw.url)?;
+    let read_address = raw.read_url.as_deref().map(Address::parse).transpose()?;
+    if let Some(replica) = &read_address
+        && [&address, replica].map(Address::backend) != [&Backend::Postgres; 2]
+    {
+        return Err(Error::new(
+            Code::Config,
+            "read_url is for a streaming replica of PostgreSQL, beside a url of PostgreSQL; leave it out",
+        ));
+    }
     Ok(SiteConfig {
         name: raw.name,
-        address: Address::parse(&raw.url)?,
+        address,
+        read_address,
         armed: raw.armed,
         by_url: false,
         demo: false,

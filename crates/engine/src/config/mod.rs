@@ -31,6 +31,8 @@ use crate::view::{NoticeRules, PolicyView};
 pub struct SiteConfig {
     pub name: String,
     pub address: Address,
+    /// A streaming replica of the same PostgreSQL, for looks that decide nothing.
+    pub read_address: Option<Address>,
     /// False: look, never touch.
     pub armed: bool,
     /// Named by address alone, not in the configuration.
@@ -252,6 +254,7 @@ impl SiteConfig {
         Self {
             name: address.site_name(),
             address,
+            read_address: None,
             armed: true,
             by_url: true,
             demo: false,

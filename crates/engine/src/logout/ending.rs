@@ -258,7 +258,12 @@ impl Ending {
     /// Dooms what of it is there now.
     async fn find(&mut self, site: &Site, look: Look, round: usize) -> Result<()> {
         if look > Look::Once {
-            site.look_whole().await?;
+            let ids: Vec<UserId> = self
+                .people
+                .iter()
+                .filter_map(|one| one.id.clone())
+                .collect();
+            site.look_whole(&ids).await?;
         }
         let all: Vec<SessionKey> = self.people.iter().flat_map(Leaver::keys).collect();
         // What was deleted can be there again under its key, where no listing names it.

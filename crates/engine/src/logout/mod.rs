@@ -108,7 +108,7 @@ impl Site {
         let (key, owner) = match known {
             Ok(known) => known,
             Err(_) => {
-                self.look_whole().await?;
+                self.look_whole(&[]).await?;
                 hold(&self.roster).unreadable_by_fingerprint(fingerprint)?
             }
         };
@@ -181,7 +181,7 @@ impl Site {
             // That there is nothing is not said on the word of a hasty look.
             if missed && !*whole {
                 *whole = true;
-                self.look_whole().await?;
+                self.look_whole(std::slice::from_ref(&id)).await?;
                 continue;
             }
             let (target, keys) = found?;

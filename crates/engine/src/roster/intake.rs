@@ -1,290 +1,342 @@
 //! How the roster takes in what a look finds, piece by piece. One bad row is one counted row.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
-use super::Roster;
-use super::person::{Owner, Person, Session};
-use crate::django::session::{Decoded, Expiry, Signature, Unreadable};
-use crate::store::{Data, SessionKey, SessionRow, Sink, UserId, UserRow};
-
-/// When a session was last saved, by all that tells it: its own timestamp, its file, its table. A cache tells only
-/// when it runs out, and that is an age after the last save; but a wrong age would make the active look idle, so only
-/// one that the session itself has or that the operator said counts, never one taken for granted.
-pub fn last_save(
-    row: &SessionRow,
-    decoded: Option<&Decoded>,
-    cookie_age: Option<Duration>,
-) -> Option<Timestamp> {
-    let seen = row.extra.as_deref().and_then(|extra| extra.seen);
-    let told = decoded
-        .and_then(|session| session.last_saved)
-        .max(row.saved)
-        .max(seen);
-    let (Data::Cached(_), Some(session)) = (&row.data, decoded) else {
-        return told;
-    };
-    let age = match session.expiry {
-        Expiry::Seconds(seconds) => Some(SignedDuration::from_secs(seconds)),
-        Expiry::Default | Expiry::BrowserClose => {
-            cookie_age.and_then(|age| SignedDuration::try_from(age).ok())
-        }
-        Expiry::Fixed(_) => None,
-    };
-    let reckoned = age
-        // What never runs out tells nothing.
-        .filter(|_| row.expires < Timestamp::MAX)
-        .and_then(|age| row.expires.checked_sub(age).ok());
-    told.max(reckoned)
-}
+use super::key::Key;
+use super::person::Password;
+use super::read::Fresh;
+use super::rows::NONE;
+use super::session::{Row, micros};
+use super::{Person, Roster};
+use crate::django::session::ExpiryKind;
+use crate::store::{Extra, KeyRef, SessionKey, SessionRef, Sink, UserId, UserRow};
 
 /// A cache says how long a value has left, and each asking takes its time: so far apart it is the same moment.
 const WAVER: SignedDuration = SignedDuration::from_secs(2);
-
-impl Session {
-    /// Whether a reading says nothing new of this session.
-    fn is_still(&self, new: &Self, data: &Data) -> bool {
-        let about = |a: Timestamp, b: Timestamp| match data {
-            Data::Encoded(_) => a == b,
-            Data::Cached(_) => a.duration_since(b).abs() <= WAVER,
-        };
-        self.owner == new.owner
-            && match (self.last_saved, new.last_saved) {
-                (Some(old), Some(new)) => about(old, new),
-                (old, new) => old == new,
-            }
-            && about(self.expires, new.expires)
-            && self.signature == new.signature
-            && self.unread == new.unread
-            && self.extra == new.extra
-    }
-}
+/// The moment of a save is kept to the second before it.
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+/// Ages differ by minutes: within so short a span, one date means one age.
+const SHORT: SignedDuration = SignedDuration::from_secs(60);
 
 impl Roster {
-    /// Reads one row into a session. Pure but for the decoder's buffers.
-    pub fn decode(&mut self, row: &SessionRow) -> Session {
-        let decoded = match &row.data {
-            Data::Encoded(bytes) => std::str::from_utf8(bytes)
-                .map_err(|_| Unreadable::Malformed)
-                .and_then(|text| self.decoder.decode(text)),
-            Data::Cached(bytes) => self.decoder.cached(bytes),
-        };
-        let own = row.extra.as_deref();
-        let last_saved = last_save(row, decoded.as_ref().ok(), self.cookie_age);
-        match decoded {
-            Ok(decoded) => Session {
-                owner: match decoded.user {
-                    Some(user) => Owner::User(UserId::new(user)),
-                    None => Owner::Anonymous,
-                },
-                last_saved,
-                expires: row.expires,
-                expiry: decoded.expiry,
-                signature: decoded.signature,
-                auth_hash: self
-                    .keys
-                    .is_some()
-                    .then_some(decoded.auth_hash)
-                    .flatten()
-                    .map(String::into_boxed_str),
-                auth_fits: true,
-                extra: row.extra.clone(),
-                unread: None,
-                pass: self.pass,
-            },
-            Err(unread) => Session {
-                // A table that names the user itself does so for what cannot be read, too.
-                owner: own
-                    .and_then(|extra| extra.user.clone())
-                    .map_or(Owner::Unreadable, Owner::User),
-                last_saved,
-                expires: row.expires,
-                expiry: Expiry::Default,
-                signature: Signature::Unchecked,
-                auth_hash: None,
-                auth_fits: true,
-                extra: row.extra.clone(),
-                unread: Some(unread),
-                pass: self.pass,
-            },
-        }
-    }
-
-    pub(super) fn remove_session(&mut self, key: &SessionKey) {
-        let Some(session) = self.sessions.remove(key) else {
-            return;
-        };
-        self.moved = true;
-        self.count_age(&session, false);
-        if let Owner::User(id) = &session.owner
-            && let Some(person) = self.people.get_mut(id)
+    /// Takes in a session that was just read.
+    pub(crate) fn enter(&mut self, fresh: Fresh) {
+        let found = self.rows.number(&fresh.key);
+        if let Some(number) = found
+            && self.is_still(number, &fresh)
         {
-            person.keys.retain(|k| k != key);
-        }
-    }
-
-    /// Counts a session's age in, or out.
-    fn count_age(&mut self, session: &Session, comes: bool) {
-        let Some(age) = session.age() else {
+            self.rows[number].confirm();
+            self.name(number);
             return;
-        };
-        let count = self.ages.entry(age).or_default();
-        *count = match comes {
-            true => count.saturating_add(1),
-            false => count.saturating_sub(1),
-        };
-        if *count == 0 {
-            self.ages.remove(&age);
         }
-    }
-
-    /// Whether sessions of theirs were made with the password they have now.
-    fn check_password(&mut self, id: &UserId) {
-        let Some(person) = self.people.get(id) else {
-            return;
+        self.moved = true;
+        let person = match &fresh.user {
+            Some(id) => self.people.enter(id.as_str()),
+            None => NONE,
         };
-        for key in person.keys() {
-            if let Some(session) = self.sessions.get_mut(key) {
-                session.auth_fits = person.fits(session, self.keys.as_ref());
+        let Fresh {
+            key, row, extra, ..
+        } = fresh;
+        match found {
+            Some(number) if self.rows[number].person == person => {
+                self.count(number, false);
+                self.rows[number].renew(&row);
+                self.rows.set_extra(number, extra);
+                self.name(number);
+                self.count(number, true);
+                self.people.touch(person);
             }
+            found => {
+                if let Some(number) = found {
+                    self.remove(number);
+                }
+                self.insert(key, row, extra, person);
+            }
+        }
+    }
+
+    fn insert(&mut self, key: Key, mut row: Row, extra: Option<Box<Extra>>, person: u32) {
+        let next = self.people.get(person).map_or(NONE, |p| p.first);
+        (row.person, row.next, row.pass) = (person, next, self.pass);
+        let Some(number) = self.rows.insert(key, row) else {
+            return;
+        };
+        self.named += 1;
+        self.rows.set_extra(number, extra);
+        if let Some(person) = self.people.get_mut(person) {
+            person.first = number;
+            person.sessions += 1;
+        }
+        self.people.touch(person);
+        self.count(number, true);
+    }
+
+    fn remove(&mut self, number: u32) {
+        self.moved = true;
+        self.count(number, false);
+        let Row { person, pass, .. } = self.rows[number];
+        self.named -= usize::from(pass == self.pass);
+        self.rows.forget(number);
+        match self.people.get_mut(person) {
+            // The chain is closed when it is walked.
+            Some(owner) => {
+                owner.sessions -= 1;
+                self.people.touch(person);
+            }
+            None => self.rows.release(number),
+        }
+    }
+
+    /// The listing that is under way has named it.
+    fn name(&mut self, number: u32) {
+        let pass = std::mem::replace(&mut self.rows[number].pass, self.pass);
+        self.named += usize::from(pass != self.pass);
+    }
+
+    fn unnamed_rows(&self) -> Vec<u32> {
+        if self.named == self.rows.len() {
+            return Vec::new();
+        }
+        let all = self.rows.numbers();
+        all.filter(|number| self.rows[*number].pass != self.pass)
+            .collect()
+    }
+
+    /// Counts a session in, or out, where it needs no person for that.
+    fn count(&mut self, number: u32, comes: bool) {
+        let row = &self.rows[number];
+        let add = |count: &mut u32| {
+            *count = match comes {
+                true => count.saturating_add(1),
+                false => count.saturating_sub(1),
+            }
+        };
+        if row.unread().is_some() {
+            add(&mut self.tally.unreadable_sessions);
+        } else if row.person == NONE {
+            add(&mut self.tally.anonymous_sessions);
+        }
+        if row.kind() == ExpiryKind::Fixed {
+            add(&mut self.fixed);
+        }
+        if let Some(age) = row.age() {
+            let count = self.ages.entry(age).or_default();
+            add(count);
+            if *count == 0 {
+                self.ages.remove(&age);
+            }
+        }
+    }
+
+    /// Whether a reading says nothing new of this session.
+    fn is_still(&self, number: u32, fresh: &Fresh) -> bool {
+        let (old, new) = (&self.rows[number], &fresh.row);
+        let about = |a: i64, b: i64| match fresh.wavers {
+            false => a == b,
+            true => i128::from(a.abs_diff(b)) <= WAVER.as_micros(),
+        };
+        let owner = self.people.get(old.person).map(|person| person.id_text());
+        owner == fresh.user.as_ref().map(UserId::as_str)
+            && about(old.saved_at(), new.saved_at())
+            && about(old.expires_at(), new.expires_at())
+            && old.hash == new.hash
+            && old.says() == new.says()
+            && self.rows.extra(number) == fresh.extra.as_deref()
+    }
+
+    /// What is kept of a password.
+    fn password(&self, row: &UserRow, known: Option<u32>) -> Option<Password> {
+        let password = row.password.as_ref()?;
+        let stamp = self.reader.stamp(password)?;
+        let known = known.and_then(|number| self.people.get(number));
+        match known.and_then(|person| person.same_password(stamp)) {
+            Some(same) => Some(same),
+            None => self.reader.password(password, stamp),
+        }
+    }
+
+    /// Takes these sessions out at once, without waiting for the next listing.
+    pub fn forget(&mut self, keys: &[SessionKey]) {
+        for key in keys {
+            if let Some(number) = self.rows.find(key.lend()) {
+                self.remove(number);
+            }
+        }
+    }
+
+    /// Notes that these people's flag was cleared.
+    pub fn unflag(&mut self, ids: &[UserId]) {
+        for id in ids {
+            if let Some(number) = self.people.find(id.as_str()) {
+                self.lower_flag(number);
+            }
+        }
+    }
+
+    fn lower_flag(&mut self, number: u32) {
+        let person = self.people.get_mut(number);
+        if person.is_some_and(|person| person.set_flag(false)) {
+            self.moved = true;
+            self.people.touch(number);
         }
     }
 }
 
 impl Sink for Roster {
-    fn session(&mut self, row: SessionRow) {
-        let mut session = self.decode(&row);
-        if let Some(old) = self.sessions.get_mut(&row.key)
-            && old.is_still(&session, &row.data)
-        {
-            old.pass = self.pass;
-            return;
-        }
-        self.remove_session(&row.key);
-        self.moved = true;
-        if let Owner::User(id) = &session.owner {
-            let person = self.people.entry(id.clone()).or_default();
-            session.auth_fits = person.fits(&session, self.keys.as_ref());
-            person.keys.push(row.key.clone());
-            if person.row.is_none() {
-                self.unread_people.insert(id.clone());
-            }
-        }
-        self.count_age(&session, true);
-        self.sessions.insert(row.key, session);
+    fn take(&mut self, row: SessionRef<'_>) {
+        let fresh = self.reader.read(row);
+        self.enter(fresh);
     }
 
-    fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool {
-        match self.sessions.get_mut(key) {
-            Some(session) => {
-                session.pass = self.pass;
-                // A save does not move a date that is fixed.
-                session.expires != expires || matches!(session.expiry, Expiry::Fixed(_))
+    fn listed(&mut self, key: KeyRef<'_>, expires: Timestamp) -> bool {
+        match self.rows.find(key) {
+            Some(number) => {
+                self.name(number);
+                let row = &self.rows[number];
+                // A save does not move a date that is fixed, and one may have made it so.
+                row.expires_at() != micros(Some(expires))
+                    || row.kind() == ExpiryKind::Fixed
+                    || row.is_by_date()
             }
             None => true,
         }
     }
 
-    fn knows(&self, key: &SessionKey) -> bool {
-        self.sessions.contains_key(key)
+    /// Django gives a session another key where somebody signs in. So one that lets its holder in is not read again at
+    /// once where its date says when it was saved; the next listing reads it.
+    fn saved(
+        &mut self,
+        key: KeyRef<'_>,
+        expires: Timestamp,
+        within: Option<(Timestamp, Timestamp)>,
+    ) -> bool {
+        let Some(number) = self.rows.find(key) else {
+            return true;
+        };
+        self.name(number);
+        let row = self.rows[number];
+        let moved = row.expires_at() != micros(Some(expires));
+        let person = self.people.get(row.person);
+        let lets_in = |now| person.is_some_and(|p| p.refusal(&row, now).is_none());
+        let (Some((from, to)), true) = (within, self.now.is_some_and(lets_in)) else {
+            // Where dates are kept to the second, two saves may have the same.
+            return moved || expires.subsec_nanosecond() == 0;
+        };
+        if row.kind() == ExpiryKind::Fixed || !moved {
+            return moved || row.kind() == ExpiryKind::Fixed;
+        }
+        // Within a longer span, it may have been saved at another moment, and with another age.
+        let saved = row.saved_if(expires).filter(|saved| {
+            let from = from.checked_sub(SECOND).unwrap_or(from);
+            to.duration_since(from) <= SHORT && from <= *saved && *saved <= to
+        });
+        if saved.is_none() {
+            return true;
+        }
+        self.moved = true;
+        self.rows[number].save_again(expires);
+        self.people.touch(row.person);
+        false
+    }
+
+    fn knows(&mut self, key: KeyRef<'_>) -> bool {
+        self.rows.find(key).is_some()
     }
 
     fn listing_begins(&mut self) {
         self.pass = self.pass.wrapping_add(1);
+        // Nobody may look as if it were named already, by a listing so long ago that its number comes again.
+        self.named = 0;
+        let pass = self.pass;
+        if pass == 0 {
+            let numbers: Vec<u32> = self.rows.numbers().collect();
+            for number in numbers {
+                self.rows[number].pass = u8::MAX;
+            }
+        }
+    }
+
+    fn unnamed(&mut self) -> Vec<SessionKey> {
+        let unnamed = self.unnamed_rows().into_iter();
+        unnamed.map(|number| self.rows.key(number)).collect()
     }
 
     fn listing_done(&mut self) {
-        let gone: Vec<SessionKey> = self
-            .sessions
-            .iter()
-            .filter(|(_, s)| s.pass != self.pass)
-            .map(|(k, _)| k.clone())
-            .collect();
-        self.forget(&gone);
+        for number in self.unnamed_rows() {
+            self.remove(number);
+        }
     }
 
-    fn ages(&self) -> Vec<i64> {
+    fn ages(&mut self) -> Vec<i64> {
         let mut ages: Vec<(u32, i64)> = self.ages.iter().map(|(age, n)| (*n, *age)).collect();
         ages.sort_unstable_by(|a, b| b.cmp(a));
         ages.into_iter().map(|(_, age)| age).collect()
     }
 
     fn user(&mut self, row: UserRow) {
-        let id = row.id.clone();
-        let known = self.people.contains_key(&id);
+        let known = self.people.find(row.id.as_str());
         // Many users' evidence moves; only those with a session or the flag are anybody here.
-        if !known && !row.flagged {
+        if known.is_none() && !row.flagged {
             return;
         }
-        let person = self.people.entry(id.clone()).or_default();
-        let same = person.row.as_ref().is_some_and(|old| {
-            old.last_activity == row.last_activity
-                && old.last_login == row.last_login
-                && old.flagged == row.flagged
-                && old.enabled == row.enabled
-                && old.username == row.username
-                && old.email == row.email
-                && old.name == row.name
-                && old.staff == row.staff
-                && old.superuser == row.superuser
-                && same_secret(old, &row)
-        });
-        if same && !person.missing {
+        let password = self.password(&row, known);
+        let number = known.unwrap_or_else(|| self.people.enter(row.id.as_str()));
+        let Some(person) = self.people.get_mut(number) else {
             return;
+        };
+        let (new, named) = person.renew(&row, password);
+        if named && let Some(person) = self.people.get(number) {
+            self.names.note(number, person);
         }
-        person.row = Some(row);
-        person.missing = false;
-        self.unread_people.remove(&id);
-        self.moved = true;
-        self.check_password(&id);
+        if new {
+            self.moved = true;
+            self.people.touch(number);
+        }
     }
 
-    fn users_wanted(&self, all: bool) -> Vec<UserId> {
-        if all {
-            return self.people.keys().cloned().collect();
-        }
-        let unread = |id: &&UserId| {
-            let person = self.people.get(*id);
-            person.is_some_and(|p| p.row.is_none() && !p.missing)
-        };
-        self.unread_people.iter().filter(unread).cloned().collect()
+    fn users_in_turn(&mut self, from: u32, most: usize) -> (Vec<UserId>, Option<u32>) {
+        let mut these = self.people.from(from);
+        let ids: Vec<UserId> = these.by_ref().take(most).map(|(_, p)| p.id()).collect();
+        (ids, these.next().map(|(number, _)| number))
+    }
+
+    fn users_unread(&mut self) -> Vec<UserId> {
+        self.people.sort_out_unread();
+        let people = &self.people;
+        let unread = people.unread().iter().filter_map(|n| people.get(*n));
+        unread.map(Person::id).collect()
     }
 
     fn users_missing(&mut self, ids: Vec<UserId>) {
         for id in ids {
-            self.unread_people.remove(&id);
-            if let Some(person) = self.people.get_mut(&id) {
-                self.moved |= !person.missing;
-                *person = Person {
-                    missing: true,
-                    keys: std::mem::take(&mut person.keys),
-                    verdict: person.verdict,
-                    ..Person::default()
-                };
-            }
-        }
-    }
-
-    fn flagged(&mut self, ids: BTreeSet<UserId>) {
-        for (id, person) in &mut self.people {
-            if let Some(row) = &mut person.row
-                && row.flagged
-                && !ids.contains(id)
-            {
-                row.flagged = false;
+            let Some(number) = self.people.find(id.as_str()) else {
+                continue;
+            };
+            if self.people.get_mut(number).is_some_and(Person::miss) {
                 self.moved = true;
+                self.names.forget(number);
+                self.people.touch(number);
             }
         }
     }
-}
 
-fn same_secret(a: &UserRow, b: &UserRow) -> bool {
-    use secrecy::ExposeSecret;
-    match (&a.password, &b.password) {
-        (Some(a), Some(b)) => a.expose_secret() == b.expose_secret(),
-        (None, None) => true,
-        _ => false,
+    fn flagged(&mut self, ids: Vec<UserId>) {
+        let mut up = vec![false; self.people.end() as usize];
+        for id in ids {
+            let number = self.people.enter(id.as_str());
+            let read = self.people.get(number).is_some_and(Person::is_read);
+            match up.get_mut(number as usize) {
+                Some(up) if read => *up = true,
+                // What else they are is to be read, and the flag with it.
+                _ => self.people.want(number),
+            }
+        }
+        for (number, up) in (0..).zip(up) {
+            let person = self.people.get_mut(number).filter(|p| p.is_read());
+            if person.is_some_and(|p| p.set_flag(up)) {
+                self.moved = true;
+                self.people.touch(number);
+            }
+        }
     }
 }

@@ -1,146 +1,342 @@
-//! One person and one session, as the roster holds them.
-
-use std::collections::HashMap;
+//! One person, as the roster holds them: who they are, what their evidence says, and what was made of it last.
 
 use jiff::Timestamp;
 
-use crate::django::auth_hash;
-use crate::django::secret::SecretKeys;
-use crate::django::session::{Expiry, Signature, Unreadable};
+use super::rows::{NONE, Rows};
+use super::session::{HashStart, Row, micros, moment};
+use crate::django::session::Signature;
 use crate::policy::{Facts, Verdict};
-use crate::store::{Extra, SessionKey, UserId, UserRow};
+use crate::store::{UserId, UserRow};
 
-/// Whose session it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Owner {
-    User(UserId),
-    Anonymous,
-    Unreadable,
-}
-
-/// A session without its payload.
-#[derive(Debug, Clone)]
-pub struct Session {
-    pub owner: Owner,
-    pub last_saved: Option<Timestamp>,
-    pub expires: Timestamp,
-    pub expiry: Expiry,
-    pub signature: Signature,
-    /// Kept only where a SECRET_KEY is known to check it with.
-    pub auth_hash: Option<Box<str>>,
-    /// The auth hash fits the user's password, as far as it can be checked.
-    pub auth_fits: bool,
-    /// What the table says of it in columns of its own.
-    pub extra: Option<Box<Extra>>,
-    /// Why its content tells nothing.
-    pub unread: Option<Unreadable>,
-    pub(super) pass: u32,
-}
-
-impl Session {
-    /// The seconds between a save and the date it set, where each save sets it anew.
-    pub fn age(&self) -> Option<i64> {
-        if matches!(self.expiry, Expiry::Fixed(_)) {
-            return None;
-        }
-        let saved = self.last_saved?;
-        let seconds = self.expires.duration_since(saved).as_secs();
-        (seconds > 0).then_some(seconds)
-    }
-
-    /// What Django itself could not read either, and takes for an empty session. What only Curfew cannot read, a
-    /// pickle or more than it looks into, lets its holder in.
-    pub(super) fn is_damaged(&self) -> bool {
-        matches!(
-            self.unread,
-            Some(
-                Unreadable::Empty
-                    | Unreadable::Malformed
-                    | Unreadable::NotBase64
-                    | Unreadable::NotInflatable
-                    | Unreadable::BadTimestamp
-            )
-        )
-    }
-}
+const READ: u8 = 1;
+const MISSING: u8 = 2;
+const FLAGGED: u8 = 4;
+const STAFF: u8 = 8;
+const SUPERUSER: u8 = 16;
+const ENABLED: u8 = 32;
+const EMAIL: u8 = 64;
+const NAME: u8 = 128;
 
 /// A user with sessions, the flag, or both.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Person {
-    /// None until it has been read.
-    pub row: Option<UserRow>,
-    /// The sessions name a user that the table does not have.
-    pub missing: bool,
-    pub(super) keys: Vec<SessionKey>,
+    /// Id, username, e-mail and name, one after the other.
+    text: Box<str>,
+    /// Where the first three of them end.
+    ends: [u32; 3],
+    marks: u8,
+    activity: i64,
+    login: i64,
+    /// None where the user has no password, or nobody can check it.
+    password: Option<Password>,
+    /// The first of their sessions, and how many there are.
+    pub(super) first: u32,
+    pub(super) sessions: u32,
+    /// What the last settling made of them; the seconds in it are of the moment when it last changed.
     pub verdict: Option<Verdict>,
+    pub(super) made: Made,
+    /// When time alone changes that.
+    pub(super) due: i64,
+    /// Something of theirs was taken in since.
+    pub(super) touched: bool,
+}
+
+/// What a settling made of someone's sessions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made {
     pub usable: u32,
+    pub rejected: u32,
+    /// Those that the SECRET_KEY fits, and those that it does not.
+    pub fit: u32,
+    pub unfit: u32,
     pub last_save: Option<Timestamp>,
 }
 
+/// What is kept of a password: what the auth hashes made with it begin with. The password itself is not kept.
+#[derive(Debug, Clone)]
+pub(super) struct Password {
+    /// Tells whether it is another now.
+    pub stamp: u64,
+    pub starts: Starts,
+}
+
+/// One key of the site is the usual case, and needs no memory of its own.
+#[derive(Debug, Clone)]
+pub(super) enum Starts {
+    Two([HashStart; 2]),
+    Many(Box<[HashStart]>),
+}
+
+impl Starts {
+    fn hold(&self, start: HashStart) -> bool {
+        match self {
+            Self::Two(starts) => starts.contains(&start),
+            Self::Many(starts) => starts.contains(&start),
+        }
+    }
+}
+
 impl Person {
+    /// Someone of whom nothing is known but the id.
+    pub(super) fn new(id: &str) -> Self {
+        let end = u32::try_from(id.len()).unwrap_or(u32::MAX);
+        Self {
+            text: id.into(),
+            ends: [end; 3],
+            marks: 0,
+            activity: micros(None),
+            login: micros(None),
+            password: None,
+            first: NONE,
+            sessions: 0,
+            verdict: None,
+            made: Made::NOTHING,
+            due: i64::MAX,
+            touched: false,
+        }
+    }
+
+    fn part(&self, from: u32, to: u32) -> &str {
+        self.text
+            .get(from as usize..to as usize)
+            .unwrap_or_default()
+    }
+
+    pub(super) fn id_text(&self) -> &str {
+        self.part(0, self.ends[0])
+    }
+
+    pub fn id(&self) -> UserId {
+        UserId::new(self.id_text())
+    }
+
     pub fn username(&self) -> &str {
-        self.row.as_ref().map_or("", |r| r.username.as_str())
+        self.part(self.ends[0], self.ends[1])
     }
 
-    pub fn keys(&self) -> &[SessionKey] {
-        &self.keys
+    pub fn email(&self) -> Option<&str> {
+        self.is(EMAIL)
+            .then(|| self.part(self.ends[1], self.ends[2]))
     }
 
-    pub(super) fn session_count(&self) -> u32 {
-        u32::try_from(self.keys.len()).unwrap_or(u32::MAX)
+    pub fn name(&self) -> Option<&str> {
+        let name = self.text.get(self.ends[2] as usize..);
+        name.filter(|_| self.is(NAME))
+    }
+
+    fn is(&self, mark: u8) -> bool {
+        self.marks & mark != 0
+    }
+
+    /// Their row has been read.
+    pub fn is_read(&self) -> bool {
+        self.is(READ)
+    }
+
+    /// The sessions name a user that the table does not have.
+    pub fn is_missing(&self) -> bool {
+        self.is(MISSING)
+    }
+
+    pub fn is_flagged(&self) -> bool {
+        self.is(FLAGGED)
+    }
+
+    pub fn is_staff(&self) -> bool {
+        self.is(STAFF)
+    }
+
+    pub fn is_superuser(&self) -> bool {
+        self.is(SUPERUSER)
+    }
+
+    pub fn is_enabled(&self) -> bool {
+        self.is(ENABLED)
+    }
+
+    pub fn last_activity(&self) -> Option<Timestamp> {
+        moment(self.activity)
+    }
+
+    pub fn last_login(&self) -> Option<Timestamp> {
+        moment(self.login)
+    }
+
+    /// How many of their sessions Django lets in.
+    pub fn usable(&self) -> u32 {
+        self.made.usable
+    }
+
+    /// The newest save among those.
+    pub fn last_save(&self) -> Option<Timestamp> {
+        self.made.last_save
+    }
+
+    /// Seconds since they were last seen; none where the state is unknown.
+    pub fn idle_seconds(&self, now: Timestamp) -> Option<u32> {
+        let verdict = self.verdict?;
+        verdict.idle_seconds?;
+        let seconds = now.duration_since(verdict.seen?.0).as_secs().max(0);
+        Some(u32::try_from(seconds).unwrap_or(u32::MAX))
+    }
+
+    /// Raises the flag or lowers it, and says whether that changed it.
+    pub(super) fn set_flag(&mut self, up: bool) -> bool {
+        let was = self.is(FLAGGED);
+        self.marks = self.marks & !FLAGGED | if up { FLAGGED } else { 0 };
+        was != up
+    }
+
+    /// Takes in what the table says, and says whether that is anything new; and whether the names are.
+    pub(super) fn renew(&mut self, row: &UserRow, password: Option<Password>) -> (bool, bool) {
+        let mark = |mark: u8, there: bool| if there { mark } else { 0 };
+        let marks = READ
+            | mark(FLAGGED, row.flagged)
+            | mark(STAFF, row.staff)
+            | mark(SUPERUSER, row.superuser)
+            | mark(ENABLED, row.enabled)
+            | mark(EMAIL, row.email.is_some())
+            | mark(NAME, row.name.is_some());
+        let named = !self.is(READ)
+            || self.username() != row.username
+            || self.email() != row.email.as_deref()
+            || self.name() != row.name.as_deref();
+        let stamp = |password: &Option<Password>| password.as_ref().map(|p| p.stamp);
+        let (activity, login) = (micros(row.last_activity), micros(row.last_login));
+        let new = named
+            || self.marks != marks
+            || (self.activity, self.login) != (activity, login)
+            || stamp(&self.password) != stamp(&password);
+        if named {
+            let (email, name) = (row.email.as_deref(), row.name.as_deref());
+            let parts = [
+                self.id_text(),
+                &row.username,
+                email.unwrap_or_default(),
+                name.unwrap_or_default(),
+            ];
+            let mut end = 0;
+            let ends = [0, 1, 2].map(|at| {
+                end += parts[at].len();
+                u32::try_from(end).unwrap_or(u32::MAX)
+            });
+            self.text = parts.concat().into();
+            self.ends = ends;
+        }
+        if new {
+            (self.marks, self.activity, self.login) = (marks, activity, login);
+            self.password = password;
+        }
+        (new, named)
+    }
+
+    /// What a password said before, where it is the same.
+    pub(super) fn same_password(&self, stamp: u64) -> Option<Password> {
+        let known = self.password.as_ref();
+        known.filter(|known| known.stamp == stamp).cloned()
+    }
+
+    /// The table may have them after all.
+    pub(super) fn look_for(&mut self) {
+        self.marks &= !MISSING;
+    }
+
+    /// The table does not have them. Says whether that is new.
+    pub(super) fn miss(&mut self) -> bool {
+        let new = !self.is(MISSING);
+        let gone = Self {
+            marks: MISSING,
+            first: self.first,
+            sessions: self.sessions,
+            verdict: self.verdict,
+            made: self.made,
+            due: self.due,
+            touched: self.touched,
+            ..Self::new(self.id_text())
+        };
+        *self = gone;
+        new
+    }
+
+    /// Their sessions, in no order.
+    pub(super) fn numbers<'a>(&self, rows: &'a Rows) -> impl Iterator<Item = u32> + 'a {
+        let mut next = self.first;
+        std::iter::from_fn(move || {
+            let number = next;
+            (number != NONE).then(|| {
+                next = rows[number].next;
+                number
+            })
+        })
+        .filter(|number| !rows[*number].is_gone())
     }
 
     /// Why Django would not let the holder of this session in; none where it would.
-    pub fn refusal(&self, session: &Session, now: Timestamp) -> Option<&'static str> {
-        if session.signature == Signature::Invalid {
+    pub(super) fn refusal(&self, session: &Row, now: Timestamp) -> Option<&'static str> {
+        if session.signature() == Signature::Invalid {
             return Some("its signature is not this site's");
         }
         if session.is_damaged() {
             return Some("its content is damaged");
         }
-        match &self.row {
-            None if self.missing => Some("its user no longer exists"),
-            None => Some("its user has not been read yet"),
-            Some(row) if !row.enabled => Some("the account is disabled"),
-            Some(_) if !session.auth_fits => Some("the password has changed since"),
-            Some(_) if session.expires <= now => Some("it has expired"),
-            Some(_) => None,
+        if !self.is(READ) {
+            return Some(match self.is(MISSING) {
+                true => "its user no longer exists",
+                false => "its user has not been read yet",
+            });
         }
-    }
-
-    pub(super) fn facts(&self, sessions: &HashMap<SessionKey, Session>, now: Timestamp) -> Facts {
-        let mut facts = Facts::default();
-        if let Some(row) = &self.row {
-            facts.last_activity = row.last_activity;
-            facts.last_login = row.last_login;
-            facts.flagged = row.flagged;
+        if !self.is(ENABLED) {
+            Some("the account is disabled")
+        } else if !self.fits(session) {
+            Some("the password has changed since")
+        } else if session.expires() <= now {
+            Some("it has expired")
+        } else {
+            None
         }
-        for session in self.keys.iter().filter_map(|k| sessions.get(k)) {
-            if self.refusal(session, now).is_none() {
-                facts.usable_sessions += 1;
-                facts.last_save = facts.last_save.max(session.last_saved);
-            }
-        }
-        facts
     }
 
     /// Whether this session was made with the password that the user has now.
-    pub(super) fn fits(&self, session: &Session, keys: Option<&SecretKeys>) -> bool {
-        let (Some(keys), Some(row)) = (keys, &self.row) else {
-            return true;
-        };
-        // The hash stands in what could not be read.
-        if session.unread.is_some() {
-            return true;
-        }
-        match (&session.auth_hash, &row.password) {
-            (Some(hash), Some(password)) => {
-                use secrecy::ExposeSecret;
-                auth_hash::matches(password.expose_secret(), hash, keys)
-            }
+    fn fits(&self, session: &Row) -> bool {
+        match &self.password {
             // A user model without passwords has no hash to compare.
-            (_, None) => true,
-            (None, Some(_)) => false,
+            None => true,
+            // The hash stands in what could not be read.
+            Some(_) if session.unread().is_some() => true,
+            Some(password) => session.hash != 0 && password.starts.hold(session.hash),
         }
     }
+
+    /// Whether the SECRET_KEY fits this session, as far as it says so: by its signature, and where a cache keeps it
+    /// unsigned by its auth hash, which is made with the same key.
+    pub(super) fn key_fits(&self, session: &Row) -> Option<bool> {
+        match session.signature() {
+            Signature::Verified => Some(true),
+            Signature::Invalid => Some(false),
+            // Both have to be there to be compared.
+            Signature::Unchecked => {
+                (session.hash != 0 && self.password.is_some()).then(|| self.fits(session))
+            }
+        }
+    }
+
+    pub(super) fn facts(&self, made: &Made) -> Facts {
+        Facts {
+            last_activity: self.last_activity(),
+            last_login: self.last_login(),
+            last_save: made.last_save,
+            flagged: self.is_flagged(),
+            usable_sessions: made.usable,
+        }
+    }
+}
+
+impl Made {
+    pub const NOTHING: Self = Self {
+        usable: 0,
+        rejected: 0,
+        fit: 0,
+        unfit: 0,
+        last_save: None,
+    };
 }

@@ -2,28 +2,33 @@
 //! and deleted by key alone.
 
 use super::Roster;
-use super::person::{Owner, Session};
+use super::session::Row;
 use crate::django::session::Unreadable;
 use crate::error::{Code, Error, Result};
-use crate::store::{SessionKey, UserId};
+use crate::store::{Extra, SessionKey, UserId};
 use crate::view::{UnreadableKind, UnreadableView, Unreadables};
 
 impl Roster {
-    fn unread(&self) -> impl Iterator<Item = (&SessionKey, &Session)> {
-        self.sessions
-            .iter()
-            .filter(|(_, session)| session.unread.is_some())
+    fn unread(&self) -> impl Iterator<Item = (SessionKey, u32)> {
+        let all = self.rows.numbers();
+        let unread = all.filter(|number| self.rows[*number].unread().is_some());
+        // Not even asked, where it is known that there is none.
+        let most = self.tally.unreadable_sessions as usize;
+        unread
+            .take(most)
+            .map(|number| (self.rows.key(number), number))
     }
 
     /// All of them counted, and at most `limit` of them named: those that live longest first.
     pub fn unreadable(&self, limit: usize) -> Unreadables {
-        let mut all: Vec<(&SessionKey, &Session)> = self.unread().collect();
+        let mut all: Vec<(SessionKey, u32)> = self.unread().collect();
         let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
-        all.sort_unstable_by(|a, b| (b.1.expires, a.0).cmp(&(a.1.expires, b.0)));
+        let expires = |number: u32| self.rows[number].expires_at();
+        all.sort_unstable_by(|a, b| (expires(b.1), &a.0).cmp(&(expires(a.1), &b.0)));
         let sessions = all
-            .into_iter()
+            .iter()
             .take(limit)
-            .map(|(key, session)| view(key, session))
+            .map(|(key, number)| view(key, &self.rows[*number], self.rows.extra(*number)))
             .collect();
         Unreadables { total, sessions }
     }
@@ -39,13 +44,10 @@ impl Roster {
             .unread()
             .filter(|(key, _)| wanted.len() >= 4 && key.fingerprint().starts_with(&wanted));
         match (hits.next(), hits.next()) {
-            (Some((key, session)), None) => Ok((
-                key.clone(),
-                match &session.owner {
-                    Owner::User(id) => Some(id.clone()),
-                    _ => None,
-                },
-            )),
+            (Some((key, number)), None) => {
+                let person = self.people.get(self.rows[number].person);
+                Ok((key, person.map(super::Person::id)))
+            }
             (None, _) => Err(Error::new(
                 Code::NoSession,
                 format!(
@@ -60,13 +62,12 @@ impl Roster {
     }
 }
 
-fn view(key: &SessionKey, session: &Session) -> UnreadableView {
-    let unread = session.unread.unwrap_or(Unreadable::Malformed);
-    let extra = session.extra.as_deref();
+fn view(key: &SessionKey, session: &Row, extra: Option<&Extra>) -> UnreadableView {
+    let unread = session.unread().unwrap_or(Unreadable::Malformed);
     UnreadableView {
         fingerprint: key.fingerprint(),
-        last_saved: session.last_saved,
-        expires: session.expires,
+        last_saved: session.saved(),
+        expires: session.expires(),
         kind: match session.is_damaged() {
             true => UnreadableKind::Corrupt,
             false => UnreadableKind::Opaque,

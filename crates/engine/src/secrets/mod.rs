@@ -23,6 +23,12 @@ pub async fn complete(config: &mut SiteConfig) -> Result<()> {
     if let Some(password) = password(config, &mut keychain).await? {
         config.address = config.address.with_password(&password);
     }
+    // A streaming replica has the roles of its primary, passwords and all.
+    if let Some(replica) = config.read_address.as_ref().filter(|a| asks(a))
+        && let Some(password) = config.address.password()
+    {
+        config.read_address = Some(replica.with_password(&password));
+    }
     complete_sessions(config, &mut keychain).await?;
     if config.secret_key.is_none() {
         if let Some(command) = &config.secret_key_command {

@@ -11,6 +11,8 @@ use crate::config::{Backend, Env, SiteConfig};
 use crate::error::Code;
 use crate::journal::Journal;
 use crate::secrets;
+use crate::store::db::Db;
+use crate::store::sql::replica;
 use crate::view::{Check, Found};
 
 fn good(name: &str, detail: impl Into<String>) -> Check {
@@ -86,11 +88,27 @@ pub async fn doctor(mut config: SiteConfig, env: &Env) -> Vec<Check> {
     checks.push(good("tables", tables_found(found)));
     checks.push(sessions::engine(&config, &explored));
     checks.extend(rights::asked(&config, &reached.db, &explored).await);
+    checks.extend(read_replica(&config, &reached.db).await);
     reached.db.close().await;
     checks.push(evidence(&config, found));
     checks.push(journal(env));
     checks.extend(people(config, env).await);
     checks
+}
+
+async fn read_replica(config: &SiteConfig, primary: &Db) -> Option<Check> {
+    let address = config.read_address.as_ref()?;
+    Some(match replica::examine(address, primary).await {
+        Ok(()) => good(
+            "read replica",
+            format!("{} follows the primary", address.shown()),
+        ),
+        Err(error) => bad(
+            "read replica",
+            error.message,
+            "correct read_url; until then all looks are at url",
+        ),
+    })
 }
 
 fn tables_found(found: &[Found]) -> String {

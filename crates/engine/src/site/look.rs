@@ -1,81 +1,164 @@
 //! One look at the site: what changed goes into the roster, everyone is judged by the database's clock,
 //! and small events say what moved.
 
-use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Site, hold};
+use super::{Site, hold, secret_keys};
 use crate::error::Result;
-use crate::event::Event;
-use crate::roster::Crossed;
-use crate::store::{SessionKey, SessionRow, Sink, UserId, UserRow};
+use crate::event::{self, Event};
+use crate::roster::{Crossed, Fresh, Reader, Roster};
+use crate::store::{Helper, KeyRef, SessionKey, SessionRef, Sink, UserId, UserRow};
 use crate::view::Link;
 
-/// People that one event names.
-const NAMED: usize = 20;
-/// Ids that one event names.
-const IDS: usize = 200;
-
-/// Whether a look asks for everything, or may leave costly parts to a later one.
+/// How much a look asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Depth {
+    /// Costly parts may be left to a later one.
     Paced,
+    /// All that people's doing moved.
+    Fresh,
+    /// Everything.
     Whole,
 }
 
-/// Takes pieces into the roster, holding its lock for one piece at a time: pages are answered meanwhile.
-struct Intake<'a>(&'a Site);
+/// Sessions that are read before the roster's lock is taken for them.
+const AT_ONCE: usize = 256;
+
+/// Reads sessions, and takes them into the roster. What costs is done without its lock, and the lock is held for a few
+/// pieces at a time: pages are answered meanwhile.
+struct Reading {
+    roster: Arc<Mutex<Roster>>,
+    reader: Reader,
+    read: Vec<Fresh>,
+}
+
+impl Reading {
+    /// The roster, with all that was read so far in it.
+    fn roster(&mut self) -> MutexGuard<'_, Roster> {
+        let mut roster = hold(&self.roster);
+        for fresh in self.read.drain(..) {
+            roster.enter(fresh);
+        }
+        roster
+    }
+}
+
+impl Helper for Reading {
+    fn take(&mut self, row: SessionRef<'_>) {
+        self.read.push(self.reader.read(row));
+        if self.read.len() >= AT_ONCE {
+            self.flush();
+        }
+    }
+    fn flush(&mut self) {
+        drop(self.roster());
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        // A look that broke off has read what it has read.
+        drop(self.roster());
+    }
+}
+
+/// Takes pieces into the roster.
+struct Intake<'a> {
+    site: &'a Site,
+    /// Made once there is something to read.
+    reading: Option<Reading>,
+}
+
+impl<'a> Intake<'a> {
+    fn of(site: &'a Site) -> Self {
+        Self {
+            site,
+            reading: None,
+        }
+    }
+
+    fn roster(&mut self) -> MutexGuard<'_, Roster> {
+        match &mut self.reading {
+            Some(reading) => reading.roster(),
+            None => hold(&self.site.roster),
+        }
+    }
+}
 
 impl Sink for Intake<'_> {
-    fn session(&mut self, row: SessionRow) {
-        hold(&self.0.roster).session(row);
+    fn take(&mut self, row: SessionRef<'_>) {
+        let site = self.site;
+        self.reading.get_or_insert_with(|| site.reading()).take(row);
     }
-    fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool {
-        hold(&self.0.roster).listed(key, expires)
+    fn helper(&mut self) -> Option<Box<dyn Helper>> {
+        Some(Box::new(self.site.reading()))
     }
-    fn knows(&self, key: &SessionKey) -> bool {
-        hold(&self.0.roster).knows(key)
+    fn listed(&mut self, key: KeyRef<'_>, expires: Timestamp) -> bool {
+        self.roster().listed(key, expires)
+    }
+    fn saved(
+        &mut self,
+        key: KeyRef<'_>,
+        expires: Timestamp,
+        within: Option<(Timestamp, Timestamp)>,
+    ) -> bool {
+        self.roster().saved(key, expires, within)
+    }
+    fn knows(&mut self, key: KeyRef<'_>) -> bool {
+        self.roster().knows(key)
     }
     fn listing_begins(&mut self) {
-        hold(&self.0.roster).listing_begins();
+        self.roster().listing_begins();
+    }
+    fn unnamed(&mut self) -> Vec<SessionKey> {
+        self.roster().unnamed()
     }
     fn listing_done(&mut self) {
-        hold(&self.0.roster).listing_done();
+        self.roster().listing_done();
     }
-    fn ages(&self) -> Vec<i64> {
-        let usual = self.0.config().sessions.age().as_secs();
+    fn ages(&mut self) -> Vec<i64> {
+        let usual = self.site.config().sessions.age().as_secs();
         let usual = i64::try_from(usual).unwrap_or(i64::MAX);
-        let mut ages = hold(&self.0.roster).ages();
+        let mut ages = self.roster().ages();
         if !ages.contains(&usual) {
             ages.insert(0, usual);
         }
         ages
     }
     fn user(&mut self, row: UserRow) {
-        hold(&self.0.roster).user(row);
+        self.roster().user(row);
     }
-    fn users_wanted(&self, all: bool) -> Vec<UserId> {
-        hold(&self.0.roster).users_wanted(all)
+    fn users_unread(&mut self) -> Vec<UserId> {
+        self.roster().users_unread()
+    }
+    fn users_in_turn(&mut self, from: u32, most: usize) -> (Vec<UserId>, Option<u32>) {
+        self.roster().users_in_turn(from, most)
     }
     fn users_missing(&mut self, ids: Vec<UserId>) {
-        hold(&self.0.roster).users_missing(ids);
+        self.roster().users_missing(ids);
     }
-    fn flagged(&mut self, ids: BTreeSet<UserId>) {
-        hold(&self.0.roster).flagged(ids);
+    fn flagged(&mut self, ids: Vec<UserId>) {
+        self.roster().flagged(ids);
     }
 }
 
 impl Site {
     /// One look, as cheap as the site allows: what the window asks for every two seconds.
     pub async fn look(&self) -> Result<()> {
-        self.look_with(Depth::Paced).await
+        self.look_with(Depth::Paced, &[]).await
     }
 
-    /// A look that leaves nothing out: before each deed and after it.
-    pub(crate) async fn look_whole(&self) -> Result<()> {
-        self.look_with(Depth::Whole).await
+    /// A look that knows of everything that people did, and reads these users anew.
+    pub(crate) async fn look_fresh(&self, users: &[UserId]) -> Result<()> {
+        self.look_with(Depth::Fresh, users).await
+    }
+
+    /// A look that leaves no session out, and reads these users anew: where it matters that there is no other.
+    pub(crate) async fn look_whole(&self, users: &[UserId]) -> Result<()> {
+        self.look_with(Depth::Whole, users).await
     }
 
     /// The sessions saved since the last look, and no more: what a logout asks for before its first deletion, without
@@ -86,20 +169,34 @@ impl Site {
             (line.last(), line.db_now())
         };
         match (last, now) {
-            (Some(last), Some(now)) => self.store.glance(now, last, &mut Intake(self)).await,
+            (Some(last), Some(now)) => self.store.glance(now, last, &mut Intake::of(self)).await,
             _ => self.look().await,
         }
     }
 
-    async fn look_with(&self, how: Depth) -> Result<()> {
-        let mut mark = self.mark.lock().await;
-        if how == Depth::Whole {
-            mark.hurry();
+    /// For the sessions of one look.
+    fn reading(&self) -> Reading {
+        let config = self.config();
+        let keys = secret_keys(&config);
+        Reading {
+            roster: self.roster.clone(),
+            reader: Reader::new(keys.as_ref(), config.sessions.cookie_age),
+            read: Vec::new(),
         }
+    }
+
+    async fn look_with(&self, how: Depth, users: &[UserId]) -> Result<()> {
+        let mut mark = self.mark.lock().await;
+        match how {
+            Depth::Paced => {}
+            Depth::Fresh => mark.freshen(),
+            Depth::Whole => mark.hurry(),
+        }
+        mark.read_again(users);
         let began = Instant::now();
         let local = Timestamp::now();
         let before = hold(&self.line).view();
-        let looked = self.store.look(&mut mark, &mut Intake(self)).await;
+        let looked = self.store.look(&mut mark, &mut Intake::of(self)).await;
         drop(mark);
         match looked {
             Ok(db) => {
@@ -140,14 +237,11 @@ impl Site {
             (roster.revision(), roster.counts())
         };
         self.emit(Event::Looked { revision, counts });
-        for ids in crossed.came_back.chunks(IDS) {
-            self.emit(Event::CameBack { ids: ids.to_vec() });
+        for ids in event::in_parts(crossed.came_back) {
+            self.emit(Event::CameBack { ids });
         }
         if !crossed.went_idle.is_empty() {
-            let mut people = crossed.went_idle;
-            people.sort_by_key(|p| std::cmp::Reverse(p.idle_seconds));
-            let more = u32::try_from(people.len().saturating_sub(NAMED)).unwrap_or(u32::MAX);
-            people.truncate(NAMED);
+            let (people, more) = event::named(crossed.went_idle);
             self.emit(Event::WentIdle { people, more });
         }
     }

@@ -56,7 +56,7 @@ pub struct Site {
     pub(crate) operator: String,
     state_dir: PathBuf,
     pub(crate) journal: Journal,
-    pub(crate) roster: Mutex<Roster>,
+    pub(crate) roster: Arc<Mutex<Roster>>,
     /// Held during a look: there is one at a time.
     pub(crate) mark: tokio::sync::Mutex<Mark>,
     /// Held during a sweep: there is one at a time. Logouts need no such order, each is a few statements that may be repeated.

@@ -100,7 +100,10 @@ impl Site {
             operator: operator(),
             state_dir: env.state_dir.clone(),
             journal: Journal::at(&env.state_dir),
-            roster: Mutex::new(Roster::new(keys).with_cookie_age(cookie_age)),
+            roster: Arc::new(Mutex::new(Roster::with_cookie_age(
+                keys.as_ref(),
+                cookie_age,
+            ))),
             mark: tokio::sync::Mutex::new(Mark::default()),
             sweeping: tokio::sync::Mutex::new(()),
             line,

@@ -8,6 +8,7 @@ mod files;
 mod follow;
 mod guards;
 mod line;
+mod listed;
 mod puppet;
 mod refused;
 mod several;

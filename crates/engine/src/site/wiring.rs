@@ -108,12 +108,8 @@ pub(super) async fn wire(
 ) -> (Arc<dyn Store>, Option<Error>) {
     let users = explored.schema.users.clone();
     let away = |sessions: Arc<dyn Sessions>| -> Arc<dyn Store> {
-        Arc::new(SqlStore::apart(
-            db.clone(),
-            users.clone(),
-            sessions,
-            passwords,
-        ))
+        let store = SqlStore::apart(db.clone(), users.clone(), sessions, passwords);
+        Arc::new(store.with_replica(config.read_address.clone()))
     };
     let rows = explored
         .schema
@@ -122,7 +118,10 @@ pub(super) async fn wire(
         .map(|table| -> Arc<dyn Store> {
             match &explored.apart {
                 Some(apart) => away(Arc::new(SqlSessions::new(apart.clone(), table))),
-                None => Arc::new(SqlStore::new(db.clone(), users.clone(), table, passwords)),
+                None => {
+                    let store = SqlStore::new(db.clone(), users.clone(), table, passwords);
+                    Arc::new(store.with_replica(config.read_address.clone()))
+                }
             }
         });
     let blind = |why: Error| (away(Arc::new(NoSessions::new(why.clone()))), Some(why));

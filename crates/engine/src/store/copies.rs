@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    BatchDone, Copies, Mark, SessionKey, SessionRow, Sink, Store, SweepBatch, UserId, UserRow,
+    BatchDone, Copies, Helper, KeyRef, Mark, SessionKey, SessionRef, SessionRow, Sink, Store,
+    SweepBatch, UserId, UserRow,
 };
 use crate::error::Result;
 
@@ -83,7 +84,8 @@ impl WithCopies {
             if listed.begins {
                 state.listing = state.listing.wrapping_add(1);
             }
-            let lonely = |key: &SessionKey| state.alone.contains_key(key) || !sink.knows(key);
+            let mut lonely =
+                |key: &SessionKey| state.alone.contains_key(key) || !sink.knows(key.lend());
             let listed = listed.copies.into_iter();
             listed.filter(|(key, _)| lonely(key)).collect()
         };
@@ -97,7 +99,7 @@ impl WithCopies {
             for (key, expires) in candidates {
                 if with_row.contains(&key) {
                     state.alone.remove(&key);
-                } else if sink.listed(&key, expires) {
+                } else if sink.listed(key.lend(), expires) {
                     unread.push(key);
                 } else {
                     state.alone.insert(key, (expires, listing));
@@ -146,47 +148,73 @@ struct Beside<'a> {
 }
 
 impl Beside<'_> {
-    fn note(&mut self, key: &SessionKey) {
+    fn name_alone(&mut self) {
+        for (key, (expires, _)) in &self.alone {
+            self.sink.listed(key.lend(), *expires);
+        }
+    }
+
+    fn note(&mut self, key: KeyRef<'_>) {
         if self.known.len() < SAMPLE {
-            self.known.push(key.clone());
+            self.known.push(key.to_key());
         }
     }
 }
 
 impl Sink for Beside<'_> {
-    fn session(&mut self, row: SessionRow) {
-        self.note(&row.key);
-        self.sink.session(row);
+    fn take(&mut self, row: SessionRef<'_>) {
+        self.note(row.key);
+        self.sink.take(row);
     }
-    fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool {
+    fn helper(&mut self) -> Option<Box<dyn Helper>> {
+        match self.known.len() < SAMPLE {
+            true => None,
+            false => self.sink.helper(),
+        }
+    }
+    fn listed(&mut self, key: KeyRef<'_>, expires: Timestamp) -> bool {
         self.note(key);
         self.sink.listed(key, expires)
+    }
+    fn saved(
+        &mut self,
+        key: KeyRef<'_>,
+        expires: Timestamp,
+        within: Option<(Timestamp, Timestamp)>,
+    ) -> bool {
+        self.note(key);
+        self.sink.saved(key, expires, within)
     }
     fn listing_begins(&mut self) {
         self.sink.listing_begins();
     }
+    fn unnamed(&mut self) -> Vec<SessionKey> {
+        self.name_alone();
+        self.sink.unnamed()
+    }
     fn listing_done(&mut self) {
-        for (key, (expires, _)) in &self.alone {
-            self.sink.listed(key, *expires);
-        }
+        self.name_alone();
         self.sink.listing_done();
     }
-    fn knows(&self, key: &SessionKey) -> bool {
+    fn knows(&mut self, key: KeyRef<'_>) -> bool {
         self.sink.knows(key)
     }
-    fn ages(&self) -> Vec<i64> {
+    fn ages(&mut self) -> Vec<i64> {
         self.sink.ages()
     }
     fn user(&mut self, row: UserRow) {
         self.sink.user(row);
     }
-    fn users_wanted(&self, all: bool) -> Vec<UserId> {
-        self.sink.users_wanted(all)
+    fn users_unread(&mut self) -> Vec<UserId> {
+        self.sink.users_unread()
+    }
+    fn users_in_turn(&mut self, from: u32, most: usize) -> (Vec<UserId>, Option<u32>) {
+        self.sink.users_in_turn(from, most)
     }
     fn users_missing(&mut self, ids: Vec<UserId>) {
         self.sink.users_missing(ids);
     }
-    fn flagged(&mut self, ids: BTreeSet<UserId>) {
+    fn flagged(&mut self, ids: Vec<UserId>) {
         self.sink.flagged(ids);
     }
 }
@@ -208,13 +236,13 @@ impl Store for WithCopies {
         self.catch_up().await?;
         self.look_alone(now, mark, &known, sink).await?;
         // Whose session is a lonely copy may not have been read yet.
-        for chunk in sink.users_wanted(false).chunks(500) {
+        for chunk in sink.users_unread().chunks(500) {
             let rows = self.rows.users(chunk).await?;
             let found: BTreeSet<UserId> = rows.iter().map(|row| row.id.clone()).collect();
             sink.users_missing(
                 chunk
                     .iter()
-                    .filter(|id| !found.contains(id))
+                    .filter(|id| !found.contains(*id))
                     .cloned()
                     .collect(),
             );
@@ -280,6 +308,10 @@ impl Store for WithCopies {
 
     fn whole(&self) -> bool {
         self.rows.whole()
+    }
+
+    fn sweeps_at_once(&self) -> usize {
+        self.rows.sweeps_at_once()
     }
 
     async fn sweep(&self, mut batch: SweepBatch) -> Result<BatchDone> {

@@ -126,6 +126,14 @@ impl Db {
         }
     }
 
+    /// Keys or ids in one statement: PostgreSQL takes them as one value, others as so many.
+    pub fn chunk(&self) -> usize {
+        match self.dialect() {
+            Dialect::Postgres => 5_000,
+            Dialect::Mysql | Dialect::Sqlite => 500,
+        }
+    }
+
     pub fn pool(&self) -> Pool {
         self.with(|state| state.pool.clone())
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use sea_query::{Alias, Expr, ExprTrait, IntoTableRef, TableRef};
+use sea_query::{Alias, Expr, ExprTrait, IntoTableRef, TableRef, Value};
 
 use super::catalog::Kind;
 use super::key::UserId;
@@ -52,11 +52,38 @@ pub fn among<'a>(
     texts: impl Iterator<Item = &'a str> + Clone,
 ) -> Expr {
     match dialect {
-        Dialect::Postgres | Dialect::Sqlite => col(column).is_in(texts),
+        Dialect::Postgres => any_of(column, texts.map(str::to_owned).collect::<Vec<String>>()),
+        Dialect::Sqlite => col(column).is_in(texts),
         Dialect::Mysql => col(column)
             .is_in(texts.clone())
             .and(bytes(col(column)).is_in(texts)),
     }
+}
+
+/// One value for all of them: the statement is the same however many there are, and is planned once.
+fn any_of(column: &str, values: impl Into<Value>) -> Expr {
+    Expr::cust_with_exprs("$1 = ANY($2)", [col(column), Expr::val(values)])
+}
+
+/// A text column and a moment's that hold one of these pairs; PostgreSQL's alone.
+pub fn pairs(text: &str, time: &TimeColumn, pairs: &[(&str, Timestamp)]) -> Expr {
+    let texts: Vec<String> = pairs.iter().map(|(text, _)| (*text).to_owned()).collect();
+    let (zone, kind) = match time.zone {
+        None => ("+00", "timestamptz[]"),
+        Some(_) => ("", "timestamp[]"),
+    };
+    let times = pairs
+        .iter()
+        .map(|(_, at)| format!("{}{zone}", django_text(time.wall(*at))));
+    Expr::cust_with_exprs(
+        format!("($1, $2) IN (SELECT * FROM unnest($3, CAST($4 AS {kind})))"),
+        [
+            col(text),
+            col(&time.name),
+            Expr::val(texts),
+            Expr::val(times.collect::<Vec<String>>()),
+        ],
+    )
 }
 
 /// A truth as 1, 0 or NULL.
@@ -70,14 +97,18 @@ pub fn truth(dialect: Dialect, name: &str) -> Expr {
     }
 }
 
-/// A moment as microseconds since 1970 (PostgreSQL) or as text. Infinity reads as NULL. Without a zone of its own
-/// it is a wall clock's: read it with the column's zone.
+/// A moment as it lies there (PostgreSQL) or as text. Infinity reads as NULL. Without a zone of its own it is a wall
+/// clock's: read it with the column's zone.
 pub fn time(dialect: Dialect, column: &TimeColumn) -> Expr {
     match dialect {
-        Dialect::Postgres => Expr::cust_with_exprs(
-            "CASE WHEN isfinite($1) THEN CAST(EXTRACT(EPOCH FROM $2) * 1000000 AS bigint) END",
-            [col(&column.name), col(&column.name)],
-        ),
+        // Mostly no cast at all, and cheaper than any arithmetic.
+        Dialect::Postgres => {
+            let as_it_is = match column.zone {
+                None => "CAST($1 AS timestamptz)",
+                Some(_) => "CAST($1 AS timestamp)",
+            };
+            Expr::cust_with_exprs(as_it_is, [col(&column.name)])
+        }
         Dialect::Mysql | Dialect::Sqlite => text(dialect, col(&column.name)),
     }
 }
@@ -85,7 +116,7 @@ pub fn time(dialect: Dialect, column: &TimeColumn) -> Expr {
 /// How [`time`] and [`now`] are read.
 pub fn time_shape(dialect: Dialect) -> Read {
     match dialect {
-        Dialect::Postgres => Read::Int,
+        Dialect::Postgres => Read::Moment,
         Dialect::Mysql | Dialect::Sqlite => Read::Text,
     }
 }
@@ -133,6 +164,10 @@ fn django_text(wall: DateTime) -> String {
 pub fn one_of(dialect: Dialect, column: &str, kind: Kind, ids: &[UserId]) -> Option<Expr> {
     let ids = ids.iter().map(UserId::as_str);
     let values: Vec<Expr> = match kind {
+        Kind::Integer if dialect == Dialect::Postgres => {
+            let ids: Vec<i64> = ids.filter_map(|id| id.parse().ok()).collect();
+            return (!ids.is_empty()).then(|| any_of(column, ids));
+        }
         Kind::Integer => ids.filter_map(|id| integer(dialect, id)).collect(),
         Kind::Uuid => ids
             .filter_map(UserId::from_uuid_text)
@@ -180,9 +215,7 @@ pub fn tail(dialect: Dialect, column: &str) -> Expr {
 /// The database's own clock, in UTC.
 pub fn now(dialect: Dialect) -> Expr {
     match dialect {
-        Dialect::Postgres => {
-            Expr::cust("CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)")
-        }
+        Dialect::Postgres => Expr::cust("clock_timestamp()"),
         Dialect::Mysql => Expr::cust("CAST(UTC_TIMESTAMP(6) AS CHAR)"),
         Dialect::Sqlite => Expr::cust("strftime('%Y-%m-%d %H:%M:%f', 'now')"),
     }

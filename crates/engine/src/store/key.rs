@@ -1,12 +1,45 @@
 //! The two names everything hangs on: a session's key, which is a live credential, and a user's id.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
 
-/// A session key: whoever has it is that user. It has no Display, no Serialize, and a redacted Debug.
+/// A session key: whoever has it is that user. It has no Display, no Serialize, a redacted Debug, and is wiped when it
+/// is let go.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionKey(Box<str>);
+
+/// A session key lent for a moment: out of a row just read, say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyRef<'a>(&'a str);
+
+impl<'a> KeyRef<'a> {
+    pub fn new(key: &'a str) -> Self {
+        Self(key)
+    }
+
+    pub fn to_key(self) -> SessionKey {
+        SessionKey::new(self.0)
+    }
+
+    pub(crate) fn expose(self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Debug for KeyRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_key().fmt(f)
+    }
+}
+
+impl Drop for SessionKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl SessionKey {
     pub fn new(key: impl Into<Box<str>>) -> Self {
@@ -16,6 +49,10 @@ impl SessionKey {
     /// For statements alone.
     pub(crate) fn expose(&self) -> &str {
         &self.0
+    }
+
+    pub fn lend(&self) -> KeyRef<'_> {
+        KeyRef(&self.0)
     }
 
     /// The first 12 hex digits of its SHA-256: what is shown in its place.
@@ -60,6 +97,12 @@ impl UserId {
     }
 
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for UserId {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

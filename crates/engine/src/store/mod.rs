@@ -18,6 +18,7 @@ mod none;
 pub mod pace;
 pub mod postgres;
 mod redis;
+mod row;
 pub mod schema;
 pub mod sql;
 pub mod sqlite;
@@ -25,117 +26,82 @@ mod statement;
 mod tx;
 mod zone;
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use secrecy::SecretString;
 
 pub use copies::WithCopies;
 pub(crate) use explain::held_up;
 pub use files::FileSessions;
-pub use key::{SessionKey, UserId};
+pub use key::{KeyRef, SessionKey, UserId};
 pub(crate) use late::Late;
 pub use none::NoSessions;
+pub use row::{Data, DataRef, Extra, SessionRef, SessionRow, UserRow};
 pub use schema::Schema;
 
 use crate::error::{Error, Result};
 use pace::Pace;
 
-/// A session's content as it lies there, held only while it is read.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Data {
-    /// Django's `session_data`: a column of a table, or a file.
-    Encoded(Vec<u8>),
-    /// The session's dict, packed as a cache's values are. Not signed.
-    Cached(Vec<u8>),
-}
-
-impl Data {
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Encoded(bytes) | Self::Cached(bytes) => bytes,
-        }
-    }
-}
-
-/// One session as it lies in the store.
-#[derive(Clone)]
-pub struct SessionRow {
-    pub key: SessionKey,
-    pub data: Data,
-    pub expires: Timestamp,
-    /// The last save, where the store knows it beside the data: a file's time.
-    pub saved: Option<Timestamp>,
-    /// What tables with columns of their own say of a session.
-    pub extra: Option<Box<Extra>>,
-}
-
-impl SessionRow {
-    /// Of Django's three columns alone.
-    pub fn encoded(key: SessionKey, data: Vec<u8>, expires: Timestamp) -> Self {
-        Self {
-            key,
-            data: Data::Encoded(data),
-            expires,
-            saved: None,
-            extra: None,
-        }
-    }
-}
-
-/// A session's own columns, beside Django's three.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Extra {
-    pub user: Option<UserId>,
-    pub ip: Option<String>,
-    /// The browser's User-Agent, as it was sent.
-    pub device: Option<String>,
-    /// The table's own time of its last use.
-    pub seen: Option<Timestamp>,
-}
-
-/// One user as the site's table has them.
-#[derive(Debug, Clone)]
-pub struct UserRow {
-    pub id: UserId,
-    pub username: String,
-    pub email: Option<String>,
-    pub name: Option<String>,
-    pub last_activity: Option<Timestamp>,
-    pub last_login: Option<Timestamp>,
-    pub flagged: bool,
-    pub staff: bool,
-    pub superuser: bool,
-    pub enabled: bool,
-    /// The stored password string, read only where a SECRET_KEY is known: the auth hash is made of it.
-    pub password: Option<SecretString>,
+/// Takes sessions in for a [`Sink`], on any thread.
+pub trait Helper: Send {
+    fn take(&mut self, row: SessionRef<'_>);
+    /// Afterwards all that it took is in the sink; so it is once the helper is gone.
+    fn flush(&mut self);
 }
 
 /// Takes in what a look finds, piece by piece, so that no look holds all payloads.
 pub trait Sink: Send {
     /// A session, whole.
-    fn session(&mut self, row: SessionRow);
+    fn take(&mut self, row: SessionRef<'_>);
+    /// Another that takes sessions in, beside this one. None: it has to be this one, for now.
+    fn helper(&mut self) -> Option<Box<dyn Helper>> {
+        None
+    }
+    fn session(&mut self, row: SessionRow) {
+        self.take(row.lend());
+    }
     /// A session's key and date alone. True asks for the whole row.
-    fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool;
+    fn listed(&mut self, key: KeyRef<'_>, expires: Timestamp) -> bool;
+    /// A session's key and date alone, found where the saves since a moment have their dates: the span in which it was
+    /// saved if its age is what it was. None: its date does not tell all. True asks for the whole row.
+    fn saved(
+        &mut self,
+        key: KeyRef<'_>,
+        expires: Timestamp,
+        _within: Option<(Timestamp, Timestamp)>,
+    ) -> bool {
+        // Where dates are kept to the second, two saves may have the same.
+        self.listed(key, expires) || expires.subsec_nanosecond() == 0
+    }
     /// A listing begins: whatever it does not name or hand over is gone.
     fn listing_begins(&mut self);
+    /// What the listing that is under way has not named so far, for a store that can tell whether it is there all the
+    /// same.
+    fn unnamed(&mut self) -> Vec<SessionKey> {
+        Vec::new()
+    }
     /// The listing that began last is whole.
     fn listing_done(&mut self);
     /// Whether a session of this key has been handed over, and has not gone since.
-    fn knows(&self, key: &SessionKey) -> bool;
+    fn knows(&mut self, key: KeyRef<'_>) -> bool;
     /// The ages, in seconds, that sessions are saved with.
-    fn ages(&self) -> Vec<i64>;
+    fn ages(&mut self) -> Vec<i64>;
     fn user(&mut self, row: UserRow);
-    /// The users to read: all that are known, or only those not read yet.
-    fn users_wanted(&self, all: bool) -> Vec<UserId>;
+    /// The users that are known of and have not been read.
+    fn users_unread(&mut self) -> Vec<UserId>;
+    /// So many of all users that are known of, from a number on, and the number of the next; none after the last.
+    fn users_in_turn(&mut self, from: u32, most: usize) -> (Vec<UserId>, Option<u32>);
     /// These were asked for and are not there.
     fn users_missing(&mut self, ids: Vec<UserId>);
     /// Exactly these carry the flag now.
-    fn flagged(&mut self, ids: BTreeSet<UserId>);
+    fn flagged(&mut self, ids: Vec<UserId>);
 }
+
+/// Kinds of ages followed by range of dates; a listing finds the rest.
+pub(crate) const AGES: usize = 16;
 
 /// How far looks have come.
 #[derive(Default)]
@@ -143,10 +109,24 @@ pub struct Mark {
     /// The database's time at the last look that succeeded.
     pub last: Option<Timestamp>,
     pub(crate) listing: Pace,
-    pub(crate) users: Pace,
+    /// A folder's own listing, by which alone it is seen who saved.
+    pub(crate) folder: Pace,
+    /// How far a table's listing has come.
+    pub(crate) course: sql::Course,
+    /// When the last listing began that named every session of a table. None: no table, or not read yet.
+    pub(crate) listed: Option<Timestamp>,
+    /// The next look leaves nothing out.
+    pub(crate) whole: bool,
+    pub(crate) people: sql::Rounds,
     /// The cache's own listing.
     pub(crate) copies: Pace,
     pub(crate) scan: redis::Scan,
+    /// When, and how far the primary had written, at the last look.
+    written: Option<(Timestamp, i64)>,
+    /// What is being looked at is as it was then, or later. None: as it is.
+    as_of: Option<Timestamp>,
+    /// A deed hangs on the next look: no replica will do.
+    decides: bool,
 }
 
 impl Mark {
@@ -155,10 +135,24 @@ impl Mark {
         self.scan.budget = budget;
     }
 
-    /// The next look leaves nothing out.
+    /// The next look reads these users anew.
+    pub fn read_again(&mut self, ids: &[UserId]) {
+        self.people.again.extend_from_slice(ids);
+    }
+
+    /// The next look lists every session, and reads what of users has moved.
     pub fn hurry(&mut self) {
-        self.listing.hurry();
-        self.users.hurry();
+        self.whole = true;
+        self.people.hurry();
+        self.freshen();
+    }
+
+    /// The next look leaves nothing out that was seen by somebody's doing: what was saved, who was active. Where no
+    /// dates tell, it lists every session. It is a look by which something is decided, and no replica will do for it.
+    pub fn freshen(&mut self) {
+        self.decides = true;
+        self.folder.hurry();
+        self.people.freshen();
         self.copies.hurry();
         self.scan.at_once = true;
     }
@@ -167,11 +161,17 @@ impl Mark {
 /// Whether a session, read a moment ago, may go as one of this user's.
 pub type Decide = dyn Fn(&UserId, &SessionRow) -> bool + Send + Sync;
 
+/// Why this user, read a moment ago, is to be left alone; none where they are not.
+pub type Exempts = dyn Fn(&UserRow) -> Option<&'static str> + Send + Sync;
+
 /// The condition under which people are swept. `decide` reads a session as it is now.
 #[derive(Clone)]
 pub struct SweepBatch {
     /// Overdue people: their sessions go, and their flag.
     pub overdue: Vec<(UserId, Vec<SessionKey>)>,
+    /// The dates of those sessions that each save moves, as they were when they were judged: with the same date, a
+    /// session is what it was, and needs no reading.
+    pub dates: HashMap<SessionKey, Timestamp>,
     /// Stale people: their flag goes, where their evidence still is what was seen.
     pub stale: Vec<(UserId, Option<Timestamp>)>,
     /// Whoever was seen after this stays.
@@ -180,6 +180,8 @@ pub struct SweepBatch {
     pub saves_prove: bool,
     /// Whether this session, as it is now, may go.
     pub decide: Arc<Decide>,
+    /// Whether this user, as they are now, is none of the policy's business.
+    pub exempts: Arc<Exempts>,
 }
 
 /// What a batch's statements did.
@@ -328,6 +330,11 @@ pub trait Store: Send + Sync {
     /// Whether looks see every session there is, so that having none means something.
     fn whole(&self) -> bool {
         true
+    }
+
+    /// How many batches of a sweep may be under way at once.
+    fn sweeps_at_once(&self) -> usize {
+        1
     }
 
     /// Applies one batch of a sweep in one short transaction.

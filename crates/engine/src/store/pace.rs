@@ -4,13 +4,45 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Of the time, the share that a paced reading may take: one in fifty.
-const SHARE: u32 = 50;
+/// Of the time, the part that a reading may take: one in so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Share {
+    /// By which alone people's doing is seen, in a cache or a folder.
+    Doing = 50,
+    /// Who was active, where no index helps.
+    Activity = 100,
+    /// What only finds what others do not: sessions that were deleted.
+    Listing = 200,
+    /// The same, of users: flags that others set or cleared, names, rights.
+    People = 500,
+}
+
+impl Share {
+    /// However costly: somebody's activity is not seen much later than it takes to be called idle.
+    fn longest(self) -> Duration {
+        match self {
+            Self::Activity => Duration::from_secs(60),
+            Self::Doing | Self::Listing | Self::People => Duration::MAX,
+        }
+    }
+
+    /// Whether it may always be a little late.
+    fn is_light(self) -> bool {
+        matches!(self, Self::Listing | Self::People)
+    }
+}
+
+/// What costs more is put off at once; of anything cheaper a busy moment may be to blame, until a few costs are known.
+const HEAVY: Duration = Duration::from_millis(100);
+
+/// Looks come no faster than this: there, a pause that is shorter is none.
+const BETWEEN: Duration = Duration::from_secs(1);
 
 /// How many costs are remembered.
 const RECENT: usize = 4;
 
-/// Due at first; afterwards, when fifty times its cost has passed. Of the last few costs the least counts: a busy
+/// Due at first; afterwards, when its cost has become its share of the time. Of the last few costs the least counts: a busy
 /// moment makes a reading slow, never quick.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Pace {
@@ -23,11 +55,20 @@ impl Pace {
         self.next.is_none_or(|next| now >= next)
     }
 
-    pub fn took(&mut self, cost: Duration, now: Instant) {
+    /// Due when this cost is no more than its share of the time; light readings at the next look, until it is sure that
+    /// they cost much.
+    pub fn took(&mut self, cost: Duration, share: Share, now: Instant) {
+        let least = self.least(cost);
+        let pause = (least * share as u32).min(share.longest());
+        let sure = least > HEAVY || self.recent.iter().all(Option::is_some);
+        let wait = !share.is_light() || sure && pause > BETWEEN;
+        self.next = wait.then(|| now + pause);
+    }
+
+    fn least(&mut self, cost: Duration) -> Duration {
         self.recent.rotate_right(1);
         self.recent[0] = Some(cost);
-        let least = self.recent.iter().flatten().min().copied().unwrap_or(cost);
-        self.next = Some(now + least * SHARE);
+        self.recent.iter().flatten().min().copied().unwrap_or(cost)
     }
 
     /// Due at the next look, whatever the cost was.
@@ -43,19 +84,48 @@ mod tests {
     #[test]
     fn a_cheap_reading_is_due_at_each_look_and_a_costly_one_waits() {
         let start = Instant::now();
-        let mut pace = Pace::default();
-        assert!(pace.due(start));
-        pace.took(Duration::from_millis(10), start);
-        assert!(pace.due(start + Duration::from_secs(2)));
-        // One slow reading among quick ones was a busy moment.
-        pace.took(Duration::from_secs(1), start);
-        assert!(pace.due(start + Duration::from_secs(2)));
-        for _ in 0..RECENT {
-            pace.took(Duration::from_secs(1), start);
+        let ms = Duration::from_millis;
+        for share in [Share::Doing, Share::Listing, Share::People] {
+            let mut pace = Pace::default();
+            assert!(pace.due(start));
+            pace.took(ms(5), share, start);
+            assert!(pace.due(start + ms(1_000)));
+            // One slow reading among quick ones was a busy moment.
+            pace.took(ms(1_000), share, start);
+            assert!(pace.due(start + ms(1_000)));
+            for _ in 0..RECENT {
+                pace.took(ms(1_000), share, start);
+            }
+            let pause = ms(1_000) * share as u32;
+            assert!(!pace.due(start + pause - ms(1)));
+            assert!(pace.due(start + pause));
+            pace.hurry();
+            assert!(pace.due(start));
         }
-        assert!(!pace.due(start + Duration::from_secs(49)));
-        assert!(pace.due(start + Duration::from_secs(50)));
-        pace.hurry();
+    }
+
+    #[test]
+    fn activity_is_looked_for_every_minute_whatever_it_costs() {
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        pace.took(Duration::from_secs(3), Share::Activity, start);
+        assert!(!pace.due(start + Duration::from_secs(59)));
+        assert!(pace.due(start + Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_light_reading_that_is_cheap_never_waits() {
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        pace.took(Duration::from_millis(5), Share::Listing, start);
         assert!(pace.due(start));
+
+        // A few busy moments at the beginning prove nothing.
+        let mut pace = Pace::default();
+        for known in 1..=RECENT {
+            pace.took(Duration::from_millis(40), Share::People, start);
+            assert_eq!(pace.due(start), known < RECENT, "{known}");
+        }
+        assert!(pace.due(start + Duration::from_secs(20)));
     }
 }

@@ -76,6 +76,8 @@ fn parse_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
     Int,
+    /// A timestamp of PostgreSQL's, with or without a zone, as it lies there: its microseconds since 2000.
+    Moment,
     Text,
     Bytes,
 }
@@ -164,6 +166,9 @@ where
                 Read::Int => row
                     .try_get_unchecked::<Option<i64>, _>(i)?
                     .map_or(Cell::Null, Cell::Int),
+                Read::Moment => row
+                    .try_get_unchecked::<Option<i64>, _>(i)?
+                    .map_or(Cell::Null, moment),
                 Read::Text | Read::Bytes => row
                     .try_get_unchecked::<Option<Vec<u8>>, _>(i)?
                     .map_or(Cell::Null, |bytes| cell(bytes, *read)),
@@ -179,7 +184,27 @@ fn cell(bytes: Vec<u8>, read: Read) -> Cell {
             Ok(text) => text,
             Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
         }),
-        Read::Int | Read::Bytes => Cell::Bytes(bytes),
+        Read::Int | Read::Moment | Read::Bytes => Cell::Bytes(bytes),
+    }
+}
+
+/// PostgreSQL counts from 2000. What is infinite is no moment.
+fn moment(micros: i64) -> Cell {
+    const EPOCH: i64 = 946_684_800_000_000;
+    match micros {
+        i64::MIN | i64::MAX => Cell::Null,
+        micros => micros.checked_add(EPOCH).map_or(Cell::Null, Cell::Int),
+    }
+}
+
+/// A field of PostgreSQL's binary form.
+pub(super) fn field(bytes: Option<&[u8]>, read: Read) -> Cell {
+    let number = |bytes: &[u8]| bytes.try_into().ok().map(i64::from_be_bytes);
+    match (bytes, read) {
+        (None, _) => Cell::Null,
+        (Some(bytes), Read::Int) => number(bytes).map_or(Cell::Null, Cell::Int),
+        (Some(bytes), Read::Moment) => number(bytes).map_or(Cell::Null, moment),
+        (Some(bytes), Read::Text | Read::Bytes) => cell(bytes.to_vec(), read),
     }
 }
 
@@ -187,6 +212,26 @@ fn cell(bytes: Vec<u8>, read: Read) -> Cell {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_in_binary_are_counted_from_2000_and_infinity_is_none() {
+        let at =
+            |micros: i64| field(Some(&micros.to_be_bytes()), Read::Moment).time(&TimeZone::UTC);
+        assert_eq!(at(0), "2000-01-01T00:00:00Z".parse().ok());
+        assert_eq!(at(-1), "1999-12-31T23:59:59.999999Z".parse().ok());
+        for none in [i64::MIN, i64::MAX, i64::MAX - 1] {
+            assert_eq!(at(none), None);
+        }
+        for read in [Read::Int, Read::Moment] {
+            assert_eq!(field(Some(b"short"), read), Cell::Null);
+            assert_eq!(field(None, read), Cell::Null);
+        }
+        assert_eq!(
+            field(Some(&[0, 0, 0, 0, 0, 0, 0, 7]), Read::Int),
+            Cell::Int(7)
+        );
+        assert_eq!(field(Some(b"ana"), Read::Text), Cell::Text("ana".into()));
+    }
 
     #[test]
     fn times_are_read_in_every_form_that_django_writes() {

@@ -79,4 +79,13 @@ impl Tx {
             Self::Sqlite(tx) => tx.commit().await,
         }
     }
+
+    /// Undoes it, and leaves its locks: dropped, it would do so a little later.
+    pub async fn rollback(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Postgres(tx) => tx.rollback().await,
+            Self::Mysql(tx, _) => tx.rollback().await,
+            Self::Sqlite(tx) => tx.rollback().await,
+        }
+    }
 }

@@ -10,6 +10,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use crate::config::Policy;
@@ -17,10 +19,10 @@ use crate::django::session::Decoder;
 use crate::error::{Code, Error, Result};
 use crate::event::Event;
 use crate::journal::{self, Draft};
-use crate::policy::Rules;
+use crate::policy::{Rules, exemption};
 use crate::roster::last_save;
 use crate::site::{Site, hold};
-use crate::store::{Data, SessionKey, SessionRow, SweepBatch, UserId};
+use crate::store::{AGES, Data, SessionKey, SessionRow, SweepBatch, UserId, UserRow};
 use crate::tell::webhook::Message;
 use crate::view::{Skipped, SweepReason, SweepReport, SweepSummary, SweepUser};
 
@@ -48,9 +50,32 @@ impl Site {
     /// What a sweep would do now, after a fresh look. Touches nothing, and works where nothing may be touched.
     pub async fn preview(&self) -> Result<SweepReport> {
         self.need_evidence()?;
-        self.look_whole().await?;
-        let plan = self.plan()?;
+        let plan = self.plan_now().await?;
         Ok(self.dry(&plan))
+    }
+
+    /// A plan after a fresh look.
+    async fn plan_now(&self) -> Result<Plan> {
+        self.look_for_sweep(&[]).await?;
+        let plan = self.plan()?;
+        // Whoever is stale has no session at all: that only a look at all of them tells. And whoever is overdue has none
+        // that began after the cutoff, so a listing since then has met them all.
+        let listed = self.mark.lock().await.listed;
+        let old = listed.is_some_and(|at| at < plan.cutoff);
+        if !old && plan.taken.iter().all(|t| t.reason != SweepReason::Stale) {
+            return Ok(plan);
+        }
+        self.look_whole(&[]).await?;
+        self.plan()
+    }
+
+    /// A look before a sweep, or after it: at every session, where dates do not tell which were saved.
+    async fn look_for_sweep(&self, users: &[UserId]) -> Result<()> {
+        let dates_tell = hold(&self.roster).dates_tell(AGES);
+        match dates_tell {
+            true => self.look_fresh(users).await,
+            false => self.look_whole(users).await,
+        }
     }
 
     /// Sweeps. `force` consents to signing out unusually many people.
@@ -87,8 +112,7 @@ impl Site {
         self.journal_ready().await?;
         let _one = self.sweeping.lock().await;
         hold(&self.timer).running = true;
-        self.look_whole().await?;
-        let plan = self.plan()?;
+        let plan = self.plan_now().await?;
         if let Some(held) = plan.held.clone().filter(|_| !force) {
             return Err(held);
         }
@@ -164,22 +188,45 @@ impl Site {
         let (cutoff, age) = (plan.cutoff, config.sessions.cookie_age);
         let decide =
             Arc::new(move |id: &UserId, row: &SessionRow| may_go(&decoder, age, cutoff, id, row));
-        let mut batches: VecDeque<&[Taken]> = plan.taken.chunks(BATCH).collect();
-        while let Some(people) = batches.pop_front() {
+        let exempt = plan.exempt.clone();
+        let exempts = Arc::new(move |row: &UserRow| {
+            exemption(&exempt, &row.username, row.staff, row.superuser)
+        });
+        let swept = |people: &'_ [Taken]| {
             let (overdue, stale): (Vec<&Taken>, Vec<&Taken>) = people
                 .iter()
                 .partition(|t| t.reason == SweepReason::Overdue);
-            let batch = SweepBatch {
+            let dated = overdue.iter().flat_map(|t| &t.sessions);
+            self.store.sweep(SweepBatch {
+                dates: dated
+                    .filter_map(|(key, date)| Some((key.clone(), (*date)?)))
+                    .collect(),
                 overdue: overdue
                     .iter()
-                    .map(|t| (t.id.clone(), t.sessions.clone()))
+                    .map(|t| (t.id.clone(), t.keys().cloned().collect()))
                     .collect(),
                 stale: stale.iter().map(|t| (t.id.clone(), t.seen)).collect(),
                 cutoff,
                 saves_prove: config.sessions.saved_every_request,
                 decide: decide.clone(),
+                exempts: exempts.clone(),
+            })
+        };
+        let at_once = self.store.sweeps_at_once();
+        let mut batches: VecDeque<&[Taken]> = plan.taken.chunks(BATCH).collect();
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < at_once
+                && done.broken.is_none()
+                && let Some(people) = batches.pop_front()
+            {
+                let batch = swept(people);
+                running.push(async move { (people, batch.await) });
+            }
+            let Some((people, swept)) = running.next().await else {
+                return done;
             };
-            match self.store.sweep(batch).await {
+            match swept {
                 Ok(batch) => {
                     {
                         let mut roster = hold(&self.roster);
@@ -189,9 +236,8 @@ impl Site {
                     done.marked.extend(batch.marked);
                     done.deleted.extend(batch.deleted);
                     done.spared.extend(batch.spared);
-                    done.broken = batch.broken;
-                    if done.broken.is_some() {
-                        break;
+                    if let Some(error) = batch.broken {
+                        done.broken.get_or_insert(error);
                     }
                 }
                 // One row that another table of the site holds on to must not keep everyone else here.
@@ -206,12 +252,10 @@ impl Site {
                         .for_each(|one| batches.push_front(one)),
                 },
                 Err(error) => {
-                    done.broken = Some(error);
-                    break;
+                    done.broken.get_or_insert(error);
                 }
             }
         }
-        done
     }
 
     fn report(&self, plan: &Plan, done: &Done, verified: bool) -> SweepReport {
@@ -220,11 +264,7 @@ impl Site {
         let mut users: Vec<SweepUser> = Vec::new();
         let mut skipped = plan.skipped.clone();
         for taken in &plan.taken {
-            let count = taken
-                .sessions
-                .iter()
-                .filter(|k| deleted.contains(k))
-                .count();
+            let count = taken.keys().filter(|key| deleted.contains(key)).count();
             let back = done.spared.get(&taken.id) == Some(&CAME_BACK);
             if !back && (count > 0 || marked.contains(&taken.id)) {
                 users.push(taken.view(u32::try_from(count).unwrap_or(u32::MAX)));
@@ -342,6 +382,6 @@ fn may_go(
     };
     decoded.is_ok_and(|session| {
         session.user.as_deref().map(UserId::new).as_ref() == Some(id)
-            && last_save(row, Some(&session), cookie_age).is_none_or(|at| at <= cutoff)
+            && last_save(row.lend(), Some(&session), cookie_age).is_none_or(|at| at <= cutoff)
     })
 }

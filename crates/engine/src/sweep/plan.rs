@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::config::Policy;
+use crate::config::{Exempt, Policy};
 use crate::error::{Code, Error, Result};
 use crate::policy::{Rules, exemption};
 use crate::roster::Roster;
@@ -19,12 +19,17 @@ pub struct Taken {
     pub username: String,
     pub idle_seconds: Option<u32>,
     pub reason: SweepReason,
-    pub sessions: Vec<SessionKey>,
+    /// Their sessions; of those whose date each save moves, with that date: while it stays, they are what they were.
+    pub sessions: Vec<(SessionKey, Option<Timestamp>)>,
     /// Their newest evidence when the plan was made.
     pub seen: Option<Timestamp>,
 }
 
 impl Taken {
+    pub fn keys(&self) -> impl Iterator<Item = &SessionKey> {
+        self.sessions.iter().map(|(key, _)| key)
+    }
+
     pub fn view(&self, sessions: u32) -> SweepUser {
         SweepUser {
             id: self.id.to_string(),
@@ -43,6 +48,8 @@ pub struct Plan {
     pub cutoff: Timestamp,
     pub taken: Vec<Taken>,
     pub skipped: Vec<Skipped>,
+    /// Whom it leaves alone, whatever they do.
+    pub exempt: Exempt,
     /// What must be consented to first.
     pub held: Option<Error>,
 }
@@ -60,8 +67,8 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
     }
     let mut taken = Vec::new();
     let mut skipped = Vec::new();
-    for (id, person) in roster.people() {
-        let (Some(verdict), Some(row)) = (person.verdict, &person.row) else {
+    for person in roster.people() {
+        let Some(verdict) = person.verdict.filter(|_| person.is_read()) else {
             continue;
         };
         let reason = match verdict.state {
@@ -69,24 +76,27 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             State::Stale => SweepReason::Stale,
             _ => continue,
         };
-        if let Some(why) = exemption(&policy.exempt, &row.username, row.staff, row.superuser) {
+        if let Some(why) = exemption(
+            &policy.exempt,
+            person.username(),
+            person.is_staff(),
+            person.is_superuser(),
+        ) {
             skipped.push(Skipped {
-                username: row.username.clone(),
+                username: person.username().to_string(),
                 why: why.into(),
             });
             continue;
         }
         taken.push(Taken {
-            id: id.clone(),
-            username: row.username.clone(),
-            idle_seconds: verdict.idle_seconds,
+            id: person.id(),
+            username: person.username().to_string(),
+            idle_seconds: person.idle_seconds(at),
             reason,
-            sessions: person
-                .keys()
-                .iter()
-                .filter(|_| reason == SweepReason::Overdue)
-                .cloned()
-                .collect(),
+            sessions: match reason {
+                SweepReason::Overdue => roster.leaving(person, rules.cutoff(at)),
+                SweepReason::Stale => Vec::new(),
+            },
             seen: verdict.seen.map(|(at, _)| at),
         });
     }
@@ -115,6 +125,7 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
         cutoff: rules.cutoff(at),
         taken,
         skipped,
+        exempt: policy.exempt.clone(),
         held,
     })
 }

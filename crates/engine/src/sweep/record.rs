@@ -44,7 +44,7 @@ pub(super) fn intent(site: &Site, plan: &Plan, id: &str) -> Draft {
                 id: t.id.to_string(),
                 username: t.username.clone(),
                 idle_seconds: t.idle_seconds,
-                sessions: t.sessions.iter().map(SessionKey::fingerprint).collect(),
+                sessions: t.keys().map(SessionKey::fingerprint).collect(),
             })
             .collect(),
         reason: None,
@@ -76,16 +76,13 @@ pub(super) fn outcome(
         users: plan
             .taken
             .iter()
-            .filter(|t| {
-                acted.contains(t.id.as_str()) || t.sessions.iter().any(|k| deleted.contains(k))
-            })
+            .filter(|t| acted.contains(t.id.as_str()) || t.keys().any(|k| deleted.contains(k)))
             .map(|t| EntryUser {
                 id: t.id.to_string(),
                 username: t.username.clone(),
                 idle_seconds: t.idle_seconds,
                 sessions: t
-                    .sessions
-                    .iter()
+                    .keys()
                     .filter(|k| deleted.contains(k))
                     .map(SessionKey::fingerprint)
                     .collect(),

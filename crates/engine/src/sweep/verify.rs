@@ -41,7 +41,7 @@ impl Site {
             let owners: HashMap<&SessionKey, &Taken> = plan
                 .taken
                 .iter()
-                .flat_map(|t| t.sessions.iter().map(move |key| (key, t)))
+                .flat_map(|t| t.keys().map(move |key| (key, t)))
                 .collect();
             for key in &back {
                 if let Some(taken) = owners.get(key) {
@@ -56,8 +56,11 @@ impl Site {
 
     /// One look after the deed: which of the deleted sessions are there again. Clears the flags that are.
     async fn look_after(&self, done: &Done) -> Result<HashSet<SessionKey>> {
-        let back = self.store.surviving(&done.deleted).await?;
-        self.look_whole().await?;
+        let (back, looked) = tokio::join!(
+            self.store.surviving(&done.deleted),
+            self.look_for_sweep(&done.marked)
+        );
+        let (back, ()) = (back?, looked?);
         let rewritten: Vec<UserId> = {
             let roster = hold(&self.roster);
             done.marked
@@ -65,7 +68,7 @@ impl Site {
                 .filter(|id| {
                     roster
                         .person(id)
-                        .is_some_and(|p| p.usable == 0 && p.row.as_ref().is_some_and(|r| r.flagged))
+                        .is_some_and(|p| p.usable() == 0 && p.is_flagged())
                 })
                 .cloned()
                 .collect()

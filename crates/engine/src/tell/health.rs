@@ -1,4 +1,5 @@
-//! The health look: what the site's own address answers, and since when. Every 30 s, by whoever holds a [`Probe`].
+//! The health look: what the site's own address answers, and since when. Every 30 s, and every 5 s while it does not
+//! answer, by whoever holds a [`Probe`].
 //! Invariant: `since` is the moment of the last change between answering and not answering.
 
 use std::time::{Duration, Instant};
@@ -11,8 +12,12 @@ use super::{address, client, why};
 use crate::error::Result;
 use crate::view::Health;
 
-/// How often to look.
+/// How often to look while the site answers.
 pub const EVERY: Duration = Duration::from_secs(30);
+
+/// How long after a look that saw no answer comes the next: one slow answer shall not stand as "does not answer" for
+/// half a minute.
+pub const AGAIN: Duration = Duration::from_secs(5);
 
 const LIMIT: Duration = Duration::from_secs(5);
 

@@ -153,6 +153,20 @@ pub enum Sort {
     Evidence,
 }
 
+impl Sort {
+    /// Every one of them.
+    pub const ALL: [Self; 8] = [
+        Self::State,
+        Self::Username,
+        Self::Email,
+        Self::LastSeen,
+        Self::Idle,
+        Self::Sessions,
+        Self::Role,
+        Self::Evidence,
+    ];
+}
+
 /// The question for a page of rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(default)]

@@ -1,6 +1,7 @@
 //! Rows in a table and copies in a cache: what happens to the copies when rows go.
 
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use curfew_engine::Code;
@@ -114,10 +115,12 @@ async fn copies_that_could_not_be_deleted_are_not_forgotten() {
 fn batch(rows: &common::Ground, keys: Vec<SessionKey>, may_go: bool) -> SweepBatch {
     SweepBatch {
         overdue: vec![(rows.id(1), keys)],
+        dates: HashMap::new(),
         stale: Vec::new(),
         cutoff: rows.cutoff(),
         saves_prove: true,
         decide: Arc::new(move |_, row| may_go || !row.data.bytes().starts_with(b"a copy")),
+        exempts: Arc::new(|_| None),
     }
 }
 

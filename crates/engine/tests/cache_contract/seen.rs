@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use curfew_engine::store::{Mark, SessionKey, SessionRow, Sessions, Sink, Store, UserId, UserRow};
+use curfew_engine::store::{
+    KeyRef, Mark, SessionKey, SessionRef, SessionRow, Sessions, Sink, Store, UserId, UserRow,
+};
 use jiff::Timestamp;
 
 #[derive(Default)]
@@ -58,12 +60,13 @@ impl Seen {
 }
 
 impl Sink for Seen {
-    fn session(&mut self, row: SessionRow) {
-        self.handed.push(row.clone());
-        self.there.insert(row.key.clone(), (row, self.pass));
+    fn take(&mut self, row: SessionRef<'_>) {
+        self.handed.push(row.to_row());
+        self.there
+            .insert(row.key.to_key(), (row.to_row(), self.pass));
     }
-    fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool {
-        match self.there.get_mut(key) {
+    fn listed(&mut self, key: KeyRef<'_>, expires: Timestamp) -> bool {
+        match self.there.get_mut(&key.to_key()) {
             Some((row, pass)) => {
                 *pass = self.pass;
                 row.expires != expires
@@ -79,16 +82,19 @@ impl Sink for Seen {
         self.whole += 1;
         self.there.retain(|_, (_, pass)| *pass == self.pass);
     }
-    fn knows(&self, key: &SessionKey) -> bool {
-        self.there.contains_key(key)
+    fn knows(&mut self, key: KeyRef<'_>) -> bool {
+        self.there.contains_key(&key.to_key())
     }
-    fn ages(&self) -> Vec<i64> {
+    fn ages(&mut self) -> Vec<i64> {
         Vec::new()
     }
     fn user(&mut self, _row: UserRow) {}
-    fn users_wanted(&self, _all: bool) -> Vec<UserId> {
+    fn users_unread(&mut self) -> Vec<UserId> {
         Vec::new()
     }
+    fn users_in_turn(&mut self, _from: u32, _most: usize) -> (Vec<UserId>, Option<u32>) {
+        (Vec::new(), None)
+    }
     fn users_missing(&mut self, _ids: Vec<UserId>) {}
-    fn flagged(&mut self, _ids: BTreeSet<UserId>) {}
+    fn flagged(&mut self, _ids: Vec<UserId>) {}
 }

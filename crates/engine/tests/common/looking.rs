@@ -1,11 +1,12 @@
 //! Someone who looks again and again: a real roster, and a note of what was handed to it.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use curfew_engine::roster::Roster;
 use curfew_engine::store::sql::SqlStore;
-use curfew_engine::store::{Mark, SessionKey, SessionRow, Sink, Store, UserId, UserRow};
+use curfew_engine::store::{
+    KeyRef, Mark, SessionKey, SessionRef, SessionRow, Sink, Store, UserId, UserRow,
+};
 use jiff::Timestamp;
 
 use super::KEYS;
@@ -48,9 +49,7 @@ impl Looking {
 
     /// A look for which everything is due.
     pub async fn look_whole(&mut self, store: &SqlStore) -> Timestamp {
-        let mut mark = Mark::default();
-        mark.last = self.mark.last;
-        self.mark = mark;
+        self.mark.hurry();
         self.look(store).await
     }
 
@@ -76,25 +75,28 @@ impl Looking {
 }
 
 impl Sink for Looking {
-    fn session(&mut self, row: SessionRow) {
+    fn take(&mut self, row: SessionRef<'_>) {
         std::thread::sleep(self.slow);
-        self.sessions.push(row.clone());
-        self.roster.session(row);
+        self.sessions.push(row.to_row());
+        self.roster.take(row);
     }
-    fn listed(&mut self, key: &SessionKey, expires: Timestamp) -> bool {
+    fn listed(&mut self, key: KeyRef<'_>, expires: Timestamp) -> bool {
         self.roster.listed(key, expires)
     }
-    fn knows(&self, key: &SessionKey) -> bool {
+    fn knows(&mut self, key: KeyRef<'_>) -> bool {
         self.roster.knows(key)
     }
     fn listing_begins(&mut self) {
         self.roster.listing_begins();
     }
+    fn unnamed(&mut self) -> Vec<SessionKey> {
+        self.roster.unnamed()
+    }
     fn listing_done(&mut self) {
         self.listings += 1;
         self.roster.listing_done();
     }
-    fn ages(&self) -> Vec<i64> {
+    fn ages(&mut self) -> Vec<i64> {
         self.roster.ages()
     }
     fn user(&mut self, row: UserRow) {
@@ -102,13 +104,16 @@ impl Sink for Looking {
         self.users.push(row.clone());
         self.roster.user(row);
     }
-    fn users_wanted(&self, all: bool) -> Vec<UserId> {
-        self.roster.users_wanted(all)
+    fn users_unread(&mut self) -> Vec<UserId> {
+        self.roster.users_unread()
+    }
+    fn users_in_turn(&mut self, from: u32, most: usize) -> (Vec<UserId>, Option<u32>) {
+        self.roster.users_in_turn(from, most)
     }
     fn users_missing(&mut self, ids: Vec<UserId>) {
         self.roster.users_missing(ids);
     }
-    fn flagged(&mut self, ids: BTreeSet<UserId>) {
+    fn flagged(&mut self, ids: Vec<UserId>) {
         self.roster.flagged(ids);
     }
 }

@@ -5,6 +5,7 @@ mod database;
 mod looking;
 mod shape;
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use curfew_engine::django::secret::SecretKeys;
@@ -229,6 +230,22 @@ impl Ground {
         self.db.texts(&sql).await
     }
 
+    /// Sessions of one content and one end, many at once.
+    pub async fn rows(&self, keys: &[String], data: &str, expires: Timestamp) -> Vec<SessionKey> {
+        let expires = self.at(expires);
+        for chunk in keys.chunks(1_000) {
+            let rows: Vec<String> = chunk
+                .iter()
+                .map(|key| format!("('{key}', '{data}', {expires})"))
+                .collect();
+            let sql = format!("INSERT INTO django_session VALUES {}", rows.join(", "));
+            self.db.execute(&sql).await;
+        }
+        keys.iter()
+            .map(|key| SessionKey::new(key.as_str()))
+            .collect()
+    }
+
     /// Somebody overdue, flagged, with one session `key`.
     pub async fn overdue(&self, number: u32, key: &str) -> SessionKey {
         let seen = self.ago(7_200 + i64::from(number));
@@ -247,10 +264,12 @@ impl Ground {
         let cutoff = self.cutoff();
         SweepBatch {
             overdue,
+            dates: HashMap::new(),
             stale: Vec::new(),
             cutoff,
             saves_prove: false,
             decide: std::sync::Arc::new(move |id, row| may_go(cutoff, id, row)),
+            exempts: std::sync::Arc::new(|_| None),
         }
     }
 }

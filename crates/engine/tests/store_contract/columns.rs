@@ -44,10 +44,7 @@ async fn seen_swept_and_cleared(ground: &Ground) {
     assert!(ids.iter().all(|id| seen.contains(id)), "{seen:?}");
     assert_eq!(looking.roster.keys_of(&ids[0]), std::slice::from_ref(&key));
     assert_eq!(looking.user(&ids[1]).last_activity, Some(ground.ago(10)));
-    assert!(
-        looking.roster.users_wanted(false).is_empty(),
-        "all were found"
-    );
+    assert!(looking.roster.users_unread().is_empty(), "all were found");
 
     let store = &ground.store;
     assert_eq!(store.users_named("ben").await.unwrap()[0].id, ids[1]);

@@ -19,6 +19,9 @@ mod deletes;
 /// A sweep's batch: who goes, who is spared.
 mod sweep;
 
+/// A batch that names sessions with their dates.
+mod dated;
+
 /// Someone else at work in the same moment.
 mod locks;
 
@@ -27,5 +30,7 @@ mod zones;
 
 /// A session table's own columns beside Django's.
 mod own;
+/// A replica that is looked at in the primary's place.
+mod replica;
 /// MySQL's rights, refusals and other databases.
 mod rights;

@@ -226,14 +226,8 @@ async fn a_person_with_more_sessions_than_one_statement_takes_loses_all(engine: 
     let ground = Ground::on(engine).await;
     ground.overdue(1, "first").await;
     let data = ground.data(Some(1), ground.ago(8_000), Default::default());
-    let rows: Vec<String> = (0..1_111)
-        .map(|n| format!("('k{n:04}', '{data}', {})", ground.at(ground.ago(-900))))
-        .collect();
-    let sql = format!("INSERT INTO django_session VALUES {}", rows.join(", "));
-    ground.db.execute(&sql).await;
-    let mut keys: Vec<SessionKey> = (0..1_111)
-        .map(|n| SessionKey::new(format!("k{n:04}")))
-        .collect();
+    let keys: Vec<String> = (0..1_111).map(|n| format!("k{n:04}")).collect();
+    let mut keys = ground.rows(&keys, &data, ground.ago(-900)).await;
     keys.push(SessionKey::new("first"));
     let batch = ground.batch(vec![(ground.id(1), keys)]);
     let done = ground.store.sweep(batch).await.unwrap();

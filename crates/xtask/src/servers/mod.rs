@@ -9,7 +9,7 @@ mod redis;
 
 pub use mariadb::mariadb;
 pub use memcached::memcached;
-pub use postgres::{Disk, postgres};
+pub use postgres::{Disk, postgres, postgres_replica};
 pub use redis::{redis, redis_cluster};
 
 use std::io::Read;

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use super::account::Account;
 use super::{Server, random_word, start_on_a_free_port, temporary_folder};
-use crate::process;
+use crate::process::{self, Running};
 
 /// Whether what is committed has to outlive a power cut.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,11 +49,46 @@ pub fn postgres(disk: Disk) -> Result<Server> {
             .arg(&data)
             .current_dir(folder.path()),
     )?;
-    let log = folder.path().join("log");
+    let (process, port) = serve(&account, &bin, folder.path(), disk)?;
+    Ok(Server {
+        url: format!("postgres://{USER}:{password}@127.0.0.1:{port}/postgres"),
+        _processes: vec![process],
+        _folders: vec![folder],
+    })
+}
+
+/// A streaming replica of that server, with the same accounts.
+pub fn postgres_replica(primary: &Server) -> Result<Server> {
+    let bin = postgres_programs()?;
+    let folder = temporary_folder("replica")?;
+    let account = Account::instead_of_root("postgres")?;
+    account.give(folder.path())?;
+    process::read(
+        "pg_basebackup",
+        account
+            .command(&bin.join("pg_basebackup"), "TERM")
+            .args(["--dbname", &primary.url])
+            .args(["--write-recovery-conf", "--checkpoint", "fast", "--no-sync"])
+            .arg("--pgdata")
+            .arg(folder.path().join("data"))
+            .current_dir(folder.path()),
+    )?;
+    let (process, port) = serve(&account, &bin, folder.path(), Disk::Forgetful)?;
+    let (login, _) = primary.url.rsplit_once('@').context("no login")?;
+    Ok(Server {
+        url: format!("{login}@127.0.0.1:{port}/postgres"),
+        _processes: vec![process],
+        _folders: vec![folder],
+    })
+}
+
+/// Starts a server over the folder's "data", and says at which port.
+fn serve(account: &Account, bin: &Path, folder: &Path, disk: Disk) -> Result<(Running, u16)> {
+    let (data, log) = (folder.join("data"), folder.join("log"));
     let server = |port: u16, log: Stdio| {
         let mut command = account.command(&bin.join("postgres"), "INT");
-        command.arg("-D").arg(&data).current_dir(folder.path());
-        let sockets = format!("unix_socket_directories={}", folder.path().display());
+        command.arg("-D").arg(&data).current_dir(folder);
+        let sockets = format!("unix_socket_directories={}", folder.display());
         let port = format!("port={port}");
         let settings = [
             port.as_str(),
@@ -66,6 +101,8 @@ pub fn postgres(disk: Disk) -> Result<Server> {
             "fsync=off",
             "full_page_writes=off",
             "synchronous_commit=off",
+            // A replica that comes late finds what it missed.
+            "wal_keep_size=512MB",
         ];
         let forgetful = forgetful.iter().filter(|_| disk == Disk::Forgetful);
         for setting in settings.iter().chain(forgetful) {
@@ -86,12 +123,8 @@ pub fn postgres(disk: Disk) -> Result<Server> {
         process::answers(&mut command)
     };
     let (process, port) = start_on_a_free_port("PostgreSQL", &log, server, answers)?;
-    Ok(Server {
-        url: format!("postgres://{USER}:{password}@127.0.0.1:{port}/postgres"),
-        // SIGINT is PostgreSQL's fast shutdown: connections are closed, nobody is waited for.
-        _processes: vec![process.ended_by(Signal::INT)],
-        _folders: vec![folder],
-    })
+    // SIGINT is PostgreSQL's fast shutdown: connections are closed, nobody is waited for.
+    Ok((process.ended_by(Signal::INT), port))
 }
 
 /// The programs of the newest PostgreSQL that is installed.

@@ -5,7 +5,7 @@
 //! Invariant: nothing here is signed: who can write into the cache can say anything in it.
 
 use super::payload::{self, Payload};
-use super::unpack::{Packing, inflate};
+use super::unpack::Packing;
 use super::{Decoded, Decoder, Form, MAX_INFLATED, Signature, Unreadable};
 
 impl Decoder {
@@ -21,14 +21,7 @@ impl Decoder {
             return Err(Unreadable::TooLarge);
         }
         let dict = match Packing::of(value) {
-            Some(Packing::Zlib) => {
-                inflate(&mut self.inflate, value, &mut self.inflated)?;
-                &mut self.inflated
-            }
-            Some(packing) => {
-                packing.unpack(value, &mut self.inflated)?;
-                &mut self.inflated
-            }
+            Some(packing) => packing.unpack(&mut self.inflate, value, &mut self.inflated)?,
             None => {
                 self.bytes.clear();
                 self.bytes.extend_from_slice(value);

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use flate2::Decompress;
+use libdeflater::Decompressor;
 
 use super::super::base62;
 use super::super::secret::SecretKeys;
@@ -31,7 +31,7 @@ pub struct Decoder {
     keys: Option<Vec<(Salted256, Salted1)>>,
     pub(super) bytes: Vec<u8>,
     pub(super) inflated: Vec<u8>,
-    pub(super) inflate: Decompress,
+    pub(super) inflate: Decompressor,
 }
 
 impl std::fmt::Debug for Decoder {
@@ -58,7 +58,7 @@ impl Decoder {
             keys: keys.map(|keys| keys.all().map(pair).collect()),
             bytes: Vec::new(),
             inflated: Vec::new(),
-            inflate: Decompress::new(true),
+            inflate: Decompressor::new(),
         }
     }
 
@@ -81,8 +81,7 @@ impl Decoder {
         let json = match payload.strip_prefix('.') {
             Some(compressed) => {
                 unbase64(URL_SAFE, compressed, &mut self.bytes)?;
-                inflate(&mut self.inflate, &self.bytes, &mut self.inflated)?;
-                &mut self.inflated
+                inflate(&mut self.inflate, &self.bytes, &mut self.inflated)?
             }
             None => {
                 unbase64(URL_SAFE, payload, &mut self.bytes)?;

@@ -2,14 +2,14 @@
 //! Curfew never writes a session into a site that is not its own demo.
 //! Invariant: real Django, given the same key, reads back the same fields.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use libdeflater::{CompressionLvl, Compressor};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::ser::Formatter;
@@ -53,10 +53,18 @@ pub fn encode(fields: &Fields, keys: &SecretKeys, saved_at: Timestamp) -> String
     text
 }
 
+thread_local! {
+    /// Its tables are large, and made once.
+    static COMPRESSOR: RefCell<Compressor> = RefCell::new(Compressor::new(CompressionLvl::default()));
+}
+
 fn compress(json: &[u8]) -> Option<Vec<u8>> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(json).ok()?;
-    encoder.finish().ok()
+    COMPRESSOR.with_borrow_mut(|compressor| {
+        let mut bytes = vec![0; compressor.zlib_compress_bound(json.len())];
+        let length = compressor.zlib_compress(json, &mut bytes).ok()?;
+        bytes.truncate(length);
+        Some(bytes)
+    })
 }
 
 fn json(fields: &Fields) -> Vec<u8> {

@@ -5,7 +5,7 @@
 
 use std::io::Read;
 
-use flate2::{Decompress, FlushDecompress, Status};
+use libdeflater::{DecompressionError, Decompressor};
 
 use super::{MAX_INFLATED, Unreadable};
 
@@ -42,10 +42,15 @@ impl Packing {
         })
     }
 
-    /// Unpacks all but [`Packing::Zlib`], which has [`inflate`].
-    pub(super) fn unpack(self, bytes: &[u8], into: &mut Vec<u8>) -> Result<(), Unreadable> {
+    /// Unpacks into a buffer, with what zlib needs at hand, and returns what came out.
+    pub(super) fn unpack<'a>(
+        self,
+        zlib: &mut Decompressor,
+        bytes: &[u8],
+        into: &'a mut Vec<u8>,
+    ) -> Result<&'a mut [u8], Unreadable> {
         match self {
-            Self::Zlib => inflate(&mut Decompress::new(true), bytes, into),
+            Self::Zlib => return inflate(zlib, bytes, into),
             Self::Gzip => limited(flate2::read::GzDecoder::new(bytes), into),
             Self::Lz4 => limited(lz4_flex::frame::FrameDecoder::new(bytes), into),
             Self::Xz => limited(
@@ -57,7 +62,8 @@ impl Packing {
                     .map_err(|_| Unreadable::NotInflatable)?,
                 into,
             ),
-        }
+        }?;
+        Ok(into)
     }
 }
 
@@ -73,39 +79,29 @@ fn limited(from: impl Read, into: &mut Vec<u8>) -> Result<(), Unreadable> {
     Ok(())
 }
 
-/// One byte more than the limit is room enough to see that there is more.
-pub(super) fn inflate(
-    inflate: &mut Decompress,
+/// Inflates into a buffer that only grows, and returns what came out. One byte more than the limit is room enough to see
+/// that there is more.
+pub(super) fn inflate<'a>(
+    inflate: &mut Decompressor,
     input: &[u8],
-    output: &mut Vec<u8>,
-) -> Result<(), Unreadable> {
-    inflate.reset(true);
-    output.clear();
+    output: &'a mut Vec<u8>,
+) -> Result<&'a mut [u8], Unreadable> {
+    if output.len() < FIRST_GUESS {
+        output.resize(FIRST_GUESS, 0);
+    }
     loop {
-        if output.len() == output.capacity() {
-            let room = output
-                .len()
-                .max(FIRST_GUESS)
-                .min(MAX_INFLATED + 1 - output.len());
-            output.reserve_exact(room);
-        }
-        let before = (inflate.total_in(), inflate.total_out());
-        let rest = usize::try_from(before.0)
-            .ok()
-            .and_then(|read| input.get(read..));
-        let rest = rest.ok_or(Unreadable::NotInflatable)?;
-        let status = inflate
-            .decompress_vec(rest, output, FlushDecompress::None)
-            .map_err(|_| Unreadable::NotInflatable)?;
-        if output.len() > MAX_INFLATED {
-            return Err(Unreadable::TooLarge);
-        }
-        if status == Status::StreamEnd {
-            return Ok(());
-        }
-        // A stream that is cut short takes nothing more and gives nothing more.
-        if before == (inflate.total_in(), inflate.total_out()) {
-            return Err(Unreadable::NotInflatable);
+        match inflate.zlib_decompress(input, output) {
+            Ok(length) if length <= MAX_INFLATED => return Ok(&mut output[..length]),
+            Ok(_) => return Err(Unreadable::TooLarge),
+            Err(DecompressionError::BadData) => return Err(Unreadable::NotInflatable),
+            Err(DecompressionError::InsufficientSpace) if output.len() > MAX_INFLATED => {
+                return Err(Unreadable::TooLarge);
+            }
+            Err(DecompressionError::InsufficientSpace) => {
+                let more = output.len().min(MAX_INFLATED + 1 - output.len());
+                output.reserve_exact(more);
+                output.resize(output.len() + more, 0);
+            }
         }
     }
 }

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use super::*;
 use crate::django::session::{Decoded, Form, Signature};
-use crate::roster::{Owner, last_save};
-use crate::store::{Data, Extra};
+use crate::roster::last_save;
+use crate::store::{Data, Extra, KeyRef};
 
-fn owner(roster: &Roster, key: &str) -> Owner {
-    roster.sessions[&SessionKey::new(key)].owner.clone()
+/// Whose session it is; none where it is nobody's.
+fn owner(roster: &Roster, key: &str) -> Option<UserId> {
+    let number = roster.rows.find(KeyRef::new(key)).unwrap();
+    let person = roster.people.get(roster.rows[number].person);
+    person.map(|person| person.id())
 }
 
 #[test]
@@ -18,11 +21,11 @@ fn no_user_yet_is_not_final_but_this_user_is_taken_in() {
     roster.session(session("k", None, 2));
     roster.settle(now(), &rules());
     assert_eq!(roster.counts().anonymous_sessions, 1);
-    assert_eq!(owner(&roster, "k"), Owner::Anonymous);
+    assert_eq!(owner(&roster, "k"), None);
     roster.session(session("k", Some("7"), 1));
     roster.user(seen("7", "ana", 1));
     roster.settle(now(), &rules());
-    assert_eq!(owner(&roster, "k"), Owner::User(id("7")));
+    assert_eq!(owner(&roster, "k"), Some(id("7")));
     let counts = roster.counts();
     assert_eq!(
         (counts.anonymous_sessions, counts.active, counts.sessions),
@@ -58,7 +61,7 @@ fn what_a_listing_does_not_name_is_gone() {
     roster.session(session("gone again", Some("7"), 1));
     let expires = later(COOKIE_AGE - 60);
     roster.listing_begins();
-    assert!(!roster.listed(&SessionKey::new("a"), expires));
+    assert!(!roster.listed(KeyRef::new("a"), expires));
     roster.session(session("d", Some("7"), 1));
     roster.listing_done();
     let mut left = roster.keys_of(&id("7"));
@@ -81,10 +84,10 @@ fn a_listing_that_breaks_off_takes_nobody_out_and_vouches_for_nobody() {
     roster.listing_done();
     // The database went away after the first row.
     roster.listing_begins();
-    roster.listed(&SessionKey::new("a"), expires);
+    roster.listed(KeyRef::new("a"), expires);
     assert_eq!(roster.keys_of(&id("7")).len(), 2);
     roster.listing_begins();
-    roster.listed(&SessionKey::new("b"), expires);
+    roster.listed(KeyRef::new("b"), expires);
     roster.listing_done();
     assert_eq!(roster.keys_of(&id("7")), [SessionKey::new("b")]);
 }
@@ -96,7 +99,7 @@ fn a_listing_asks_for_what_is_new_moved_or_fixed() {
     roster.session(session("a", Some("7"), 60));
     let fixed = Expiry::Fixed(expires);
     roster.session(session_with("f", Some("7"), 60, fixed, &keys()));
-    let mut asks = |key: &str, at| roster.listed(&SessionKey::new(key), at);
+    let mut asks = |key: &str, at| roster.listed(KeyRef::new(key), at);
     assert!(!asks("a", expires), "as it was");
     assert!(asks("a", later(COOKIE_AGE)), "saved again");
     assert!(asks("a", ago(1)), "moved back");
@@ -141,43 +144,6 @@ fn rows_that_cannot_be_read_are_counted_and_end_nothing() {
     let counts = roster.counts();
     assert_eq!((counts.unreadable_sessions, counts.sessions), (6, 1));
     assert_eq!(roster.signatures(), (1, 0));
-}
-
-#[test]
-fn users_who_are_not_here_are_not_kept() {
-    let mut roster = roster();
-    roster.user(seen("1", "away", 10));
-    let flagged = UserRow {
-        flagged: true,
-        ..seen("2", "flagged", 10)
-    };
-    roster.user(flagged);
-    roster.settle(now(), &rules());
-    assert!(roster.person(&id("1")).is_none());
-    assert_eq!(roster.counts().stale, 1);
-    // Flags that are not among those set now are down.
-    roster.flagged([id("1")].into());
-    roster.settle(now(), &rules());
-    assert!(roster.person(&id("2")).is_none());
-    assert_eq!(roster.counts(), Default::default());
-}
-
-#[test]
-fn users_are_wanted_until_they_are_read_or_known_to_be_missing() {
-    let mut roster = roster();
-    for name in ["1", "2", "3"] {
-        roster.session(session(name, Some(name), 5));
-    }
-    roster.user(seen("1", "ana", 5));
-    roster.users_missing(vec![id("3"), id("never asked for")]);
-    assert_eq!(roster.users_wanted(false), [id("2")]);
-    let mut all = roster.users_wanted(true);
-    all.sort();
-    assert_eq!(all, [id("1"), id("2"), id("3")]);
-    // Whoever turns up after all is there.
-    roster.user(seen("3", "cem", 5));
-    roster.settle(now(), &rules());
-    assert_eq!(roster.counts().active, 2);
 }
 
 #[test]
@@ -256,7 +222,7 @@ fn a_cached_sessions_last_save_is_an_age_before_it_runs_out() {
     let expires = later(1_800);
     let save = |expires, expiry, age| {
         let (row, decoded) = cached(expires, expiry);
-        last_save(&row, Some(&decoded), age)
+        last_save(row.lend(), Some(&decoded), age)
     };
     assert_eq!(save(expires, Expiry::Default, age), Some(ago(1_800)));
     assert_eq!(save(expires, Expiry::BrowserClose, age), Some(ago(1_800)));
@@ -266,22 +232,22 @@ fn a_cached_sessions_last_save_is_an_age_before_it_runs_out() {
     assert_eq!(save(expires, Expiry::Fixed(expires), age), None);
     assert_eq!(save(Timestamp::MAX, Expiry::Default, age), None);
     let (row, _) = cached(expires, Expiry::Default);
-    assert_eq!(last_save(&row, None, age), None, "unreadable");
+    assert_eq!(last_save(row.lend(), None, age), None, "unreadable");
 }
 
 #[test]
 fn a_files_and_a_tables_time_count_as_saves() {
     let mut row = session("k", Some("7"), 60);
     row.saved = Some(ago(40));
-    assert_eq!(last_save(&row, None, None), Some(ago(40)));
+    assert_eq!(last_save(row.lend(), None, None), Some(ago(40)));
     row.extra = Some(Box::new(Extra {
         seen: Some(ago(20)),
         ..Extra::default()
     }));
     let mut roster = roster();
     roster.session(row);
-    let session = &roster.sessions[&SessionKey::new("k")];
-    assert_eq!(session.last_saved, Some(ago(20)));
+    let number = roster.rows.find(KeyRef::new("k")).unwrap();
+    assert_eq!(roster.rows[number].saved(), Some(ago(20)));
 }
 
 #[test]
@@ -331,3 +297,42 @@ fn a_content_that_only_curfew_cannot_read_lets_its_user_in() {
 
 /// Signed text whose content is something else than a session's.
 const OPAQUE: &str = "WzEsMl0:1vN0aQ:bm90aGluZyB0aGF0IGlzIGNoZWNrZWQgaGVyZQ";
+
+#[test]
+fn a_date_is_a_saves_only_where_many_sessions_have_its_age() {
+    let dated = |roster: &mut Roster| {
+        roster.settle(now(), &rules());
+        let person = roster.person(&id("7")).unwrap();
+        let leaving = roster.leaving(person, ago(2_100)).into_iter();
+        leaving.filter(|(_, date)| date.is_some()).count()
+    };
+    let mut usual = roster();
+    for n in 0..10 {
+        assert_eq!(usual.rows.len(), n);
+        usual.session(session(&format!("k{n}"), Some("7"), 4_000));
+        usual.user(seen("7", "ana", 4_000));
+        assert_eq!(dated(&mut usual), if n == 9 { 10 } else { 0 }, "{n}");
+    }
+    assert!(usual.dates_tell(1));
+    // Saved since the cutoff, fixed, and of an age that none of the others has.
+    usual.session(session("recent", Some("7"), 60));
+    let fixed = Expiry::Fixed(later(99));
+    usual.session(session_with("fixed", Some("7"), 4_000, fixed, &keys()));
+    let mut odd = session("odd", Some("7"), 4_000);
+    odd.expires = later(50_000);
+    usual.session(odd);
+    assert_eq!(dated(&mut usual), 10);
+    assert!(!usual.dates_tell(9), "one is fixed");
+    usual.forget(&[SessionKey::new("fixed")]);
+    assert!(usual.dates_tell(9) && !usual.dates_tell(1));
+
+    // Each of them ends at the same moment, whenever it was saved: no save moves it.
+    let mut midnight = roster();
+    for n in 0..40 {
+        let mut row = session(&format!("k{n}"), Some("7"), 4_000 + 10 * n);
+        row.expires = later(3_600);
+        midnight.session(row);
+    }
+    midnight.user(seen("7", "ana", 4_000));
+    assert_eq!(dated(&mut midnight), 0);
+}

@@ -1,10 +1,13 @@
 //! The roster fed by hand, with the clock in hand. What a store hands over is in tests/store_contract.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod follow;
 mod intake;
 mod pages;
 mod refused;
+mod saved;
 mod settling;
+mod users;
 
 use jiff::{SignedDuration, Timestamp};
 

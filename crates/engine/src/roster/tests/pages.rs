@@ -106,13 +106,13 @@ fn every_column_sorts_both_ways_and_what_is_not_known_stands_last() {
         ),
         (
             Sort::Role,
-            ["Eve", "ben", "dee", "fay", "Ana", "Cem"],
-            ["Cem", "Ana", "Eve", "ben", "dee", "fay"],
+            ["ben", "dee", "Eve", "fay", "Ana", "Cem"],
+            ["Cem", "Ana", "ben", "dee", "Eve", "fay"],
         ),
         (
             Sort::Evidence,
-            ["Ana", "Cem", "Eve", "ben", "dee", "fay"],
-            ["dee", "Ana", "Cem", "Eve", "ben", "fay"],
+            ["Ana", "ben", "Cem", "Eve", "dee", "fay"],
+            ["dee", "Ana", "ben", "Cem", "Eve", "fay"],
         ),
     ];
     for (sort, up, down) in orders {

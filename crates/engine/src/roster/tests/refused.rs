@@ -187,6 +187,15 @@ fn a_refused_session_is_no_evidence_but_goes_with_its_user() {
     assert_eq!(roster.keys_of(&id("7")).len(), 2);
 }
 
+/// Takes the signatures away, and settles.
+fn unsigned(roster: &mut Roster) {
+    let numbers: Vec<u32> = roster.rows.numbers().collect();
+    for number in numbers {
+        roster.rows[number].set_signature(Signature::Unchecked);
+    }
+    roster.settle(now(), &rules());
+}
+
 #[test]
 fn where_nothing_is_signed_the_auth_hash_shows_whether_the_key_is_this_sites() {
     for (password, want) in [(PASSWORD, (1, 0)), ("another", (0, 1))] {
@@ -194,17 +203,13 @@ fn where_nothing_is_signed_the_auth_hash_shows_whether_the_key_is_this_sites() {
         roster.session(made_with(Some(password)));
         roster.user(with_password(PASSWORD));
         // As a cache has it.
-        for session in roster.sessions.values_mut() {
-            session.signature = Signature::Unchecked;
-        }
+        unsigned(&mut roster);
         assert_eq!(roster.signatures(), want);
     }
     // With nothing to compare nothing is said.
     let mut roster = roster();
     roster.session(made_with(None));
     roster.user(with_password(PASSWORD));
-    for session in roster.sessions.values_mut() {
-        session.signature = Signature::Unchecked;
-    }
+    unsigned(&mut roster);
     assert_eq!(roster.signatures(), (0, 0));
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::roster::Crossed;
+use crate::store::KeyRef;
 use crate::view::{Counts, State};
 
 fn names(crossed: &Crossed) -> Vec<(&str, u32)> {
@@ -124,9 +125,9 @@ fn the_revision_moves_when_something_moved_and_only_then() {
         roster.session(session("k", Some("7"), 10));
         roster.session(session("v", None, 10));
         roster.user(same());
-        roster.flagged([id("7")].into());
-        assert!(!roster.listed(&SessionKey::new("k"), later(COOKIE_AGE - 10)));
-        assert!(!roster.listed(&SessionKey::new("v"), later(COOKIE_AGE - 10)));
+        roster.flagged(vec![id("7")]);
+        assert!(!roster.listed(KeyRef::new("k"), later(COOKIE_AGE - 10)));
+        assert!(!roster.listed(KeyRef::new("v"), later(COOKIE_AGE - 10)));
         roster.listing_done();
         roster.user(seen("9", "somebody not here", 0));
         roster.unflag(&[id("9")]);
@@ -156,7 +157,7 @@ fn the_revision_moves_when_something_moved_and_only_then() {
                 ..seen("7", "anna", 9)
             })
         }),
-        ("flag", |r| r.flagged([].into())),
+        ("flag", |r| r.flagged(Vec::new())),
         ("saved", |r| r.session(session("k", Some("7"), 8))),
         ("second session", |r| r.session(session("k2", Some("7"), 8))),
         ("session gone", |r| r.forget(&[SessionKey::new("k2")])),
@@ -186,4 +187,23 @@ fn time_alone_moves_the_revision_when_somebody_crosses_a_line() {
         roster.settle(later(second), &rules());
         assert_eq!(roster.revision(), revision, "second {second}");
     }
+}
+
+#[test]
+fn whoever_moves_all_the_time_leaves_few_alarms_behind() {
+    let mut roster = roster();
+    for second in 0..20_000 {
+        // One acts, and of one only the flag goes up and down.
+        roster.user(seen("7", "ana", -second));
+        signed_in(&mut roster, user("7", "ana"), 60);
+        roster.user(UserRow {
+            flagged: second % 2 == 0,
+            ..seen("8", "ben", 9_000)
+        });
+        roster.session(session("of 8", Some("8"), 9_000));
+        roster.settle(later(second), &rules());
+        let alarms = roster.alarms.len();
+        assert!(alarms < 2_000, "{alarms} after {second} s");
+    }
+    assert_eq!(roster.counts().signed_in, 2);
 }

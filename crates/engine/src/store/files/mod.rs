@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use super::pace::Share;
 use super::{Mark, SessionKey, SessionRow, Sessions, Sink};
 use crate::config::SessionsConfig;
 use crate::error::{Code, Error, Result};
@@ -102,7 +103,7 @@ impl Sessions for FileSessions {
         let began = Instant::now();
         if mark.last.is_none() {
             self.folder.forget();
-        } else if !mark.listing.due(began) {
+        } else if !mark.folder.due(began) {
             // Not listed, and there all the same.
             return self.finish(Folder::is_there).await;
         }
@@ -118,8 +119,8 @@ impl Sessions for FileSessions {
             };
             let mut unknown = Vec::new();
             for (key, expires) in step.same {
-                if sink.knows(&key) {
-                    sink.listed(&key, expires);
+                if sink.knows(key.lend()) {
+                    sink.listed(key.lend(), expires);
                 } else {
                     unknown.push(key);
                 }
@@ -133,7 +134,8 @@ impl Sessions for FileSessions {
         }
         walk.await.map_err(|_| self.broke_off())??;
         sink.listing_done();
-        mark.listing.took(began.elapsed(), Instant::now());
+        mark.folder
+            .took(began.elapsed(), Share::Doing, Instant::now());
         Ok(())
     }
 

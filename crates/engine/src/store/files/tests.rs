@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use super::*;
 use crate::django::secret::SecretKeys;
 use crate::django::session::{Expiry, Fields, encode};
-use crate::store::{UserId, UserRow};
+use crate::store::{KeyRef, SessionRef, UserId, UserRow};
 
 struct Ground {
     folder: tempfile::TempDir,
@@ -29,13 +29,13 @@ struct Seen {
 }
 
 impl Sink for Seen {
-    fn session(&mut self, row: SessionRow) {
-        self.named.insert(row.key.clone());
-        self.here.insert(row.key.clone());
-        self.whole.push(row);
+    fn take(&mut self, row: SessionRef<'_>) {
+        self.named.insert(row.key.to_key());
+        self.here.insert(row.key.to_key());
+        self.whole.push(row.to_row());
     }
-    fn listed(&mut self, key: &SessionKey, _expires: Timestamp) -> bool {
-        self.named.insert(key.clone());
+    fn listed(&mut self, key: KeyRef<'_>, _expires: Timestamp) -> bool {
+        self.named.insert(key.to_key());
         false
     }
     fn listing_begins(&mut self) {
@@ -44,18 +44,21 @@ impl Sink for Seen {
     fn listing_done(&mut self) {
         self.here = self.named.clone();
     }
-    fn knows(&self, key: &SessionKey) -> bool {
-        self.here.contains(key)
+    fn knows(&mut self, key: KeyRef<'_>) -> bool {
+        self.here.contains(&key.to_key())
     }
-    fn ages(&self) -> Vec<i64> {
+    fn ages(&mut self) -> Vec<i64> {
         Vec::new()
     }
     fn user(&mut self, _row: UserRow) {}
-    fn users_wanted(&self, _all: bool) -> Vec<UserId> {
+    fn users_unread(&mut self) -> Vec<UserId> {
         Vec::new()
     }
+    fn users_in_turn(&mut self, _from: u32, _most: usize) -> (Vec<UserId>, Option<u32>) {
+        (Vec::new(), None)
+    }
     fn users_missing(&mut self, _ids: Vec<UserId>) {}
-    fn flagged(&mut self, _ids: BTreeSet<UserId>) {}
+    fn flagged(&mut self, _ids: Vec<UserId>) {}
 }
 
 impl Ground {
@@ -95,7 +98,7 @@ impl Ground {
     }
 
     async fn look(&mut self, seen: &mut Seen) {
-        self.mark.listing.hurry();
+        self.mark.folder.hurry();
         let looked = self.sessions.look(self.now, &mut self.mark, seen).await;
         looked.unwrap();
         self.mark.last = Some(self.now);

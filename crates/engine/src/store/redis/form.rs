@@ -13,7 +13,7 @@ use crate::config::{Engine, SessionsConfig};
 use crate::error::Result;
 use crate::store::SessionKey;
 use crate::store::cache_key::{KeyForm, escaped};
-use crate::store::pace::Pace;
+use crate::store::pace::{Pace, Share};
 
 /// How long one search may take.
 const BUDGET: Duration = Duration::from_millis(1000);
@@ -102,8 +102,8 @@ impl Forms {
     fn took(&self, who: For, cost: Duration, now: Instant) {
         let mut state = self.state();
         match who {
-            For::Look => state.looks.took(cost, now),
-            For::Deed => state.deeds.took(cost, now),
+            For::Look => state.looks.took(cost, Share::Doing, now),
+            For::Deed => state.deeds.took(cost, Share::Doing, now),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::link::{Map, Node};
 use super::values::Expiry;
 use crate::error::{Code, Error, Result};
 use crate::store::cache_key::KeyForm;
-use crate::store::{Listed, Mark, SessionKey, Sink};
+use crate::store::{Listed, Mark, SessionKey, Sink, pace};
 
 /// Keys a step looks at.
 pub const COUNT: usize = 1000;
@@ -85,7 +85,7 @@ impl RedisSessions {
                 Step::Found(found) => {
                     let wanted: Vec<(SessionKey, Expiry)> = found
                         .into_iter()
-                        .filter(|(key, expiry)| sink.listed(key, expiry.moment()))
+                        .filter(|(key, expiry)| sink.listed(key.lend(), expiry.moment()))
                         .collect();
                     let began = Instant::now();
                     self.fetch(&wanted, |row| sink.session(row)).await?;
@@ -243,7 +243,7 @@ impl RedisSessions {
 fn done(mark: &mut Mark, share: &Share) {
     let now = Instant::now();
     let cost = (now - share.began).saturating_sub(share.reading);
-    mark.copies.took(cost, now);
+    mark.copies.took(cost, pace::Share::Doing, now);
 }
 
 /// None: nothing is due.

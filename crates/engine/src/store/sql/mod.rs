@@ -1,12 +1,25 @@
 //! Sessions and users in SQL tables, of PostgreSQL, MySQL or SQLite: the statements of looks and logouts.
 //! Reads go in steps of bounded size; what costs much is done only as often as its cost allows.
 
+mod batch;
+mod copy;
+mod crew;
+mod listing;
 mod own;
+pub(crate) mod replica;
+mod rounds;
 mod sessions;
+mod stream;
+mod stride;
 mod sweep;
 mod take;
+mod touched;
 mod users;
+mod whole;
 
+pub(crate) use listing::Course;
+use replica::{Position, Replica};
+pub(crate) use rounds::Rounds;
 pub use sessions::SqlSessions;
 
 use std::sync::Arc;
@@ -15,15 +28,16 @@ use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sea_query::Query;
-use tokio::time::Instant;
 
 use super::db::Db;
 use super::key::{SessionKey, UserId};
 use super::schema::{Dialect, SessionTable, UserTable};
+use super::statement::{Cell, Read};
 use super::{BatchDone, Mark, Sessions, Sink, Store, SweepBatch, UserRow, expr};
+use crate::config::Address;
 use crate::error::{Code, Error, Result};
 
-/// Keys or ids in one statement.
+/// Sessions in one statement that compares each one's content.
 const CHUNK: usize = 500;
 /// A save that began before the last look may be committed after it.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(10);
@@ -37,6 +51,8 @@ pub struct SqlStore {
     db: Db,
     users: UserTable,
     sessions: At,
+    /// Looked at in the place of `db`, where that will do.
+    replica: Option<Arc<Replica>>,
     /// Read stored password strings: only where a SECRET_KEY is known.
     passwords: bool,
 }
@@ -57,6 +73,7 @@ impl SqlStore {
             db,
             users,
             sessions,
+            replica: None,
             passwords,
         }
     }
@@ -67,7 +84,17 @@ impl SqlStore {
             db,
             users,
             sessions: At::Elsewhere(sessions),
+            replica: None,
             passwords,
+        }
+    }
+
+    /// With a streaming replica of this PostgreSQL, for looks that decide nothing. It is connected to when it is needed,
+    /// and passed over where it does not answer or is behind.
+    pub fn with_replica(self, address: Option<Address>) -> Self {
+        Self {
+            replica: address.map(|address| Arc::new(Replica::at(address))),
+            ..self
         }
     }
 
@@ -85,42 +112,86 @@ impl SqlStore {
             At::Elsewhere(sessions) => &**sessions,
         }
     }
+
+    /// The clock, and where a replica is to be held against it, how far the primary has written.
+    async fn now_and_position(&self) -> Result<(Timestamp, Option<Position>)> {
+        let mut shape = vec![expr::time_shape(self.dialect())];
+        let mut query = Query::select().expr(expr::now(self.dialect())).to_owned();
+        if self.replica.is_some() {
+            query.expr(replica::written());
+            shape.push(Read::Int);
+        }
+        let rows = self.db.rows(&query, &shape).await?;
+        let mut cells = rows.into_iter().flatten();
+        let now = cells.next().and_then(|cell| cell.time(&TimeZone::UTC));
+        let position = match cells.next() {
+            Some(Cell::Int(position)) => Some(position),
+            _ => None,
+        };
+        let error = || {
+            let text = "the database's clock cannot be read; check its version";
+            Error::new(Code::Database, text)
+        };
+        Ok((now.ok_or_else(error)?, position))
+    }
+
+    /// Whatever came of it: something may have been written.
+    fn wrote(&self) {
+        if let Some(replica) = &self.replica {
+            replica.wrote();
+        }
+    }
+
+    /// What changed, as it was at `as_of` at the least.
+    async fn look_here(
+        &self,
+        now: Timestamp,
+        as_of: Timestamp,
+        mark: &mut Mark,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        mark.as_of = Some(as_of);
+        self.sessions().look(now, mark, sink).await?;
+        self.look_at_users(as_of, mark, sink).await?;
+        mark.last = Some(as_of);
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl Store for SqlStore {
     async fn now(&self) -> Result<Timestamp> {
-        let shape = [expr::time_shape(self.dialect())];
-        let query = Query::select().expr(expr::now(self.dialect())).to_owned();
-        let rows = self.db.rows(&query, &shape).await?;
-        rows.into_iter()
-            .flatten()
-            .next()
-            .and_then(|cell| cell.time(&TimeZone::UTC))
-            .ok_or_else(|| {
-                Error::new(
-                    Code::Database,
-                    "the database's clock cannot be read; check its version",
-                )
-            })
+        Ok(self.now_and_position().await?.0)
     }
 
     async fn look(&self, mark: &mut Mark, sink: &mut dyn Sink) -> Result<Timestamp> {
-        let now = self.now().await?;
-        self.sessions().look(now, mark, sink).await?;
-        // The flag's bearers are few, and each look names them all.
-        self.read_flagged(sink).await?;
-        let began = Instant::now();
-        if mark.users.due(began) {
-            if let Some(last) = mark.last {
-                self.read_moved_users(last, sink).await?;
+        let (now, position) = self.now_and_position().await?;
+        let decides = std::mem::take(&mut mark.decides);
+        let before = mark.written.take();
+        let wrote = self.replica.as_ref().is_some_and(|r| r.take_wrote());
+        let free = !decides && !wrote;
+        if let (Some(replica), Some(here), true) = (&self.replica, position, free) {
+            // What it had at the last look, whoever was looked at: nothing that was seen is unseen.
+            let (as_of, wanted) = before.unwrap_or((now, here));
+            let patient = mark.last.is_none();
+            if let Some(store) = replica.caught_up(self, wanted, patient).await {
+                match store.look_here(now, as_of, mark, sink).await {
+                    Ok(()) => {
+                        mark.written = Some((now, here));
+                        return Ok(now);
+                    }
+                    Err(error) => replica.rest(&error).await,
+                }
             }
-            self.read_users(&sink.users_wanted(true), sink).await?;
-            mark.users.took(began.elapsed(), Instant::now());
-        } else {
-            self.read_users(&sink.users_wanted(false), sink).await?;
         }
-        mark.last = Some(now);
+        let looked = self.look_here(now, now, mark, sink).await;
+        mark.decides = decides && looked.is_err();
+        looked?;
+        if self.replica.is_some() {
+            // What was committed meanwhile has been seen, too.
+            let (_, position) = self.now_and_position().await?;
+            mark.written = position.map(|position| (now, position));
+        }
         Ok(now)
     }
 
@@ -154,7 +225,9 @@ impl Store for SqlStore {
     }
 
     async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
-        self.sessions().delete(keys).await
+        let deleted = self.sessions().delete(keys).await;
+        self.wrote();
+        deleted
     }
 
     async fn ready(&self) -> Result<()> {
@@ -171,14 +244,16 @@ impl Store for SqlStore {
     }
 
     async fn clear_flag(&self, id: &UserId) -> Result<bool> {
-        match &self.users.flag {
+        let cleared = match &self.users.flag {
             Some(flag) => self.set_truth(flag, id, false).await,
             None => Ok(false),
-        }
+        };
+        self.wrote();
+        cleared
     }
 
     async fn set_enabled(&self, id: &UserId, enabled: bool) -> Result<bool> {
-        match &self.users.is_active {
+        let set = match &self.users.is_active {
             Some(column) => self.set_truth(column, id, enabled).await,
             None => Err(Error::new(
                 Code::NotPossible,
@@ -187,10 +262,22 @@ impl Store for SqlStore {
                     self.users.table.shown()
                 ),
             )),
+        };
+        self.wrote();
+        set
+    }
+
+    fn sweeps_at_once(&self) -> usize {
+        match (self.dialect(), &self.sessions) {
+            // Each waits for the disk; two of them wait together.
+            (Dialect::Postgres, At::Beside(_)) => 2,
+            _ => 1,
         }
     }
 
     async fn sweep(&self, batch: SweepBatch) -> Result<BatchDone> {
-        sweep::run(self.clone(), batch).await
+        let done = sweep::run(self.clone(), batch).await;
+        self.wrote();
+        done
     }
 }

@@ -6,7 +6,7 @@ use sea_query::SelectStatement;
 use super::SqlSessions;
 use super::users::user_id;
 use crate::store::statement::{Cell, Read};
-use crate::store::{Extra, SessionRow, expr};
+use crate::store::{Extra, expr};
 
 impl SqlSessions {
     /// What the rows of [`SqlSessions::select_sessions`] hold.
@@ -45,11 +45,7 @@ impl SqlSessions {
     }
 
     /// Takes them in, in the same order.
-    pub(super) fn with_own(
-        &self,
-        row: SessionRow,
-        mut cells: impl Iterator<Item = Cell>,
-    ) -> SessionRow {
+    pub(super) fn own(&self, mut cells: impl Iterator<Item = Cell>) -> Option<Box<Extra>> {
         let table = &self.table;
         let mut text = |there: bool| -> Option<String> {
             there
@@ -71,10 +67,7 @@ impl SqlSessions {
                 .as_ref()
                 .and_then(|column| cells.next()?.time(column.zone())),
         };
-        SessionRow {
-            extra: (extra != Extra::default()).then(|| Box::new(extra)),
-            ..row
-        }
+        (extra != Extra::default()).then(|| Box::new(extra))
     }
 }
 

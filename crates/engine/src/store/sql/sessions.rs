@@ -1,12 +1,13 @@
-//! Reading sessions: whole at first, by range of dates afterwards, by listing now and then.
+//! A table of sessions: reading rows by their keys, and deleting them.
+//! Those that were saved are in `touched`, reading and listing all of it in `listing`.
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
-use sea_query::{Alias, Cond, Expr, ExprTrait, Order, Query, SelectStatement, SimpleExpr};
-use tokio::time::Instant;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement, SimpleExpr};
 
 use super::take::Take;
-use super::{CHUNK, DATA, KEY, OVERLAP};
+use super::{CHUNK, DATA, KEY};
 use crate::django::session::{Form, version_of};
 use crate::error::Result;
 use crate::store::catalog::Kind;
@@ -16,10 +17,8 @@ use crate::store::schema::{Dialect, SessionTable};
 use crate::store::statement::{Cell, Read};
 use crate::store::{Mark, SessionRow, Sessions, Sink, expr};
 
-/// Rows of one step of a whole reading.
-const STEP: usize = 2_000;
-/// Kinds of ages followed by range; the listing finds the rest.
-const AGES: usize = 16;
+/// Statements that are under way together where many keys are asked for.
+const ASKED_AT_ONCE: usize = 2;
 
 /// Sessions in a table with Django's three columns, and perhaps some of its own.
 #[derive(Clone)]
@@ -31,19 +30,13 @@ pub struct SqlSessions {
 #[async_trait]
 impl Sessions for SqlSessions {
     async fn look(&self, now: Timestamp, mark: &mut Mark, sink: &mut dyn Sink) -> Result<()> {
-        let began = Instant::now();
-        let Some(last) = mark.last else {
-            self.read_all(now, sink).await?;
-            mark.listing.took(began.elapsed(), Instant::now());
-            return Ok(());
-        };
-        self.read_touched(last, now, sink).await?;
-        if mark.listing.due(began) {
-            let began = Instant::now();
-            self.list(now, sink).await?;
-            mark.listing.took(began.elapsed(), Instant::now());
+        match mark.last {
+            None => self.read_all(now, mark, sink).await,
+            Some(last) => {
+                self.read_touched(last, now, sink).await?;
+                self.list(now, mark, sink).await
+            }
         }
-        Ok(())
     }
 
     async fn glance(&self, now: Timestamp, last: Timestamp, sink: &mut dyn Sink) -> Result<()> {
@@ -52,29 +45,30 @@ impl Sessions for SqlSessions {
 
     async fn read(&self, keys: &[SessionKey]) -> Result<Vec<SessionRow>> {
         let mut rows = Vec::with_capacity(keys.len());
-        for chunk in keys.chunks(CHUNK) {
+        for chunk in keys.chunks(self.db.chunk()) {
             rows.extend(self.session_rows(&self.select_keys(chunk)).await?);
         }
         Ok(rows)
     }
 
     async fn surviving(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
-        let mut found = Vec::new();
-        for chunk in keys.chunks(CHUNK) {
+        let some = |keys: &[SessionKey]| {
             let query = Query::select()
                 .expr(expr::text(self.dialect(), expr::col(KEY)))
                 .from(expr::table(&self.table.table))
-                .and_where(self.these(chunk))
+                .and_where(self.these(keys))
                 .to_owned();
-            let rows = self.db.rows(&query, &[Read::Text]).await?;
-            found.extend(keys_of(rows));
-        }
-        Ok(found)
+            async move { self.db.rows(&query, &[Read::Text]).await }
+        };
+        let all: Vec<_> = keys.chunks(self.db.chunk()).map(some).collect();
+        let found = stream::iter(all).buffer_unordered(ASKED_AT_ONCE);
+        let found: Vec<_> = found.try_collect().await?;
+        Ok(found.into_iter().flat_map(keys_of).collect())
     }
 
     async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
         let mut deleted = Vec::new();
-        for chunk in keys.chunks(CHUNK) {
+        for chunk in keys.chunks(self.db.chunk()) {
             let take = self.take(Cond::all().add(self.these(chunk)));
             let taken = take.alone(&self.db).await?;
             deleted.extend(taken.into_iter().map(SessionKey::new));
@@ -97,7 +91,7 @@ impl SqlSessions {
         Self { db, table }
     }
 
-    fn dialect(&self) -> Dialect {
+    pub(super) fn dialect(&self) -> Dialect {
         self.db.dialect()
     }
 
@@ -117,7 +111,7 @@ impl SqlSessions {
         Take::delete(&self.table.table, KEY, Kind::Text, condition)
     }
 
-    fn these(&self, keys: &[SessionKey]) -> Expr {
+    pub(super) fn these(&self, keys: &[SessionKey]) -> Expr {
         expr::among(self.dialect(), KEY, keys.iter().map(SessionKey::expose))
     }
 
@@ -151,13 +145,23 @@ impl SqlSessions {
 
     /// Key, data and date of sessions, and what else their table says of them.
     pub(super) fn select_sessions(&self) -> SelectStatement {
+        self.select_with(self.data())
+    }
+
+    /// A session's content as bytes.
+    pub(super) fn data(&self) -> Expr {
+        match self.dialect() {
+            Dialect::Postgres | Dialect::Mysql => expr::col(DATA),
+            Dialect::Sqlite => Expr::cust_with_exprs("CAST(? AS BLOB)", [expr::col(DATA)]),
+        }
+    }
+
+    /// As [`Self::select_sessions`], with something else in the place of the data.
+    pub(super) fn select_with(&self, data: Expr) -> SelectStatement {
         let d = self.dialect();
         let mut query = Query::select()
             .expr(expr::text(d, expr::col(KEY)))
-            .expr(match d {
-                Dialect::Postgres | Dialect::Mysql => expr::col(DATA),
-                Dialect::Sqlite => Expr::cust_with_exprs("CAST(? AS BLOB)", [expr::col(DATA)]),
-            })
+            .expr(data)
             .expr(expr::time(d, &self.table.expires))
             .from(expr::table(&self.table.table))
             .to_owned();
@@ -169,25 +173,27 @@ impl SqlSessions {
         let mut cells = row.into_iter();
         let (key, data) = (cells.next()?.text()?, cells.next()?.bytes());
         let expires = self.expiry(&cells.next()?);
-        let row = SessionRow::encoded(SessionKey::new(key), data, expires);
-        Some(self.with_own(row, cells))
+        Some(SessionRow {
+            extra: self.own(cells),
+            ..SessionRow::encoded(SessionKey::new(key), data, expires)
+        })
     }
 
     /// Infinity: a session that never expires.
-    fn expiry(&self, cell: &Cell) -> Timestamp {
+    pub(super) fn expiry(&self, cell: &Cell) -> Timestamp {
         cell.time(self.table.expires.zone())
             .unwrap_or(Timestamp::MAX)
     }
 
-    fn expires(&self) -> SimpleExpr {
+    pub(super) fn expires(&self) -> SimpleExpr {
         expr::col(&self.table.expires.name)
     }
 
-    fn moment(&self, at: Timestamp) -> Expr {
+    pub(super) fn moment(&self, at: Timestamp) -> Expr {
         expr::moment(self.dialect(), &self.table.expires, at)
     }
 
-    async fn session_rows(&self, query: &SelectStatement) -> Result<Vec<SessionRow>> {
+    pub(super) async fn session_rows(&self, query: &SelectStatement) -> Result<Vec<SessionRow>> {
         let shape = self.whole_shape();
         let rows = self.db.rows(query, &shape).await?;
         Ok(rows
@@ -196,115 +202,8 @@ impl SqlSessions {
             .collect())
     }
 
-    /// Every usable session whole, in steps along the key.
-    pub(super) async fn read_all(&self, now: Timestamp, sink: &mut dyn Sink) -> Result<()> {
-        sink.listing_begins();
-        let mut after: Option<SessionKey> = None;
-        loop {
-            let mut query = self.select_sessions();
-            query
-                .and_where(self.expires().gt(self.moment(now)))
-                .order_by(Alias::new(KEY), Order::Asc)
-                .limit(STEP as u64);
-            if let Some(key) = &after {
-                query.and_where(expr::col(KEY).gt(key.expose()));
-            }
-            let rows = self.session_rows(&query).await?;
-            let full = rows.len() == STEP;
-            after = rows.last().map(|r| r.key.clone());
-            for row in rows {
-                sink.session(row);
-            }
-            if !full || after.is_none() {
-                sink.listing_done();
-                return Ok(());
-            }
-        }
-    }
-
-    /// Keys and dates of every usable session, and whole those that are new or moved.
-    pub(super) async fn list(&self, now: Timestamp, sink: &mut dyn Sink) -> Result<()> {
-        let d = self.dialect();
-        let shape = [Read::Text, self.session_shape()[2]];
-        sink.listing_begins();
-        let mut after: Option<SessionKey> = None;
-        loop {
-            let mut query = Query::select()
-                .expr(expr::text(d, expr::col(KEY)))
-                .expr(expr::time(d, &self.table.expires))
-                .from(expr::table(&self.table.table))
-                .and_where(self.expires().gt(self.moment(now)))
-                .order_by(Alias::new(KEY), Order::Asc)
-                .limit(STEP as u64)
-                .to_owned();
-            if let Some(key) = &after {
-                query.and_where(expr::col(KEY).gt(key.expose()));
-            }
-            let rows = self.db.rows(&query, &shape).await?;
-            let full = rows.len() == STEP;
-            let mut wanted = Vec::new();
-            for row in rows {
-                let mut cells = row.into_iter();
-                let (Some(key), Some(expires)) = (
-                    cells.next().and_then(Cell::text).map(SessionKey::new),
-                    cells.next(),
-                ) else {
-                    continue;
-                };
-                if sink.listed(&key, self.expiry(&expires)) {
-                    wanted.push(key.clone());
-                }
-                after = Some(key);
-            }
-            self.read_keys(&wanted, sink).await?;
-            if !full {
-                sink.listing_done();
-                return Ok(());
-            }
-        }
-    }
-
-    async fn read_keys(&self, keys: &[SessionKey], sink: &mut dyn Sink) -> Result<()> {
+    pub(super) async fn read_keys(&self, keys: &[SessionKey], sink: &mut dyn Sink) -> Result<()> {
         for row in self.read(keys).await? {
-            sink.session(row);
-        }
-        Ok(())
-    }
-
-    /// Sessions saved since `last`: each save moves the date to its moment plus the session's age.
-    pub(super) async fn read_touched(
-        &self,
-        last: Timestamp,
-        now: Timestamp,
-        sink: &mut dyn Sink,
-    ) -> Result<()> {
-        let expires = &self.table.expires;
-        let (Ok(since), Ok(until)) = (last.checked_sub(OVERLAP), now.checked_add(OVERLAP)) else {
-            return Ok(());
-        };
-        let d = self.dialect();
-        // What is over stays over, however short its age.
-        let over = expires.wall(now);
-        let mut moved = Cond::any();
-        for age in sink.ages().into_iter().take(AGES) {
-            let age = SignedDuration::from_secs(age);
-            let (Some(from), Some(to)) = (
-                expires.saved_after(since, age),
-                expires.saved_by(until, age),
-            ) else {
-                continue;
-            };
-            let from = self.expires().gt(expr::shown(d, expires, from.max(over)));
-            let to = self.expires().lte(expr::shown(d, expires, to));
-            moved = moved.add(from.and(to));
-        }
-        // Of no age at all, nobody asks.
-        if moved.is_empty() {
-            return Ok(());
-        }
-        let mut query = self.select_sessions();
-        query.cond_where(moved);
-        for row in self.session_rows(&query).await? {
             sink.session(row);
         }
         Ok(())

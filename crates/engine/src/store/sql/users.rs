@@ -1,19 +1,17 @@
-//! Reading users: the flag's bearers, those whose evidence moved, and those with sessions, in chunks.
-
-use std::collections::BTreeSet;
+//! The user table: its rows, the flag's bearers, those whose evidence moved.
 
 use jiff::Timestamp;
 use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement};
 use secrecy::SecretString;
 
 use super::take::Take;
-use super::{CHUNK, OVERLAP, SqlStore};
+use super::{OVERLAP, SqlStore};
 use crate::error::Result;
 use crate::store::catalog::Kind;
 use crate::store::key::UserId;
 use crate::store::schema::{Dialect, TimeColumn, UserTable};
 use crate::store::statement::{Cell, Read};
-use crate::store::{Sink, Store, UserRow, expr};
+use crate::store::{Sink, UserRow, expr};
 
 impl SqlStore {
     pub(super) fn user_shape(&self) -> [Read; 12] {
@@ -118,31 +116,17 @@ impl SqlStore {
         let Some(flag) = &self.users.flag else {
             return Ok(());
         };
-        let mut query = self.select_users();
-        query.and_where(expr::col(flag).eq(true));
-        let rows = self.user_rows(&query).await?;
-        let ids: BTreeSet<UserId> = rows.iter().map(|r| r.id.clone()).collect();
-        for row in rows {
-            sink.user(row);
-        }
-        sink.flagged(ids);
-        Ok(())
-    }
-
-    pub(super) async fn read_users(&self, ids: &[UserId], sink: &mut dyn Sink) -> Result<()> {
-        for chunk in ids.chunks(CHUNK) {
-            let rows = self.users(chunk).await?;
-            let found: BTreeSet<&UserId> = rows.iter().map(|r| &r.id).collect();
-            let missing = chunk
-                .iter()
-                .filter(|id| !found.contains(id))
-                .cloned()
-                .collect();
-            sink.users_missing(missing);
-            for row in rows {
-                sink.user(row);
-            }
-        }
+        let query = Query::select()
+            .expr(expr::text(self.dialect(), expr::col(&self.users.id)))
+            .from(expr::table(&self.users.table))
+            .and_where(expr::col(flag).eq(true))
+            .to_owned();
+        let rows = self.db.rows(&query, &[Read::Text]).await?;
+        let ids = rows.into_iter().filter_map(|row| {
+            let id = row.into_iter().next()?.text()?;
+            Some(user_id(id, self.users.id_kind))
+        });
+        sink.flagged(ids.collect());
         Ok(())
     }
 }
@@ -157,7 +141,7 @@ pub(super) fn user_id(text: String, kind: Kind) -> UserId {
     UserId::new(text)
 }
 
-fn user_row(row: Vec<Cell>, users: &UserTable) -> Option<UserRow> {
+pub(super) fn user_row(row: Vec<Cell>, users: &UserTable) -> Option<UserRow> {
     let [
         id,
         username,

@@ -1,0 +1,186 @@
+//! What a site at work feels of Curfew: its requests a second with Curfew looking on and sweeping, against those without,
+//! and what its database says of Curfew's connections meanwhile.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use curfew_engine::Site as Engine;
+use sqlx::{Connection, PgConnection, Row};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::overdue::Overdue;
+use crate::pgbench::Play;
+use crate::population::Population;
+use crate::report::{Figure, median};
+use crate::site::Site;
+
+/// Of requests a second, with Curfew against without.
+const GOAL: f64 = 0.97;
+const CONNECTIONS: i64 = 3;
+/// The longest that a statement may be seen to run, in milliseconds.
+const LONGEST: f64 = 200.0;
+/// One run.
+const SECONDS: u32 = 15;
+/// The window's own pace, and the look in whose place there is a sweep: in the middle of a run.
+const EVERY: Duration = Duration::from_secs(2);
+const SWEEP_AT: u32 = 4;
+/// People overdue in each run.
+const PEOPLE: usize = 500;
+/// How often the database is asked what Curfew does there.
+const SAMPLE: Duration = Duration::from_millis(50);
+/// A statement's workers go by its connection's name, and are no connections.
+const SAMPLED: &str = "
+SELECT count(*) FILTER (WHERE backend_type = 'client backend'),
+       max(extract(epoch FROM clock_timestamp() - query_start)::float8 * 1000) FILTER (WHERE state = 'active')
+FROM pg_stat_activity WHERE application_name = 'curfew'";
+
+/// What the database was seen to say of Curfew.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    connections: i64,
+    /// In milliseconds.
+    longest: f64,
+}
+
+impl Seen {
+    fn and(self, other: Self) -> Self {
+        Self {
+            connections: self.connections.max(other.connections),
+            longest: self.longest.max(other.longest),
+        }
+    }
+}
+
+/// Runs with and without take turns, and so does the one that is first.
+pub async fn measure(
+    site: &Site<'_>,
+    population: &Population,
+    overdue: Overdue,
+    runs: usize,
+    state: &Path,
+    database: &mut PgConnection,
+) -> Result<Vec<Figure>> {
+    let url = site.database;
+    let overdue = overdue.only(PEOPLE);
+    let people: Vec<usize> = overdue.people().collect();
+    let play = Play::prepare(population, &people, state, url, database).await?;
+    let mut seen = Seen::default();
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for run in 0..runs {
+        for turn in 0..2_usize {
+            play.clean(database).await?;
+            let engine = overdue.met(site, state, database).await?;
+            sqlx::raw_sql("CHECKPOINT").execute(&mut *database).await?;
+            engine.look().await?;
+            let beside = (run + turn).is_multiple_of(2);
+            let swept = beside.then(|| (engine.clone(), people.len()));
+            let (per_second, saw) = one(&play, url, swept).await?;
+            engine.close().await;
+            seen = seen.and(saw);
+            match beside {
+                true => with.push(per_second),
+                false => without.push(per_second),
+            }
+        }
+    }
+    play.end(database).await?;
+    overdue.end(database).await?;
+    Ok(figures(&with, &without, seen))
+}
+
+/// One run. Curfew is beside it where it is given, with how many people it will find overdue.
+async fn one(
+    play: &Play<'_>,
+    url: &str,
+    curfew: Option<(Arc<Engine>, usize)>,
+) -> Result<(f64, Seen)> {
+    let over = Arc::new(AtomicBool::new(false));
+    let watcher = tokio::spawn(watch(url.to_string(), over.clone()));
+    let looks = curfew.map(|(engine, people)| tokio::spawn(look_on(engine, people, over.clone())));
+    let played = play.run(SECONDS).await;
+    over.store(true, Ordering::Relaxed);
+    let seen = watcher.await?;
+    if let Some(looks) = looks {
+        looks.await??;
+    }
+    Ok((played?, seen?))
+}
+
+/// As the window does: a look at each tick, and once a sweep.
+async fn look_on(engine: Arc<Engine>, people: usize, over: Arc<AtomicBool>) -> Result<()> {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut tick = 0;
+    loop {
+        ticks.tick().await;
+        if over.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if tick == SWEEP_AT {
+            let report = engine.sweep(true).await?;
+            if report.users.len() < people * 9 / 10 {
+                bail!("{} of {people} people swept", report.users.len());
+            }
+        } else {
+            engine.look().await?;
+        }
+        tick += 1;
+    }
+}
+
+/// By a connection of its own, that does not go by Curfew's name.
+async fn watch(url: String, over: Arc<AtomicBool>) -> Result<Seen> {
+    let mut database = PgConnection::connect(&url).await?;
+    let mut ticks = interval(SAMPLE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seen = Seen::default();
+    while !over.load(Ordering::Relaxed) {
+        ticks.tick().await;
+        let row = sqlx::query(SAMPLED).fetch_one(&mut database).await?;
+        let longest: Option<f64> = row.try_get(1)?;
+        seen = seen.and(Seen {
+            connections: row.try_get(0)?,
+            longest: longest.unwrap_or_default(),
+        });
+    }
+    database.close().await?;
+    Ok(seen)
+}
+
+fn figures(with: &[f64], without: &[f64], seen: Seen) -> Vec<Figure> {
+    let share = median(
+        with.iter()
+            .zip(without)
+            .map(|(with, without)| with / without),
+    );
+    vec![
+        Figure {
+            what: format!(
+                "a site's requests a second with Curfew beside it, a look every 2 s and a sweep of up to {PEOPLE} people, as a share of those without: median of {} pairs",
+                with.len()
+            ),
+            value: format!(
+                "{share:.3} ({:.0} and {:.0})",
+                median(with.iter().copied()),
+                median(without.iter().copied())
+            ),
+            goal: format!("at least {GOAL}"),
+            met: share >= GOAL,
+        },
+        Figure {
+            what: "Curfew's connections meanwhile, at the most".into(),
+            value: seen.connections.to_string(),
+            goal: format!("at most {CONNECTIONS}"),
+            met: seen.connections <= CONNECTIONS,
+        },
+        Figure {
+            what: "Curfew's longest statement meanwhile, as seen every 50 ms".into(),
+            value: format!("{:.0} ms", seen.longest),
+            goal: format!("under {LONGEST:.0} ms"),
+            met: seen.longest < LONGEST,
+        },
+    ]
+}

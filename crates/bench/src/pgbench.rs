@@ -1,0 +1,178 @@
+//! A site at work, played by pgbench: people sign in, save their sessions, and come with a session that is read.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use sqlx::PgConnection;
+
+use crate::population::Population;
+
+/// One client's requests, and how many of each kind there are. `bench_keys` says who is there and under which key; what
+/// Django sends over the wire is sent over the wire here, too.
+const REQUESTS: [(&str, &str, u32); 3] = [
+    (
+        "login",
+        r"\set n random(1, :keys)
+SELECT k.username, s.session_data AS data FROM bench_keys k JOIN django_session s USING (session_key) WHERE k.n = :n \gset
+SELECT id AS person, password, is_active FROM auth_user WHERE username = :username \gset
+INSERT INTO django_session VALUES ('pgbench' || left(md5(random()::text || clock_timestamp()::text), 25), :data, now() + interval '14 days');
+UPDATE auth_user SET last_login = now(), last_activity = now(), is_online = true WHERE id = :person;
+",
+        1,
+    ),
+    (
+        "save",
+        r"\set n random(1, :keys)
+SELECT session_key AS key, user_id AS person FROM bench_keys WHERE n = :n \gset
+SELECT session_data AS data FROM django_session WHERE session_key = :key AND expire_date > now() \gset
+UPDATE django_session SET session_data = :data, expire_date = now() + interval '14 days' WHERE session_key = :key;
+UPDATE auth_user SET last_activity = now(), is_online = true WHERE id = :person;
+",
+        6,
+    ),
+    (
+        "read",
+        r"\set n random(1, :keys)
+SELECT session_key AS key FROM bench_keys WHERE n = :n \gset
+SELECT session_key, session_data, expire_date FROM django_session WHERE session_key = :key AND expire_date > now();
+",
+        20,
+    ),
+];
+const CLIENTS: &str = "4";
+const THREADS: &str = "2";
+
+/// Numbered, so that a script can throw for one of them.
+const KEYS: &str = "
+CREATE TABLE bench_keys (
+    n bigint PRIMARY KEY, session_key varchar(40) NOT NULL, user_id bigint NOT NULL, username varchar(150) NOT NULL
+);";
+const FILL: &str = "
+INSERT INTO bench_keys
+SELECT row_number() OVER (ORDER BY s.session_key), s.session_key, u.id, u.username
+FROM unnest($1::text[], $2::bigint[]) AS mine (session_key, user_id)
+JOIN django_session s ON s.session_key = mine.session_key
+JOIN auth_user u ON u.id = mine.user_id";
+
+/// Ready to be played, as often as it takes.
+pub struct Play<'a> {
+    program: PathBuf,
+    scripts: Vec<PathBuf>,
+    keys: u64,
+    url: &'a str,
+}
+
+impl<'a> Play<'a> {
+    /// Everyone plays but the `resting`, who are user numbers from 0 on.
+    pub async fn prepare(
+        population: &Population,
+        resting: &[usize],
+        state: &Path,
+        url: &'a str,
+        database: &mut PgConnection,
+    ) -> Result<Self> {
+        let resting: HashSet<&usize> = resting.iter().collect();
+        let (mut keys, mut users) = (Vec::new(), Vec::new());
+        for (n, person) in population.people.iter().enumerate() {
+            if !resting.contains(&n) {
+                keys.extend(person.iter().cloned());
+                users.resize(keys.len(), n as i64 + 1);
+            }
+        }
+        sqlx::raw_sql(KEYS).execute(&mut *database).await?;
+        let keys = sqlx::query(FILL)
+            .bind(&keys)
+            .bind(&users)
+            .execute(&mut *database)
+            .await?
+            .rows_affected();
+        sqlx::raw_sql("ANALYZE bench_keys")
+            .execute(database)
+            .await?;
+        if keys == 0 {
+            bail!("nobody is there to play");
+        }
+        let mut scripts = Vec::new();
+        for (name, text, _) in REQUESTS {
+            let script = state.join(format!("{name}.sql"));
+            std::fs::write(&script, text)
+                .with_context(|| format!("{} cannot be written", script.display()))?;
+            scripts.push(script);
+        }
+        Ok(Self {
+            program: program(),
+            scripts,
+            keys,
+            url,
+        })
+    }
+
+    /// For so long; requests a second.
+    pub async fn run(&self, seconds: u32) -> Result<f64> {
+        let mut command = tokio::process::Command::new(&self.program);
+        command
+            .args(["--no-vacuum", "--protocol", "prepared"])
+            .args(["--client", CLIENTS, "--jobs", THREADS])
+            .args(["--time", &seconds.to_string()])
+            .args(["--define", &format!("keys={}", self.keys)]);
+        for (script, (_, _, weight)) in self.scripts.iter().zip(REQUESTS) {
+            command
+                .arg("--file")
+                .arg(format!("{}@{weight}", script.display()));
+        }
+        // The server is of this run alone, and so is its password.
+        let output = command
+            .arg(self.url)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .with_context(|| format!("{} cannot be started", self.program.display()))?;
+        if !output.status.success() {
+            bail!(
+                "pgbench: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        per_second(&String::from_utf8_lossy(&output.stdout)).context("pgbench names no tps")
+    }
+
+    /// What was inserted is gone again.
+    pub async fn clean(&self, database: &mut PgConnection) -> Result<()> {
+        sqlx::raw_sql("DELETE FROM django_session WHERE session_key LIKE 'pgbench%'")
+            .execute(database)
+            .await?;
+        Ok(())
+    }
+
+    pub async fn end(self, database: &mut PgConnection) -> Result<()> {
+        self.clean(database).await?;
+        sqlx::raw_sql("DROP TABLE bench_keys")
+            .execute(database)
+            .await?;
+        Ok(())
+    }
+}
+
+/// `tps = 11490.132958 (without initial connection time)`
+fn per_second(text: &str) -> Option<f64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix("tps = "))?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+/// Of the newest PostgreSQL where Debian puts it (its server's package has it), or from the PATH.
+fn program() -> PathBuf {
+    std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let version: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let program = entry.path().join("bin/pgbench");
+            program.is_file().then_some((version, program))
+        })
+        .max()
+        .map_or_else(|| PathBuf::from("pgbench"), |(_, program)| program)
+}

@@ -1,0 +1,142 @@
+//! One row's reading: from what lies in the store to a session in the roster's own form. Needs nothing of the roster, so
+//! that its lock is free meanwhile.
+
+use std::hash::BuildHasher;
+use std::time::Duration;
+
+use hashbrown::DefaultHashBuilder;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::key::Key;
+use super::person::{Password, Starts};
+use super::session::{HashStart, Row};
+use crate::django::auth_hash;
+use crate::django::secret::SecretKeys;
+use crate::django::session::{Decoded, Decoder, Expiry, ExpiryKind, Signature, Unreadable};
+use crate::store::{DataRef, Extra, SessionRef, UserId};
+
+/// When a session was last saved, by all that tells it: its own timestamp, its file, its table. A cache tells only
+/// when it runs out, and that is an age after the last save; but a wrong age would make the active look idle, so only
+/// one that the session itself has or that the operator said counts, never one taken for granted.
+pub fn last_save(
+    row: SessionRef<'_>,
+    decoded: Option<&Decoded>,
+    cookie_age: Option<Duration>,
+) -> Option<Timestamp> {
+    let seen = row.extra.and_then(|extra| extra.seen);
+    let told = decoded
+        .and_then(|session| session.last_saved)
+        .max(row.saved)
+        .max(seen);
+    let (DataRef::Cached(_), Some(session)) = (row.data, decoded) else {
+        return told;
+    };
+    let age = match session.expiry {
+        Expiry::Seconds(seconds) => Some(SignedDuration::from_secs(seconds)),
+        Expiry::Default | Expiry::BrowserClose => {
+            cookie_age.and_then(|age| SignedDuration::try_from(age).ok())
+        }
+        Expiry::Fixed(_) => None,
+    };
+    let reckoned = age
+        // What never runs out tells nothing.
+        .filter(|_| row.expires < Timestamp::MAX)
+        .and_then(|age| row.expires.checked_sub(age).ok());
+    told.max(reckoned)
+}
+
+/// Reads sessions of one site.
+pub struct Reader {
+    decoder: Decoder,
+    auth: Option<auth_hash::Checker>,
+    /// SESSION_COOKIE_AGE, where the operator has said it.
+    cookie_age: Option<Duration>,
+    /// Tells one password from another without keeping either.
+    stamps: DefaultHashBuilder,
+}
+
+/// A session that was just read.
+pub struct Fresh {
+    pub(super) key: Key,
+    pub(super) user: Option<UserId>,
+    pub(super) row: Row,
+    pub(super) extra: Option<Box<Extra>>,
+    /// Its times are as exact as a cache is.
+    pub(super) wavers: bool,
+}
+
+impl Reader {
+    pub fn new(keys: Option<&SecretKeys>, cookie_age: Option<Duration>) -> Self {
+        Self {
+            decoder: Decoder::new(keys),
+            auth: keys.map(auth_hash::Checker::new),
+            cookie_age,
+            stamps: DefaultHashBuilder::default(),
+        }
+    }
+
+    /// Reads one row. Pure but for the decoder's buffers.
+    pub fn read(&mut self, row: SessionRef<'_>) -> Fresh {
+        let decoded = match row.data {
+            DataRef::Encoded(bytes) => std::str::from_utf8(bytes)
+                .map_err(|_| Unreadable::Malformed)
+                .and_then(|text| self.decoder.decode(text)),
+            DataRef::Cached(bytes) => self.decoder.cached(bytes),
+        };
+        let last_saved = last_save(row, decoded.as_ref().ok(), self.cookie_age);
+        let (mut session, hash, user) = match decoded {
+            Ok(decoded) => {
+                let hash = decoded.auth_hash.filter(|_| self.auth.is_some());
+                let session = Row::new(
+                    last_saved,
+                    row.expires,
+                    decoded.expiry.kind(),
+                    decoded.signature,
+                    None,
+                );
+                let start = hash.map_or(0, |hash| auth_hash::start(&hash));
+                (session, start, decoded.user.map(UserId::new))
+            }
+            Err(unread) => (
+                Row::new(
+                    last_saved,
+                    row.expires,
+                    ExpiryKind::Age,
+                    Signature::Unchecked,
+                    Some(unread),
+                ),
+                0,
+                // A table that names the user itself does so for what cannot be read, too.
+                row.extra.and_then(|extra| extra.user.clone()),
+            ),
+        };
+        session.hash = hash;
+        Fresh {
+            key: Key::of(row.key),
+            user,
+            row: session,
+            extra: row.extra.cloned().map(Box::new),
+            wavers: matches!(row.data, DataRef::Cached(_)),
+        }
+    }
+
+    /// A number that another password has not. None: nobody can check it.
+    pub(super) fn stamp(&self, password: &SecretString) -> Option<u64> {
+        self.auth.as_ref()?;
+        Some(self.stamps.hash_one(password.expose_secret()))
+    }
+
+    /// What is kept of a password.
+    pub(super) fn password(&self, password: &SecretString, stamp: u64) -> Option<Password> {
+        let checker = self.auth.as_ref()?;
+        let starts: Vec<HashStart> = checker.starts(password.expose_secret());
+        Some(Password {
+            stamp,
+            starts: match starts.as_slice() {
+                [one, two] => Starts::Two([*one, *two]),
+                _ => Starts::Many(starts.into()),
+            },
+        })
+    }
+}

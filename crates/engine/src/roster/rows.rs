@@ -1,0 +1,180 @@
+//! Sessions in memory, 56 bytes each: an array of them, and a table that finds one by its key.
+//! Invariant: the sessions of a person are a chain that begins at the person; one that has gone is taken out of it when
+//! the chain is walked the next time.
+
+use std::collections::HashMap;
+use std::ops::{Index, IndexMut};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use zeroize::Zeroize;
+
+use super::key::{Key, PACKED, unpack};
+use super::session::Row;
+use crate::store::{Extra, KeyRef, SessionKey};
+
+/// No row, no person.
+pub(super) const NONE: u32 = u32::MAX;
+/// Rows of one piece of memory: none is ever moved, so that no copy of a key is left behind.
+const PIECE: usize = 4096;
+
+/// All of a site's sessions.
+#[derive(Default)]
+pub(super) struct Rows {
+    pieces: Vec<Box<[Row]>>,
+    /// Rows from here on were never used.
+    end: u32,
+    /// The first of those that are free again.
+    free: Option<u32>,
+    numbers: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// Keys that are not packed.
+    others: HashMap<u32, SessionKey>,
+    /// What tables with columns of their own say.
+    extras: HashMap<u32, Box<Extra>>,
+}
+
+impl Index<u32> for Rows {
+    type Output = Row;
+
+    fn index(&self, number: u32) -> &Row {
+        let number = number as usize;
+        &self.pieces[number / PIECE][number % PIECE]
+    }
+}
+
+impl IndexMut<u32> for Rows {
+    fn index_mut(&mut self, number: u32) -> &mut Row {
+        let number = number as usize;
+        &mut self.pieces[number / PIECE][number % PIECE]
+    }
+}
+
+impl Rows {
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    pub fn find(&self, key: KeyRef<'_>) -> Option<u32> {
+        self.number(&Key::of(key))
+    }
+
+    pub fn number(&self, key: &Key) -> Option<u32> {
+        let hash = key.hash(&self.hasher);
+        let found = self.numbers.find(hash, |number| self.has(*number, key));
+        found.copied()
+    }
+
+    fn has(&self, number: u32, key: &Key) -> bool {
+        let row = &self[number];
+        match key {
+            Key::Packed(packed) => !row.is_other() && row.key == *packed,
+            Key::Other(key) => row.is_other() && self.others.get(&number) == Some(key),
+        }
+    }
+
+    pub fn key(&self, number: u32) -> SessionKey {
+        match self.others.get(&number) {
+            Some(key) => key.clone(),
+            None => unpack(&self[number].key),
+        }
+    }
+
+    pub fn extra(&self, number: u32) -> Option<&Extra> {
+        match self[number].has_extra() {
+            true => self.extras.get(&number).map(|extra| &**extra),
+            false => None,
+        }
+    }
+
+    pub fn set_extra(&mut self, number: u32, extra: Option<Box<Extra>>) {
+        self[number].set_extra(extra.is_some());
+        match extra {
+            Some(extra) => {
+                self.extras.insert(number, extra);
+            }
+            None => {
+                self.extras.remove(&number);
+            }
+        }
+    }
+
+    /// Takes in a session whose key is not here. None: there are more than four thousand million.
+    pub fn insert(&mut self, key: Key, row: Row) -> Option<u32> {
+        let number = match self.free {
+            Some(number) => {
+                let next = self[number].next;
+                self.free = (next != NONE).then_some(next);
+                number
+            }
+            None => {
+                let number = self.end;
+                self.end = number.checked_add(1).filter(|end| *end != NONE)?;
+                if number as usize / PIECE == self.pieces.len() {
+                    self.pieces.push(vec![Row::EMPTY; PIECE].into());
+                }
+                number
+            }
+        };
+        let hash = key.hash(&self.hasher);
+        self[number] = row;
+        match key {
+            Key::Packed(packed) => self[number].key = packed,
+            Key::Other(key) => {
+                self[number].set_other();
+                self.others.insert(number, key);
+            }
+        }
+        let Self {
+            pieces,
+            numbers,
+            hasher,
+            others,
+            ..
+        } = self;
+        numbers.insert_unique(hash, number, |other| {
+            match others.get(other) {
+                Some(key) => Key::Other(key.clone()),
+                None => Key::Packed(pieces[*other as usize / PIECE][*other as usize % PIECE].key),
+            }
+            .hash(hasher)
+        });
+        Some(number)
+    }
+
+    /// It can no longer be found, and its key is wiped; its place is free once [`Self::release`] says so.
+    pub fn forget(&mut self, number: u32) {
+        let key = match self.others.remove(&number) {
+            Some(key) => Key::Other(key),
+            None => Key::Packed(self[number].key),
+        };
+        let hash = key.hash(&self.hasher);
+        if let Ok(found) = self.numbers.find_entry(hash, |other| *other == number) {
+            found.remove();
+        }
+        self.extras.remove(&number);
+        let row = &mut self[number];
+        row.key.zeroize();
+        row.set_gone();
+    }
+
+    /// Gives the place of a row to the next that comes.
+    pub fn release(&mut self, number: u32) {
+        self[number].next = self.free.unwrap_or(NONE);
+        self.free = Some(number);
+    }
+
+    /// Every session, in no order.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.end).filter(|number| !self[*number].is_gone())
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        for row in self.pieces.iter_mut().flat_map(|piece| piece.iter_mut()) {
+            row.key.zeroize();
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Row>() == 56 && PACKED == 21);

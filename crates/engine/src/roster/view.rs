@@ -1,0 +1,113 @@
+//! What is shown of one person: their row, their sessions, their evidence.
+
+use jiff::Timestamp;
+
+use super::{Person, Roster, device};
+use crate::config::Exempt;
+use crate::policy::exemption;
+use crate::store::UserId;
+use crate::view::{Evidence, EvidenceView, SessionView, State, UserView};
+
+impl Roster {
+    /// One person's row.
+    pub fn view(&self, id: &UserId, exempt: &Exempt) -> Option<UserView> {
+        Some(self.row(self.person(id)?, exempt))
+    }
+
+    /// People of that name among those with a session or the flag.
+    pub fn named(&self, username: &str) -> Vec<UserId> {
+        self.people()
+            .filter(|person| person.username() == username)
+            .map(Person::id)
+            .collect()
+    }
+
+    /// Someone's sessions, newest save first.
+    pub fn sessions_of(&self, id: &UserId, now: Timestamp) -> Vec<SessionView> {
+        let Some(person) = self.person(id) else {
+            return Vec::new();
+        };
+        let mut sessions: Vec<SessionView> = person
+            .numbers(&self.rows)
+            .map(|number| {
+                let session = &self.rows[number];
+                let refusal = person.refusal(session, now);
+                let own = self.rows.extra(number);
+                SessionView {
+                    fingerprint: self.rows.key(number).fingerprint(),
+                    last_saved: session.saved(),
+                    expires: session.expires(),
+                    expiry: session.kind(),
+                    readable: session.unread().is_none(),
+                    signature: session.signature(),
+                    ip: own.and_then(|own| own.ip.clone()),
+                    device: own.and_then(|own| own.device.as_deref()).map(device::name),
+                    user_agent: own.and_then(|own| own.device.clone()),
+                    seen: own.and_then(|own| own.seen),
+                    usable: refusal.is_none(),
+                    why: refusal.map(str::to_string),
+                }
+            })
+            .collect();
+        sessions
+            .sort_by(|a, b| (b.last_saved, &a.fingerprint).cmp(&(a.last_saved, &b.fingerprint)));
+        sessions
+    }
+
+    /// Each source of evidence about someone; `activity` is the column's name on this site.
+    pub fn evidence_of(&self, id: &UserId, activity: Option<&str>) -> Vec<EvidenceView> {
+        let Some(person) = self.person(id) else {
+            return Vec::new();
+        };
+        let decides = person
+            .verdict
+            .and_then(|v| v.seen)
+            .map(|(_, source)| source);
+        let mut sources = Vec::with_capacity(3);
+        if let Some(label) = activity {
+            sources.push((Evidence::LastActivity, label, person.last_activity()));
+        }
+        sources.push((Evidence::SessionSave, "session save", person.last_save()));
+        sources.push((Evidence::LastLogin, "last_login", person.last_login()));
+        sources
+            .into_iter()
+            .map(|(source, label, at)| EvidenceView {
+                source,
+                label: label.to_string(),
+                at,
+                decides: decides == Some(source),
+            })
+            .collect()
+    }
+
+    pub(super) fn row(&self, person: &Person, exempt: &Exempt) -> UserView {
+        let verdict = person.verdict;
+        let seen = verdict.and_then(|v| v.seen);
+        let (staff, superuser) = (person.is_staff(), person.is_superuser());
+        UserView {
+            id: person.id_text().to_string(),
+            username: person.username().to_string(),
+            email: person.email().map(str::to_string),
+            name: person.name().map(str::to_string),
+            state: verdict.map_or(State::Unknown, |v| v.state),
+            last_activity: person.last_activity(),
+            last_seen: seen.map(|(at, _)| at),
+            evidence: seen.map(|(_, source)| source),
+            idle_seconds: self.now.and_then(|now| person.idle_seconds(now)),
+            sessions: person.usable(),
+            flagged: person.is_flagged(),
+            staff,
+            superuser,
+            enabled: person.is_enabled(),
+            exempt: exemption(exempt, person.username(), staff, superuser).map(str::to_string),
+            fault: verdict.and_then(|v| v.fault).map(|source| {
+                let name = match source {
+                    Evidence::LastActivity => "the activity column",
+                    Evidence::LastLogin => "last_login",
+                    Evidence::SessionSave => "a session's last save",
+                };
+                format!("{name} is in the future")
+            }),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Sessions that no range of dates finds, and a sweep that must not leave them behind.
+
+use super::*;
+use crate::django::session::{Decoded, decode};
+use crate::store::AGES;
+use crate::store::pace::Share;
+
+/// No listing is due for hours.
+async fn put_off_listings(site: &Site) {
+    let mut mark = site.mark.lock().await;
+    for _ in 0..4 {
+        let hour = Duration::from_secs(3_600);
+        mark.listing
+            .took(hour, Share::Listing, tokio::time::Instant::now());
+    }
+}
+
+/// The site of somebody overdue, with nobody stale and no fixed date, last listed so many seconds ago.
+async fn listed(ground: &Ground, ago: i64) -> (Arc<Site>, UserView) {
+    let rows = "SELECT session_key || ' ' || session_data FROM django_session";
+    for row in ground.texts(rows).await {
+        let (key, data) = row.split_once(' ').unwrap();
+        let fixed = |s: &Decoded| matches!(s.expiry, Expiry::Fixed(_));
+        if decode(data, None).is_ok_and(|session| fixed(&session)) {
+            let sql = format!("DELETE FROM django_session WHERE session_key = '{key}'");
+            ground.execute(&sql).await;
+        }
+    }
+    let site = ground.site().await;
+    ground
+        .execute(r#"UPDATE accounts_user SET "isCurrentlyActive" = 0"#)
+        .await;
+    site.look_whole(&[]).await.unwrap();
+    assert_eq!(site.view().counts.stale, 0);
+    put_off_listings(&site).await;
+    let at = site.db_now().unwrap() - SignedDuration::from_secs(ago);
+    site.mark.lock().await.listed = Some(at);
+    let person = site.users(&everyone(Filter::Overdue)).rows.remove(0);
+    (site, person)
+}
+
+/// A session of theirs, saved two hours ago, with an expiry of its own.
+async fn another_session(ground: &Ground, id: &str, expiry: Expiry, expires: Timestamp) -> String {
+    let keys = crate::django::secret::SecretKeys::new(ground.secret.clone(), Vec::new());
+    let sql = format!("SELECT password FROM accounts_user WHERE id = {id}");
+    let password = ground.texts(&sql).await.remove(0);
+    let fields = Fields {
+        user: Some(id.to_owned()),
+        auth_hash: Some(session_auth_hash(&password, &ground.secret)),
+        expiry,
+        ..Fields::default()
+    };
+    let data = encode(
+        &fields,
+        &keys,
+        ground.now - SignedDuration::from_secs(7_200),
+    );
+    let key = format!("{id:z>32}");
+    let at = expires.strftime("%Y-%m-%d %H:%M:%S");
+    let sql = format!("INSERT INTO django_session VALUES ('{key}', '{data}', '{at}')");
+    ground.execute(&sql).await;
+    key
+}
+
+#[tokio::test]
+async fn a_listing_from_before_the_cutoff_is_taken_again_before_a_sweep() {
+    let ground = Ground::new().await;
+    // 35 minutes are the cutoff.
+    let (site, person) = listed(&ground, 2_200).await;
+    assert!(hold(&site.roster).dates_tell(AGES), "the dates here tell");
+    let age = 77_777;
+    let expires = ground.now + SignedDuration::from_secs(age - 7_200);
+    let key = another_session(&ground, &person.id, Expiry::Seconds(age), expires).await;
+    site.look().await.unwrap();
+    assert!(
+        !hold(&site.roster)
+            .keys_of(&UserId::new(person.id.as_str()))
+            .iter()
+            .any(|known| known.expose() == key),
+        "no look was to find it"
+    );
+    let report = site.sweep(true).await.unwrap();
+    assert!(report.users.iter().any(|user| user.id == person.id));
+    assert!(!ground.keys().await.contains(&key));
+}
+
+#[tokio::test]
+async fn where_dates_are_fixed_a_sweep_lists_everything() {
+    let ground = Ground::new().await;
+    let (site, person) = listed(&ground, 0).await;
+    let fixed = ground.now + SignedDuration::from_secs(86_400);
+    let key = another_session(&ground, &person.id, Expiry::Fixed(fixed), fixed).await;
+    site.look_whole(&[]).await.unwrap();
+    assert!(!hold(&site.roster).dates_tell(AGES));
+    // Nobody's listing found this one yet.
+    put_off_listings(&site).await;
+    let other = format!("a{}", &key[1..]);
+    let copy = format!(
+        "INSERT INTO django_session SELECT '{other}', session_data, expire_date
+         FROM django_session WHERE session_key = '{key}'"
+    );
+    ground.execute(&copy).await;
+    let report = site.sweep(true).await.unwrap();
+    assert!(report.users.iter().any(|user| user.id == person.id));
+    assert!(!ground.keys().await.contains(&other));
+}

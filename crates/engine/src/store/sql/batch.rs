@@ -1,0 +1,176 @@
+//! The statements of a sweep's batch, within its transaction.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use sea_query::{Cond, Expr, ExprTrait, LockBehavior, LockType, Query};
+
+use super::sweep::{Judged, Now};
+use super::users::{user_id, user_row};
+use super::{At, CHUNK, KEY, SqlStore};
+use crate::store::db::Failure;
+use crate::store::key::{SessionKey, UserId};
+use crate::store::schema::Dialect;
+use crate::store::statement::{Cell, Read};
+use crate::store::tx::Tx;
+use crate::store::{SessionRow, SweepBatch, expr};
+
+/// MySQL waits up to a second for a table that is being altered. If so, before anybody's row is held.
+pub(super) async fn touch(store: &SqlStore, tx: &mut Tx) -> Result<(), sqlx::Error> {
+    let (At::Beside(sessions), Some(passing)) = (&store.sessions, tx.passing()) else {
+        return Ok(());
+    };
+    let mut query = sessions.select_sessions();
+    query.and_where(Expr::val(1).eq(0));
+    passing.lock(&mut query);
+    tx.rows(&query, &[]).await.map(|_| ())
+}
+
+/// Locks those of `ids` for which `condition` holds, passing over rows that others hold: who is being
+/// written right now is here. Foreign keys that point at them are not held up. Says of each why the policy leaves them
+/// alone, as they are now, where it does.
+pub(super) async fn lock(
+    store: &SqlStore,
+    tx: &mut Tx,
+    ids: &[UserId],
+    condition: Cond,
+    batch: &SweepBatch,
+) -> Result<HashMap<UserId, Option<&'static str>>, sqlx::Error> {
+    let Some(these) = store.among(ids) else {
+        return Ok(HashMap::new());
+    };
+    let users = &store.users;
+    let mut query = store.select_users();
+    query.and_where(these).cond_where(condition);
+    // Without a flag to write, the role may well lack the right that a row lock asks for.
+    if users.flag.is_some() {
+        match (tx.dialect(), tx.passing()) {
+            (Dialect::Postgres, _) => {
+                query.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
+            }
+            (_, Some(passing)) => passing.lock(&mut query),
+            (_, None) => {}
+        }
+    }
+    let rows = tx.rows(&query, &store.user_shape()).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| user_row(row, users))
+        .map(|row| (row.id.clone(), (batch.exempts)(&row)))
+        .collect())
+}
+
+/// What these sessions hold now, wherever they lie. The people's locks are held meanwhile.
+pub(super) async fn read(
+    store: &SqlStore,
+    tx: &mut Tx,
+    keys: &[SessionKey],
+) -> Result<Vec<SessionRow>, Failure> {
+    let rows = match &store.sessions {
+        At::Elsewhere(sessions) => return Ok(sessions.read(keys).await?),
+        At::Beside(rows) => rows,
+    };
+    let mut read = Vec::with_capacity(keys.len());
+    let shape = rows.whole_shape();
+    for chunk in keys.chunks(store.db.chunk()) {
+        let query = rows.select_keys(chunk);
+        let found = tx.rows(&query, &shape).await?;
+        read.extend(found.into_iter().filter_map(|row| rows.session_row(row)));
+    }
+    Ok(read)
+}
+
+/// The dates of these sessions now.
+pub(super) async fn dates(
+    store: &SqlStore,
+    tx: &mut Tx,
+    keys: &[SessionKey],
+) -> Result<Vec<(SessionKey, Timestamp)>, sqlx::Error> {
+    let At::Beside(sessions) = &store.sessions else {
+        return Ok(Vec::new());
+    };
+    let shape = [Read::Text, expr::time_shape(tx.dialect())];
+    let mut found = Vec::with_capacity(keys.len());
+    for chunk in keys.chunks(store.db.chunk()) {
+        let mut query = sessions.select_dates();
+        query.and_where(sessions.these(chunk));
+        for row in tx.rows(&query, &shape).await? {
+            let mut cells = row.into_iter();
+            if let (Some(Cell::Text(key)), Some(expires)) = (cells.next(), cells.next()) {
+                found.push((SessionKey::new(key), sessions.expiry(&expires)));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Deletes these sessions where they still are what was judged, and where nobody of `ids` was seen
+/// after the cutoff.
+pub(super) async fn delete(
+    store: &SqlStore,
+    tx: &mut Tx,
+    doomed: &[Judged<'_>],
+    ids: &[UserId],
+    batch: &SweepBatch,
+) -> Result<Vec<SessionKey>, Failure> {
+    let (mut rows, mut by_date) = (Vec::new(), Vec::new());
+    for one in doomed {
+        match &one.now {
+            Now::Row(row) => rows.push(row.clone()),
+            Now::Dated(expires) => by_date.push((one.key.expose(), *expires)),
+        }
+    }
+    let sessions = match &store.sessions {
+        At::Elsewhere(sessions) => return Ok(sessions.delete_unchanged(&rows).await?),
+        At::Beside(sessions) => sessions,
+    };
+    let d = tx.dialect();
+    let users = &store.users;
+    let mut seen_since = Cond::any();
+    for column in [&users.last_activity, &users.last_login]
+        .into_iter()
+        .flatten()
+    {
+        seen_since = seen_since.add(expr::maybe_after(d, column, batch.cutoff));
+    }
+    let back = store.among(ids).map(|these| {
+        Query::select()
+            .expr(Expr::val(1))
+            .from(expr::table(&users.table))
+            .and_where(these)
+            .cond_where(seen_since)
+            .to_owned()
+    });
+    let by_content = rows.chunks(CHUNK).map(|chunk| sessions.unchanged(chunk));
+    let by_date = by_date.chunks(store.db.chunk()).map(|chunk| {
+        let keys = chunk.iter().map(|(key, _)| *key);
+        let pairs = expr::pairs(KEY, &sessions.table.expires, chunk);
+        Cond::all().add(expr::among(d, KEY, keys)).add(pairs)
+    });
+    let mut deleted = Vec::with_capacity(doomed.len());
+    for condition in by_content.chain(by_date) {
+        let mut condition = Cond::all().add(condition);
+        if let Some(back) = &back {
+            condition = condition.add(Expr::not_exists(back.clone()));
+        }
+        let taken = sessions.take(condition).within(tx).await?;
+        deleted.extend(taken.into_iter().map(SessionKey::new));
+    }
+    Ok(deleted)
+}
+
+/// Clears the flag of these people, and returns those whose flag this statement cleared.
+pub(super) async fn mark(
+    store: &SqlStore,
+    tx: &mut Tx,
+    ids: &[UserId],
+) -> Result<Vec<UserId>, sqlx::Error> {
+    let users = &store.users;
+    let (Some(flag), Some(these)) = (&users.flag, store.among(ids)) else {
+        return Ok(Vec::new());
+    };
+    let take = store.take(Cond::all().add(these), flag, false);
+    let taken = take.within(tx).await?;
+    let ids = taken.into_iter().map(|id| user_id(id, users.id_kind));
+    Ok(ids.collect())
+}

@@ -1,0 +1,222 @@
+//! PostgreSQL's COPY, in its binary form: a table's rows as they lie in its blocks, from one block to another, with
+//! nothing parsed at the server and nothing copied here that is looked at once.
+//!
+//! Blocks are read one after the other, as the table lies on the disk; along the key, each row would be somewhere else.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use sea_query::{Alias, Expr, ExprTrait, PostgresQueryBuilder, Query, SelectStatement};
+use sqlx::postgres::PgPoolCopyExt;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::crew::{Crew, Hand};
+use super::stream::{Cut, Fields, garbled};
+use super::stride::{BlockStride, WHOLE, rest_after};
+use crate::error::Result;
+use crate::store::db::{Db, Pool};
+use crate::store::expr;
+use crate::store::schema::{Dialect, TableName};
+use crate::store::statement::{Cell, Read};
+
+/// Bytes that are handed over together.
+const PART: usize = 128 << 10;
+/// Parts on their way: what is read while others are taken in.
+const AHEAD: usize = 2;
+/// Users in a block, about, where the server has not counted them.
+const A_BLOCKFUL: u64 = 40;
+/// The first version that reads from block to block without reading the rest.
+const SINCE: i64 = 140_000;
+
+/// How large a table is.
+pub(super) struct Size {
+    pub blocks: u32,
+    /// As far as the server knows.
+    pub rows: u64,
+}
+
+/// None: it cannot be read block by block, for it is a view or in parts, the server is too old, or the rows lie on others
+/// and here is no block at all.
+pub(super) async fn size(db: &Db, table: &TableName) -> Result<Option<Size>> {
+    if db.dialect() != Dialect::Postgres {
+        return Ok(None);
+    }
+    let name = Query::select()
+        .expr(Expr::cust("1"))
+        .from(expr::table(table))
+        .to_string(PostgresQueryBuilder);
+    let Some((_, name)) = name.split_once(" FROM ") else {
+        return Ok(None);
+    };
+    let query = Query::select()
+            .expr(Expr::cust(
+                "CASE WHEN relkind = 'r' AND NOT relhassubclass THEN pg_relation_size(oid) / current_setting('block_size')::bigint END",
+            ))
+            .expr(Expr::cust("reltuples::bigint"))
+            .expr(Expr::cust("current_setting('server_version_num')::bigint"))
+            .from(Alias::new("pg_class"))
+            .and_where(Expr::cust_with_exprs("oid = to_regclass($1)", [Expr::val(name)]))
+            .to_owned();
+    let rows = db.rows(&query, &[Read::Int; 3]).await?;
+    Ok(match rows.first().map(Vec::as_slice) {
+        Some([Cell::Int(blocks), Cell::Int(rows), Cell::Int(version)]) if *version >= SINCE => {
+            let blocks = u32::try_from(*blocks).ok().filter(|blocks| *blocks > 0);
+            blocks.map(|blocks| Size {
+                blocks,
+                // Nobody has counted them yet.
+                rows: u64::try_from(*rows).unwrap_or(u64::from(blocks) * A_BLOCKFUL),
+            })
+        }
+        _ => None,
+    })
+}
+
+/// Hands over the rows of a statement, each as its fields.
+pub(super) async fn copy(
+    db: &Db,
+    query: &SelectStatement,
+    mut take: impl FnMut(&Fields<'_>),
+) -> Result<()> {
+    let (read, mut parts) = parts(db, query)?;
+    let mut cut = Cut::default();
+    let feed = async {
+        while let Some(part) = parts.recv().await {
+            cut.rows(part)?.each(&mut take);
+        }
+        Ok(())
+    };
+    // Whichever fails ends the other.
+    tokio::try_join!(read, feed)?;
+    whole(&cut)
+}
+
+/// As [`copy`], the rows handed over to several at once, in no order.
+pub(super) async fn copy_to<H: Hand>(
+    db: &Db,
+    query: &SelectStatement,
+    crew: &mut Crew<H>,
+) -> Result<()> {
+    let (read, mut parts) = parts(db, query)?;
+    let mut cut = Cut::default();
+    let feed = async {
+        while let Some(part) = parts.recv().await {
+            crew.give(cut.rows(part)?).await?;
+        }
+        crew.rest().await
+    };
+    tokio::try_join!(read, feed)?;
+    whole(&cut)
+}
+
+fn whole(cut: &Cut) -> Result<()> {
+    match cut.ended() {
+        true => Ok(()),
+        false => Err(garbled()),
+    }
+}
+
+/// The stream of a statement's rows in parts, and the reading of it, which has to be waited for.
+fn parts(
+    db: &Db,
+    query: &SelectStatement,
+) -> Result<(impl Future<Output = Result<()>>, mpsc::Receiver<Vec<u8>>)> {
+    let Pool::Postgres(pool) = db.pool() else {
+        return Err(garbled());
+    };
+    let sql = format!(
+        "COPY ({}) TO STDOUT (FORMAT binary)",
+        query.to_string(PostgresQueryBuilder)
+    );
+    let (parts, taken) = mpsc::channel::<Vec<u8>>(AHEAD);
+    let read = db.finish(async move {
+        let mut stream = pool.copy_out_raw(&sql).await?;
+        let mut part = Vec::with_capacity(PART);
+        while let Some(bytes) = stream.try_next().await? {
+            if part.len() + bytes.len() > PART {
+                let full = std::mem::replace(&mut part, Vec::with_capacity(PART));
+                // Nobody takes it any more: the rest is for nobody.
+                if parts.send(full).await.is_err() {
+                    return Ok::<_, sqlx::Error>(());
+                }
+            }
+            part.extend_from_slice(&bytes);
+        }
+        let _ = parts.send(part).await;
+        Ok(())
+    });
+    Ok((read, taken))
+}
+
+/// Some blocks of a table.
+#[derive(Clone, Copy)]
+pub(super) struct Blocks {
+    from: u32,
+    /// Before this one. None: to the end, wherever it is by then.
+    to: Option<u32>,
+}
+
+impl Blocks {
+    /// So many, of a table that had so many.
+    pub fn step(from: u32, many: u32, of: u32) -> Self {
+        let to = from.saturating_add(many);
+        Self {
+            from,
+            to: (to < of).then_some(to),
+        }
+    }
+
+    /// The first behind them.
+    pub fn next(self) -> Option<u32> {
+        self.to
+    }
+
+    /// Only the rows that lie in them.
+    pub fn bound(self, query: &mut SelectStatement) {
+        let at = |block: u32| Expr::cust(format!("'({block},0)'::tid"));
+        query.and_where(Expr::cust("ctid").gte(at(self.from)));
+        if let Some(to) = self.to {
+            query.and_where(Expr::cust("ctid").lt(at(to)));
+        }
+    }
+}
+
+/// A whole table in steps that take about as long as [`WHOLE`].
+pub(super) struct Steps<'a> {
+    stride: &'a mut BlockStride,
+    blocks: u32,
+    next: Option<u32>,
+    began: Instant,
+}
+
+impl<'a> Steps<'a> {
+    pub fn of(blocks: u32, stride: &'a mut BlockStride) -> Self {
+        Self {
+            stride,
+            blocks,
+            next: Some(0),
+            began: Instant::now(),
+        }
+    }
+
+    /// The blocks that come next; none after the last.
+    pub fn next(&mut self) -> Option<Blocks> {
+        let step = Blocks::step(self.next?, self.stride.size(), self.blocks);
+        self.next = step.next();
+        self.began = Instant::now();
+        Some(step)
+    }
+
+    /// They were copied, or not: fits the next step to what this one cost, and leaves a slow database alone for a while.
+    pub async fn done(&mut self, copied: Result<()>) -> Result<()> {
+        let took = self.began.elapsed();
+        // Where it was too much at once, the next try asks for less.
+        let cost = if copied.is_err() { Duration::MAX } else { took };
+        self.stride.fit(cost, WHOLE);
+        copied?;
+        if self.next.is_some() {
+            rest_after(took).await;
+        }
+        Ok(())
+    }
+}

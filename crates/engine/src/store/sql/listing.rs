@@ -1,0 +1,249 @@
+//! The keys and dates of all sessions of a table, a step at a time and no more of them than their cost allows. That
+//! finds what no range of dates does: what was deleted, and what was saved with a date that stays.
+//!
+//! PostgreSQL's tables are read block by block, other databases' along the key.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sea_query::{Alias, ExprTrait, Order, Query, SelectStatement};
+use tokio::time::Instant;
+
+use super::copy::{Blocks, Size, copy, size};
+use super::stride::{BlockStride, Stride, WHOLE, rest_after};
+use super::{KEY, SqlSessions};
+use crate::error::Result;
+use crate::store::key::{KeyRef, SessionKey};
+use crate::store::pace::Share;
+use crate::store::statement::{Cell, Read, field};
+use crate::store::{Mark, Sink, expr};
+
+/// How long a step may take where a look lists a part.
+const PART: Duration = Duration::from_millis(10);
+
+/// A listing's way through a table, from look to look.
+#[derive(Default)]
+pub(crate) struct Course {
+    pub(super) place: Option<Place>,
+    /// When the listing that is under way began.
+    began: Option<Timestamp>,
+    /// The server counts its table in blocks, and does not read by them.
+    pub(super) no_blocks: bool,
+    pub(super) blocks: BlockStride,
+    pub(super) keys: Stride<200, 2_000, 20_000>,
+}
+
+/// What comes next.
+#[derive(Clone)]
+pub(super) enum Place {
+    /// This block, and so many there are.
+    Block(u32, u32),
+    /// What comes after this key.
+    After(Option<SessionKey>),
+}
+
+impl SqlSessions {
+    /// How large the table is. None: it is not read by its blocks.
+    pub(super) async fn size(&self, mark: &Mark) -> Result<Option<Size>> {
+        match mark.course.no_blocks {
+            true => Ok(None),
+            false => size(&self.db, &self.table.table).await,
+        }
+    }
+
+    pub(super) fn along_the_key(
+        &self,
+        query: &mut SelectStatement,
+        now: Timestamp,
+        after: Option<&SessionKey>,
+        size: u32,
+    ) {
+        query
+            .and_where(self.expires().gt(self.moment(now)))
+            .order_by(Alias::new(KEY), Order::Asc)
+            .limit(u64::from(size));
+        if let Some(key) = after {
+            query.and_where(expr::col(KEY).gt(key.expose()));
+        }
+    }
+
+    /// Keys and dates: all of them where the look is to leave nothing out; else a step, where one is due.
+    pub(super) async fn list(
+        &self,
+        now: Timestamp,
+        mark: &mut Mark,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let whole = std::mem::take(&mut mark.whole);
+        if !whole && !mark.listing.due(Instant::now()) {
+            return Ok(());
+        }
+        let listed = self.list_steps(now, mark, whole, sink).await;
+        // What was to be whole and failed is still to be done.
+        mark.whole |= whole && listed.is_err();
+        listed
+    }
+
+    async fn list_steps(
+        &self,
+        now: Timestamp,
+        mark: &mut Mark,
+        whole: bool,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        if whole {
+            mark.course.place = None;
+        }
+        let began = Instant::now();
+        let mut place = match mark.course.place.take() {
+            Some(place) => place,
+            None => {
+                sink.listing_begins();
+                mark.course.began = mark.as_of.or(Some(now));
+                match self.size(mark).await? {
+                    Some(size) => Place::Block(0, size.blocks),
+                    None => Place::After(None),
+                }
+            }
+        };
+        let aim = if whole { WHOLE } else { PART };
+        loop {
+            let began = Instant::now();
+            let next = match &place {
+                Place::Block(from, blocks) => {
+                    let step = Blocks::step(*from, mark.course.blocks.size(), *blocks);
+                    self.list_blocks(now, step, sink).await?;
+                    step.next().map(|next| Place::Block(next, *blocks))
+                }
+                Place::After(key) => {
+                    let size = mark.course.keys.size();
+                    let last = self.list_keys(now, key.as_ref(), size, sink).await?;
+                    last.map(|key| Place::After(Some(key)))
+                }
+            };
+            let took = began.elapsed();
+            match (next, &place) {
+                (Some(next), Place::Block(..)) => {
+                    mark.course.blocks.fit(took, aim);
+                    place = next;
+                }
+                (Some(next), Place::After(_)) => {
+                    mark.course.keys.fit(took, aim);
+                    place = next;
+                }
+                (None, ended) => {
+                    if matches!(ended, Place::Block(..)) {
+                        self.look_for_unnamed(now, sink).await?;
+                    }
+                    sink.listing_done();
+                    mark.listed = mark.course.began;
+                    break;
+                }
+            }
+            if !whole {
+                mark.course.place = Some(place);
+                break;
+            }
+            rest_after(took).await;
+        }
+        mark.listing
+            .took(began.elapsed(), Share::Listing, Instant::now());
+        Ok(())
+    }
+
+    /// Keys and dates.
+    pub(super) fn select_dates(&self) -> SelectStatement {
+        let d = self.dialect();
+        Query::select()
+            .expr(expr::text(d, expr::col(KEY)))
+            .expr(expr::time(d, &self.table.expires))
+            .from(expr::table(&self.table.table))
+            .to_owned()
+    }
+
+    async fn list_blocks(&self, now: Timestamp, blocks: Blocks, sink: &mut dyn Sink) -> Result<()> {
+        let mut query = self.select_dates();
+        query.and_where(self.expires().gt(self.moment(now)));
+        blocks.bound(&mut query);
+        let mut wanted = Vec::new();
+        copy(&self.db, &query, |fields| {
+            let [Some(key), expires] = fields.as_slice() else {
+                return;
+            };
+            let key = String::from_utf8_lossy(key);
+            let key = KeyRef::new(&key);
+            if sink.listed(key, self.expiry(&field(*expires, Read::Moment))) {
+                wanted.push(key.to_key());
+            }
+        })
+        .await?;
+        self.read_keys(&wanted, sink).await
+    }
+
+    /// Lists a step, and returns its last key where there may be more.
+    async fn list_keys(
+        &self,
+        now: Timestamp,
+        after: Option<&SessionKey>,
+        size: u32,
+        sink: &mut dyn Sink,
+    ) -> Result<Option<SessionKey>> {
+        let mut query = self.select_dates();
+        self.along_the_key(&mut query, now, after, size);
+        let listed = |key: KeyRef<'_>, expires| sink.listed(key, expires);
+        let named = self.read_dates(&query, listed).await?;
+        self.read_keys(&named.wanted, sink).await?;
+        Ok(named.last.filter(|_| named.count >= size as usize))
+    }
+
+    /// A row that was saved while the listing was under way may have moved to a block that had been listed.
+    async fn look_for_unnamed(&self, now: Timestamp, sink: &mut dyn Sink) -> Result<()> {
+        for keys in sink.unnamed().chunks(self.db.chunk()) {
+            let mut query = self.select_dates();
+            query
+                .and_where(self.expires().gt(self.moment(now)))
+                .and_where(self.these(keys));
+            let listed = |key: KeyRef<'_>, expires| sink.listed(key, expires);
+            let named = self.read_dates(&query, listed).await?;
+            self.read_keys(&named.wanted, sink).await?;
+        }
+        Ok(())
+    }
+
+    /// Names what a statement finds, and says which of it is wanted.
+    pub(super) async fn read_dates(
+        &self,
+        query: &SelectStatement,
+        mut wants: impl FnMut(KeyRef<'_>, Timestamp) -> bool,
+    ) -> Result<Named> {
+        let shape = [Read::Text, expr::time_shape(self.dialect())];
+        let rows = self.db.rows(query, &shape).await?;
+        let (count, mut last, mut wanted) = (rows.len(), None, Vec::new());
+        for row in rows {
+            let mut cells = row.into_iter();
+            let (Some(key), Some(expires)) = (
+                cells.next().and_then(Cell::text).map(SessionKey::new),
+                cells.next(),
+            ) else {
+                continue;
+            };
+            if wants(key.lend(), self.expiry(&expires)) {
+                wanted.push(key.clone());
+            }
+            last = Some(key);
+        }
+        Ok(Named {
+            count,
+            last,
+            wanted,
+        })
+    }
+}
+
+/// What a statement found.
+pub(super) struct Named {
+    count: usize,
+    last: Option<SessionKey>,
+    /// To be read whole.
+    pub wanted: Vec<SessionKey>,
+}

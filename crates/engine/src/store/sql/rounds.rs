@@ -1,0 +1,171 @@
+//! Which users a look reads: those of whom something moved, those who are new, and of all the others a few in turn.
+//! Each kind is read as often as its cost allows, and none in one go.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::SqlStore;
+use super::copy::{Steps, copy, size};
+use super::stream::Fields;
+use super::stride::{BlockStride, Stride};
+use super::users::user_row;
+use crate::error::{Code, Result};
+use crate::store::key::UserId;
+use crate::store::pace::{Pace, Share};
+use crate::store::statement::field;
+use crate::store::{Mark, Sink, Store};
+
+/// How long those in turn may take.
+const TURN: Duration = Duration::from_millis(10);
+/// A table is read from its first block to its last where no more than so many of its rows are not wanted, for each
+/// one that is.
+const NOT_WANTED: u64 = 4;
+/// And where it has no more rows than this, in any case.
+const FEW: u64 = 10_000;
+
+/// How far looks have come with the users.
+#[derive(Default)]
+pub(crate) struct Rounds {
+    flags: Pace,
+    moved: Pace,
+    /// What moved since then is still to be read.
+    moved_since: Option<Timestamp>,
+    turns: Pace,
+    /// Whose turn comes next.
+    next: u32,
+    stride: Stride<50, 500, 5_000>,
+    /// To be read at the next look, whatever their turn.
+    pub again: Vec<UserId>,
+}
+
+impl Rounds {
+    /// The next look reads all of the flag's bearers and all that moved.
+    pub fn hurry(&mut self) {
+        self.flags.hurry();
+        self.turns.hurry();
+        self.freshen();
+    }
+
+    /// The next look reads all that moved.
+    pub fn freshen(&mut self) {
+        self.moved.hurry();
+    }
+}
+
+impl SqlStore {
+    /// The users of one look.
+    pub(super) async fn look_at_users(
+        &self,
+        now: Timestamp,
+        mark: &mut Mark,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let rounds = &mut mark.people;
+        let Some(last) = mark.last else {
+            *rounds = Rounds {
+                moved_since: Some(now),
+                ..Rounds::default()
+            };
+            let began = Instant::now();
+            self.read_everyone(sink).await?;
+            rounds
+                .turns
+                .took(began.elapsed(), Share::People, Instant::now());
+            return Ok(());
+        };
+        let began = Instant::now();
+        if rounds.flags.due(began) {
+            self.read_flagged(sink).await?;
+            rounds
+                .flags
+                .took(began.elapsed(), Share::People, Instant::now());
+            // At once: whoever has the flag and no session is here by it alone, and nobody until they are read.
+            self.read_users(&sink.users_unread(), sink).await?;
+        }
+        let began = Instant::now();
+        if rounds.moved.due(began) {
+            let since = rounds.moved_since.unwrap_or(last);
+            self.read_moved_users(since, sink).await?;
+            rounds.moved_since = Some(now);
+            rounds
+                .moved
+                .took(began.elapsed(), Share::Activity, Instant::now());
+        }
+        let mut wanted = sink.users_unread();
+        wanted.append(&mut rounds.again);
+        self.read_users(&wanted, sink).await?;
+        let began = Instant::now();
+        if rounds.turns.due(began) {
+            let most = rounds.stride.size() as usize;
+            let (ids, next) = sink.users_in_turn(rounds.next, most);
+            self.read_users(&ids, sink).await?;
+            rounds.next = next.unwrap_or(0);
+            if ids.len() == most {
+                rounds.stride.fit(began.elapsed(), TURN);
+            }
+            rounds
+                .turns
+                .took(began.elapsed(), Share::People, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// All who have a session or the flag.
+    async fn read_everyone(&self, sink: &mut dyn Sink) -> Result<()> {
+        self.read_flagged(sink).await?;
+        let wanted = sink.users_unread();
+        let most = FEW + NOT_WANTED * wanted.len() as u64;
+        if let Some(size) = size(&self.db, &self.users.table).await?
+            && size.rows <= most
+            && self.copy_users(size.blocks, sink).await?
+        {
+            // Whom the table does not have, and who moved within it meanwhile.
+            return self.read_users(&sink.users_unread(), sink).await;
+        }
+        self.read_users(&wanted, sink).await
+    }
+
+    /// False where the server does not read by blocks.
+    async fn copy_users(&self, blocks: u32, sink: &mut dyn Sink) -> Result<bool> {
+        let shape = self.user_shape();
+        let mut take = |fields: &Fields<'_>| {
+            let cells = fields.iter().zip(shape);
+            let cells = cells.map(|(bytes, read)| field(*bytes, read)).collect();
+            if let Some(row) = user_row(cells, &self.users) {
+                sink.user(row);
+            }
+        };
+        let mut stride = BlockStride::default();
+        let mut steps = Steps::of(blocks, &mut stride);
+        while let Some(step) = steps.next() {
+            let mut query = self.select_users();
+            step.bound(&mut query);
+            let copied = copy(&self.db, &query, &mut take).await;
+            match steps.done(copied).await {
+                Err(error) if error.code == Code::Database => return Ok(false),
+                copied => copied?,
+            }
+        }
+        Ok(true)
+    }
+
+    async fn read_users(&self, ids: &[UserId], sink: &mut dyn Sink) -> Result<()> {
+        for chunk in ids.chunks(self.db.chunk()) {
+            let rows = self.users(chunk).await?;
+            let found: BTreeSet<&UserId> = rows.iter().map(|r| &r.id).collect();
+            let missing = chunk
+                .iter()
+                .filter(|id| !found.contains(*id))
+                .cloned()
+                .collect();
+            sink.users_missing(missing);
+            for row in rows {
+                sink.user(row);
+            }
+        }
+        Ok(())
+    }
+}

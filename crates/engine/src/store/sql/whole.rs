@@ -1,0 +1,180 @@
+//! Every session of a table, whole: a site's first look.
+//!
+//! PostgreSQL's tables are read block by block, by several hands; other databases' along the key.
+
+use jiff::{SignedDuration, Timestamp};
+use sea_query::ExprTrait;
+use tokio::time::Instant;
+
+use super::SqlSessions;
+use super::copy::{Steps, copy, copy_to};
+use super::crew::{Crew, Hand};
+use super::listing::Course;
+use super::stream::Fields;
+use super::stride::{BlockStride, WHOLE, rest_after};
+use crate::error::{Code, Error, Result};
+use crate::store::key::{KeyRef, SessionKey};
+use crate::store::pace::Share;
+use crate::store::statement::{Read, field};
+use crate::store::{DataRef, Helper, Mark, SessionRef, SessionRow, Sink};
+
+impl SqlSessions {
+    /// Every usable session, whole.
+    pub(super) async fn read_all(
+        &self,
+        now: Timestamp,
+        mark: &mut Mark,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let began = Instant::now();
+        mark.course.place = None;
+        sink.listing_begins();
+        if !self.read_blocks(now, mark, sink).await? {
+            self.read_along_the_key(now, sink).await?;
+        }
+        sink.listing_done();
+        mark.course.blocks = BlockStride::default();
+        mark.listed = mark.as_of.or(Some(now));
+        mark.whole = false;
+        mark.listing
+            .took(began.elapsed(), Share::Listing, Instant::now());
+        Ok(())
+    }
+
+    /// Every usable session, as the table lies on the disk; false where that is not possible.
+    async fn read_blocks(
+        &self,
+        now: Timestamp,
+        mark: &mut Mark,
+        sink: &mut dyn Sink,
+    ) -> Result<bool> {
+        let began = Instant::now();
+        let Some(size) = self.size(mark).await? else {
+            return Ok(false);
+        };
+        match self.copy_blocks(now, size.blocks, mark, sink).await {
+            // Others speak PostgreSQL's language, and do not keep their tables in blocks.
+            Err(error) if error.code == Code::Database => {
+                tracing::warn!(%error, "the table is read along its key");
+                mark.course.no_blocks = true;
+                return Ok(false);
+            }
+            copied => copied?,
+        }
+        // A row that is saved moves to another block, maybe to one that was read before.
+        let took = SignedDuration::try_from(began.elapsed()).unwrap_or_default();
+        let since = now.checked_add(took).unwrap_or(now);
+        self.read_touched(now, since, sink).await?;
+        Ok(true)
+    }
+
+    /// By as many hands as the sink has.
+    async fn copy_blocks(
+        &self,
+        now: Timestamp,
+        blocks: u32,
+        mark: &mut Mark,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let shape = self.whole_shape();
+        let (mut crew, mut steps) = (None, Steps::of(blocks, &mut mark.course.blocks));
+        while let Some(step) = steps.next() {
+            let mut query = self.select_sessions();
+            query.and_where(self.expires().gt(self.moment(now)));
+            step.bound(&mut query);
+            crew = crew.or_else(|| {
+                Crew::of(|| {
+                    Some(Reading {
+                        sessions: self.clone(),
+                        shape: shape.clone(),
+                        helper: sink.helper()?,
+                    })
+                })
+            });
+            let copied = match &mut crew {
+                Some(crew) => copy_to(&self.db, &query, crew).await,
+                None => {
+                    let take =
+                        |fields: &Fields<'_>| self.hand_over(fields, &shape, |row| sink.take(row));
+                    copy(&self.db, &query, take).await
+                }
+            };
+            steps.done(copied).await?;
+        }
+        Ok(())
+    }
+
+    /// A row that was copied.
+    fn hand_over(&self, fields: &Fields<'_>, shape: &[Read], take: impl FnOnce(SessionRef<'_>)) {
+        let [Some(key), data, expires, own @ ..] = fields.as_slice() else {
+            return;
+        };
+        let key = String::from_utf8_lossy(key);
+        let own = own.iter().zip(shape.iter().skip(3));
+        let extra = self.own(own.map(|(bytes, read)| field(*bytes, *read)));
+        take(SessionRef {
+            key: KeyRef::new(&key),
+            data: DataRef::Encoded(data.unwrap_or_default()),
+            expires: self.expiry(&field(*expires, Read::Moment)),
+            saved: None,
+            extra: extra.as_deref(),
+        });
+    }
+
+    /// The next step is read while this one is taken in.
+    async fn read_along_the_key(&self, now: Timestamp, sink: &mut dyn Sink) -> Result<()> {
+        let mut stride = Course::default().keys;
+        let mut began = Instant::now();
+        let mut rows = self.step(now, None, stride.size()).await?;
+        loop {
+            let full = rows.len() >= stride.size() as usize;
+            stride.fit(began.elapsed(), WHOLE);
+            let last = rows.last().map(|row| row.key.clone()).filter(|_| full);
+            let Some(last) = last else {
+                rows.into_iter().for_each(|row| sink.session(row));
+                return Ok(());
+            };
+            rest_after(began.elapsed()).await;
+            began = Instant::now();
+            let (sessions, size) = (self.clone(), stride.size());
+            let next = tokio::spawn(async move { sessions.step(now, Some(last), size).await });
+            rows.into_iter().for_each(|row| sink.session(row));
+            rows = next.await.unwrap_or_else(|_| Err(broke_off()))?;
+        }
+    }
+
+    async fn step(
+        &self,
+        now: Timestamp,
+        after: Option<SessionKey>,
+        size: u32,
+    ) -> Result<Vec<SessionRow>> {
+        let mut query = self.select_sessions();
+        self.along_the_key(&mut query, now, after.as_ref(), size);
+        self.session_rows(&query).await
+    }
+}
+
+/// One of those that read copied rows.
+struct Reading {
+    sessions: SqlSessions,
+    shape: Vec<Read>,
+    helper: Box<dyn Helper>,
+}
+
+impl Hand for Reading {
+    fn take(&mut self, fields: &Fields<'_>) {
+        let helper = &mut self.helper;
+        self.sessions
+            .hand_over(fields, &self.shape, |row| helper.take(row));
+    }
+
+    fn flush(&mut self) {
+        self.helper.flush();
+    }
+}
+
+fn broke_off() -> Error {
+    let text = "a statement broke off; look again in a moment";
+    Error::new(Code::Database, text)
+}

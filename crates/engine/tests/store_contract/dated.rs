@@ -1,0 +1,121 @@
+//! Sessions that a plan names with their dates: while the date stays, a session is what it was, and is not read again.
+
+use std::sync::Arc;
+
+use curfew_engine::store::{SessionKey, Store, SweepBatch, UserRow};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::common::{COOKIE_AGE, Engine, Ground, Shape, sorted};
+
+on_each_store! {
+    what_has_its_date_goes
+    whose_date_moved_keeps_all_of_their_sessions
+    a_date_that_no_save_moves_is_read_beside_the_others
+    more_sessions_than_one_statement_takes_go_by_their_dates
+    somebody_made_exempt_since_the_plan_is_spared
+}
+
+/// The date of a session that was saved then.
+fn date(saved: Timestamp) -> Timestamp {
+    saved + SignedDuration::from_secs(COOKIE_AGE)
+}
+
+/// Ana (1) with `a1` and `a2`, ben (2) with `b1`, and the dates of all three.
+async fn three(ground: &Ground) -> SweepBatch {
+    let one = ground.overdue(1, "a1").await;
+    let more = ground.session("a2", Some(1), ground.ago(80_000)).await;
+    let two = ground.overdue(2, "b1").await;
+    let mut batch = ground.batch(vec![
+        (ground.id(1), vec![one.clone(), more.clone()]),
+        (ground.id(2), vec![two.clone()]),
+    ]);
+    batch.dates = [
+        (one, date(ground.ago(7_201))),
+        (more, date(ground.ago(80_000))),
+        (two, date(ground.ago(7_202))),
+    ]
+    .into();
+    batch
+}
+
+async fn what_has_its_date_goes(engine: Engine) {
+    for naive in [false, true] {
+        let shape = Shape {
+            naive,
+            ..Shape::default()
+        };
+        let ground = Ground::shaped(engine, shape).await;
+        ground.session("v1", None, ground.ago(80_000)).await;
+        let batch = three(&ground).await;
+        let done = ground.store.sweep(batch.clone()).await.unwrap();
+        let keys = ["a1", "a2", "b1"].map(SessionKey::new);
+        assert_eq!(sorted(done.deleted), keys);
+        assert_eq!(sorted(done.marked), [ground.id(1), ground.id(2)]);
+        assert!(done.spared.is_empty());
+        assert_eq!(ground.keys().await, ["v1"]);
+        let again = ground.store.sweep(batch).await.unwrap();
+        assert!(again.deleted.is_empty() && again.marked.is_empty());
+    }
+}
+
+async fn whose_date_moved_keeps_all_of_their_sessions(engine: Engine) {
+    let ground = Ground::on(engine).await;
+    let batch = three(&ground).await;
+    // A device of hers saved its session, and nothing else tells that she is here.
+    ground.save("a2", Some(1), ground.ago(1)).await;
+    let done = ground.store.sweep(batch).await.unwrap();
+    assert_eq!(done.deleted, [SessionKey::new("b1")]);
+    assert_eq!(done.marked, [ground.id(2)]);
+    assert_eq!(done.spared.len(), 1);
+    assert_eq!(done.spared[0].0, ground.id(1));
+    assert_eq!(ground.keys().await, ["a1", "a2"]);
+}
+
+async fn a_date_that_no_save_moves_is_read_beside_the_others(engine: Engine) {
+    let ground = Ground::on(engine).await;
+    let mut batch = three(&ground).await;
+    // Without a date in the plan the content decides, and it was saved a moment ago.
+    batch.dates.remove(&SessionKey::new("a2"));
+    ground.save("a2", Some(1), ground.ago(1)).await;
+    let done = ground.store.sweep(batch.clone()).await.unwrap();
+    assert_eq!(done.deleted, [SessionKey::new("b1")]);
+    ground.save("a2", Some(1), ground.ago(9_000)).await;
+    let done = ground.store.sweep(batch).await.unwrap();
+    assert_eq!(sorted(done.deleted), ["a1", "a2"].map(SessionKey::new));
+    assert!(ground.keys().await.is_empty());
+}
+
+async fn more_sessions_than_one_statement_takes_go_by_their_dates(engine: Engine) {
+    let ground = Ground::on(engine).await;
+    ground.overdue(1, "first").await;
+    let saved = ground.ago(8_000);
+    let data = ground.data(Some(1), saved, Default::default());
+    let keys: Vec<String> = (0..5_111).map(|n| format!("k{n:04}")).collect();
+    let keys = ground.rows(&keys, &data, date(saved)).await;
+    let mut batch = ground.batch(vec![(ground.id(1), keys.clone())]);
+    batch.dates = keys.into_iter().map(|key| (key, date(saved))).collect();
+    let done = ground.store.sweep(batch).await.unwrap();
+    assert_eq!(done.deleted.len(), 5_111);
+    assert_eq!(ground.keys().await, ["first"]);
+}
+
+async fn somebody_made_exempt_since_the_plan_is_spared(engine: Engine) {
+    let ground = Ground::on(engine).await;
+    let mut batch = three(&ground).await;
+    batch.stale = vec![(ground.id(3), None)];
+    let flagged = crate::common::Person {
+        flag: true,
+        ..Default::default()
+    };
+    ground.person(3, "cem", flagged).await;
+    batch.exempts = Arc::new(|row: &UserRow| {
+        matches!(row.username.as_str(), "person1" | "cem").then_some("exempt by name")
+    });
+    let done = ground.store.sweep(batch).await.unwrap();
+    assert_eq!(done.deleted, [SessionKey::new("b1")]);
+    assert_eq!(done.marked, [ground.id(2)]);
+    let spared = sorted(done.spared.iter().map(|(id, why)| (id.clone(), *why)));
+    let why = "exempt by name";
+    assert_eq!(spared, [(ground.id(1), why), (ground.id(3), why)]);
+    assert_eq!(ground.keys().await, ["a1", "a2"]);
+}
