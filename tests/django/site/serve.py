@@ -12,9 +12,24 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "conf.settings")
 
 
+# Requests at once, as many as a small site has workers. With no end to them a crowd of browsers takes every
+# connection of the database that all sites here share.
+WORKERS = threading.BoundedSemaphore(16)
+
+
 class Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     request_queue_size = 512
+
+    def process_request(self, request, client_address):
+        WORKERS.acquire()
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request, client_address):
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            WORKERS.release()
 
 
 class Quiet(WSGIRequestHandler):

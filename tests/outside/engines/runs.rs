@@ -7,15 +7,30 @@ use std::pin::Pin;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use tokio::runtime::Runtime;
-use tokio::task::JoinHandle;
+use tokio::task::{Id, JoinHandle};
 
 use super::cell::Cell;
 
 /// All cells live on one runtime: a site outlives the test that started it.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    note_where_tasks_panic();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().unwrap()
 });
+
+/// Where each task panicked: its own words do not say.
+static PANICKED: Mutex<BTreeMap<Id, String>> = Mutex::new(BTreeMap::new());
+
+fn note_where_tasks_panic() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if let (Some(task), Some(place)) = (tokio::task::try_id(), panic.location()) {
+            let mut panicked = PANICKED.lock().unwrap_or_else(PoisonError::into_inner);
+            panicked.insert(task, place.to_string());
+        }
+        usual(panic);
+    }));
+}
 
 /// How many runs are under way ahead of the tests, where a case does not say otherwise.
 const AHEAD: usize = 6;
@@ -70,12 +85,15 @@ impl Runs {
         };
         if let Err(failure) = RUNTIME.block_on(own.expect("a test runs once")) {
             // Its words went to the output of whichever test started the runtime: they belong here.
+            let mut panicked = PANICKED.lock().unwrap_or_else(PoisonError::into_inner);
+            let place = panicked.remove(&failure.id()).unwrap_or_default();
+            drop(panicked);
             let failure = failure.into_panic();
             let text = failure
                 .downcast_ref::<&str>()
                 .map(|text| (*text).to_owned());
             let text = text.or_else(|| failure.downcast_ref::<String>().cloned());
-            panic!("{}", text.unwrap_or_default());
+            panic!("at {place}: {}", text.unwrap_or_default());
         }
     }
 }

@@ -11,9 +11,9 @@ pub enum Share {
     /// By which alone people's doing is seen, in a cache or a folder.
     Doing = 50,
     /// Who was active, where no index helps.
-    Activity = 100,
+    Activity = 200,
     /// What only finds what others do not: sessions that were deleted.
-    Listing = 200,
+    Listing = 400,
     /// The same, of users: flags that others set or cleared, names, rights.
     People = 500,
 }
