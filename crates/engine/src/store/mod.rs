@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 pub use copies::WithCopies;
 pub(crate) use explain::held_up;
@@ -127,12 +128,25 @@ pub struct Mark {
     as_of: Option<Timestamp>,
     /// A deed hangs on the next look: no replica will do.
     decides: bool,
+    /// What the database's clock told, and when.
+    clock: Option<(Timestamp, Instant)>,
 }
 
 impl Mark {
     /// Looks may go on listing a cache's keys for this long each.
     pub fn list_for(&mut self, budget: Duration) {
         self.scan.budget = budget;
+    }
+
+    /// The database's clock told this time just now.
+    fn tells(&mut self, now: Timestamp) {
+        self.clock = Some((now, Instant::now()));
+    }
+
+    /// What the database's clock may tell by now.
+    fn about_now(&self) -> Option<Timestamp> {
+        let (told, at) = self.clock?;
+        told.checked_add(at.elapsed()).ok()
     }
 
     /// The next look reads these users anew.

@@ -214,10 +214,22 @@ impl SqlSessions {
     pub(super) async fn read_dates(
         &self,
         query: &SelectStatement,
-        mut wants: impl FnMut(KeyRef<'_>, Timestamp) -> bool,
+        wants: impl FnMut(KeyRef<'_>, Timestamp) -> bool,
     ) -> Result<Named> {
-        let shape = [Read::Text, expr::time_shape(self.dialect())];
-        let rows = self.db.rows(query, &shape).await?;
+        let rows = self.db.rows(query, &self.dates_shape()).await?;
+        Ok(self.name(rows, wants))
+    }
+
+    pub(super) fn dates_shape(&self) -> [Read; 2] {
+        [Read::Text, expr::time_shape(self.dialect())]
+    }
+
+    /// Names what is in these rows.
+    pub(super) fn name(
+        &self,
+        rows: Vec<Vec<Cell>>,
+        mut wants: impl FnMut(KeyRef<'_>, Timestamp) -> bool,
+    ) -> Named {
         let (count, mut last, mut wanted) = (rows.len(), None, Vec::new());
         for row in rows {
             let mut cells = row.into_iter();
@@ -232,11 +244,11 @@ impl SqlSessions {
             }
             last = Some(key);
         }
-        Ok(Named {
+        Named {
             count,
             last,
             wanted,
-        })
+        }
     }
 }
 

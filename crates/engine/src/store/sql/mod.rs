@@ -135,6 +135,29 @@ impl SqlStore {
         Ok((now.ok_or_else(error)?, position))
     }
 
+    /// A look with one trip less, where the sessions lie beside the users and it is known about what time it is. None,
+    /// and nothing done, where that is not so.
+    async fn look_at_once(
+        &self,
+        mark: &mut Mark,
+        sink: &mut dyn Sink,
+    ) -> Result<Option<Timestamp>> {
+        let (None, At::Beside(sessions), Some(last), Some(about)) =
+            (&self.replica, &self.sessions, mark.last, mark.about_now())
+        else {
+            return Ok(None);
+        };
+        let Some(now) = sessions.now_and_touched(last, about, sink).await? else {
+            return Ok(None);
+        };
+        mark.tells(now);
+        mark.as_of = Some(now);
+        sessions.list(now, mark, sink).await?;
+        self.look_at_users(now, mark, sink).await?;
+        mark.last = Some(now);
+        Ok(Some(now))
+    }
+
     /// Whatever came of it: something may have been written.
     fn wrote(&self) {
         if let Some(replica) = &self.replica {
@@ -165,7 +188,11 @@ impl Store for SqlStore {
     }
 
     async fn look(&self, mark: &mut Mark, sink: &mut dyn Sink) -> Result<Timestamp> {
+        if let Some(now) = self.look_at_once(mark, sink).await? {
+            return Ok(now);
+        }
         let (now, position) = self.now_and_position().await?;
+        mark.tells(now);
         let decides = std::mem::take(&mut mark.decides);
         let before = mark.written.take();
         let wrote = self.replica.as_ref().is_some_and(|r| r.take_wrote());

@@ -2,12 +2,20 @@
 //! session's age, and the date is indexed.
 
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use sea_query::{Cond, ExprTrait};
+use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
 use super::{OVERLAP, SqlSessions};
 use crate::error::Result;
+use crate::store::statement::Cell;
 use crate::store::{AGES, KeyRef, Sink, expr};
+
+/// How far the database's time may be from where it was expected.
+const ABOUT: SignedDuration = SignedDuration::from_secs(5);
+
+/// From when to when sessions were saved.
+type Span = (Timestamp, Timestamp);
 
 impl SqlSessions {
     /// Names the sessions saved since `last`, and hands over those of which their dates do not tell enough. A save that
@@ -18,40 +26,91 @@ impl SqlSessions {
         now: Timestamp,
         sink: &mut dyn Sink,
     ) -> Result<()> {
-        let (Ok(since), Ok(until)) = (last.checked_sub(OVERLAP), now.checked_add(OVERLAP)) else {
+        let Some((span, query)) = self.select_touched(last, now, now, sink) else {
             return Ok(());
         };
+        let rows = self.db.rows(&query, &self.dates_shape()).await?;
+        self.take_touched(rows, span, sink).await
+    }
+
+    /// The database's time, and what [`Self::read_touched`] finds, by one statement: a trip costs more than what is
+    /// asked for. None, and nothing done, where it is not `about` the time that it was expected to be.
+    pub(super) async fn now_and_touched(
+        &self,
+        last: Timestamp,
+        about: Timestamp,
+        sink: &mut dyn Sink,
+    ) -> Result<Option<Timestamp>> {
+        let Some((span, mut touched)) = self.select_touched(last, about, last, sink) else {
+            return Ok(None);
+        };
+        let d = self.dialect();
+        let [text, moment] = self.dates_shape();
+        let null = || Expr::cust("NULL");
+        let mut query = Query::select()
+            .exprs([null(), null(), expr::now(d)])
+            .to_owned();
+        query.union(UnionType::All, touched.expr(null()).to_owned());
+        let mut rows = self.db.rows(&query, &[text, moment, moment]).await?;
+        let clock = |row: &Vec<Cell>| row.get(2).and_then(|cell| cell.time(&TimeZone::UTC));
+        let at = rows.iter().position(|row| clock(row).is_some());
+        let Some(now) = at.and_then(|at| clock(&rows.swap_remove(at))) else {
+            return Ok(None);
+        };
+        if now.duration_since(about).abs() > ABOUT {
+            return Ok(None);
+        }
+        self.take_touched(rows, span, sink).await?;
+        Ok(Some(now))
+    }
+
+    /// Keys and dates of what was saved between `last` and `until` and was not over by then, and the span that they
+    /// speak of. None: no date tells.
+    fn select_touched(
+        &self,
+        last: Timestamp,
+        until: Timestamp,
+        over: Timestamp,
+        sink: &mut dyn Sink,
+    ) -> Option<(Span, SelectStatement)> {
+        let since = last.checked_sub(OVERLAP).ok()?;
+        let until = until.checked_add(OVERLAP).ok()?;
         let ages: Vec<SignedDuration> = sink
             .ages()
             .into_iter()
             .take(AGES)
             .map(SignedDuration::from_secs)
             .collect();
-        // Of no age at all, nobody asks.
-        let Some(moved) = self.saved_within(since, until, now, &ages) else {
-            return Ok(());
-        };
         let mut query = self.select_dates();
-        query.cond_where(moved);
+        query.cond_where(self.saved_within(since, until, over, &ages)?);
+        Some(((since, until), query))
+    }
+
+    async fn take_touched(
+        &self,
+        rows: Vec<Vec<Cell>>,
+        span: Span,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
         // Columns of the table's own may tell more.
         let own = self.whole_shape().len() > self.session_shape().len();
-        let span = (!own).then_some((since, until));
+        let span = (!own).then_some(span);
         let saved = |key: KeyRef<'_>, expires| sink.saved(key, expires, span);
-        let named = self.read_dates(&query, saved).await?;
+        let named = self.name(rows, saved);
         self.read_keys(&named.wanted, sink).await
     }
 
-    /// Saved between these moments, at one of these ages, and not over. None: no date tells.
+    /// Saved between these moments, at one of these ages, and not over by `over`. None: no date tells.
     fn saved_within(
         &self,
         since: Timestamp,
         until: Timestamp,
-        now: Timestamp,
+        over: Timestamp,
         ages: &[SignedDuration],
     ) -> Option<Cond> {
         let expires = &self.table.expires;
         // What is over stays over, however short its age.
-        let over = expires.wall(now);
+        let over = expires.wall(over);
         let spans = ages.iter().filter_map(|age| {
             let from = expires.saved_after(since, *age)?.max(over);
             Some((from, expires.saved_by(until, *age)?))
