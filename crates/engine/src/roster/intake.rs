@@ -230,12 +230,15 @@ impl Sink for Roster {
             let from = from.checked_sub(SECOND).unwrap_or(from);
             to.duration_since(from) <= SHORT && from <= *saved && *saved <= to
         });
-        if saved.is_none() {
+        let Some(saved) = saved else {
             return true;
-        }
+        };
         self.moved = true;
         self.rows[number].save_again(expires);
-        self.people.touch(row.person);
+        match row.saved() <= Some(saved) {
+            true => self.people.touch_by_save(row.person, saved),
+            false => self.people.touch(row.person),
+        }
         false
     }
 

@@ -3,7 +3,9 @@
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
-use super::person::Person;
+use jiff::Timestamp;
+
+use super::person::{Person, Touch};
 
 #[derive(Default)]
 pub(super) struct People {
@@ -79,11 +81,24 @@ impl People {
 
     /// Whoever this is has to be judged anew.
     pub fn touch(&mut self, number: u32) {
-        if let Some(person) = self.get_mut(number)
-            && !std::mem::replace(&mut person.touched, true)
-        {
+        self.touch_so(number, Touch::Anything);
+    }
+
+    /// As [`Self::touch`], where a session that lets them in was saved at this moment, and no more.
+    pub fn touch_by_save(&mut self, number: u32, saved: Timestamp) {
+        if let Some(person) = self.touch_so(number, Touch::Save) {
+            person.made.last_save = person.made.last_save.max(Some(saved));
+        }
+    }
+
+    fn touch_so(&mut self, number: u32, touch: Touch) -> Option<&mut Person> {
+        let person = self.list.get_mut(number as usize)?.as_mut()?;
+        let before = person.touched;
+        person.touched = before.max(touch);
+        if before == Touch::Nothing {
             self.touched.push(number);
         }
+        Some(person)
     }
 
     pub fn take_touched(&mut self) -> Vec<u32> {

@@ -37,8 +37,18 @@ pub struct Person {
     pub(super) made: Made,
     /// When time alone changes that.
     pub(super) due: i64,
-    /// Something of theirs was taken in since.
-    pub(super) touched: bool,
+    /// What of theirs was taken in since.
+    pub(super) touched: Touch,
+}
+
+/// What has to be made anew of someone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Touch {
+    #[default]
+    Nothing,
+    /// Sessions that let them in were saved, and no more: which of them do so is as it was.
+    Save,
+    Anything,
 }
 
 /// What a settling made of someone's sessions.
@@ -92,7 +102,7 @@ impl Person {
             verdict: None,
             made: Made::NOTHING,
             due: i64::MAX,
-            touched: false,
+            touched: Touch::Nothing,
         }
     }
 

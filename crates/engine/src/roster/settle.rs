@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Roster;
-use super::person::{Made, Person};
+use super::person::{Made, Person, Touch};
 use super::rows::{NONE, Rows};
 use crate::event::Person as EventPerson;
 use crate::policy::{AHEAD, Facts, Rules, judge};
@@ -73,7 +73,7 @@ impl Roster {
             });
         }
         for number in those {
-            changed |= self.judge(number, now, rules, &mut crossed);
+            changed |= self.judge(number, now, rules, anew, &mut crossed);
         }
         let people = &self.people;
         let counts = |number: u32, at| people.get(number).is_some_and(|p| p.due == at);
@@ -96,13 +96,23 @@ impl Roster {
     }
 
     /// Judges one person, and says whether anything of them is other than before.
-    fn judge(&mut self, number: u32, now: Timestamp, rules: &Rules, crossed: &mut Crossed) -> bool {
+    fn judge(
+        &mut self,
+        number: u32,
+        now: Timestamp,
+        rules: &Rules,
+        anew: bool,
+        crossed: &mut Crossed,
+    ) -> bool {
         let Some(person) = self.people.get_mut(number) else {
             return false;
         };
-        person.touched = false;
-        let mut due = i64::MAX;
-        let made = walk(person, &mut self.rows, now, &mut due);
+        let touched = std::mem::take(&mut person.touched);
+        let (made, due) = match touched {
+            // Not before that moment does any of their sessions end.
+            Touch::Save if !anew && now.as_microsecond() < person.due => (person.made, person.due),
+            _ => walk(person, &mut self.rows, now),
+        };
         let facts = person.facts(&made);
         let verdict = judge(&facts, now, rules);
         let (before, after) = (person.verdict.map(|v| v.state), verdict.map(|v| v.state));
@@ -138,8 +148,8 @@ impl Roster {
 }
 
 /// What someone's sessions come to, and when the next of them ends. Takes those that have gone out of the chain.
-fn walk(person: &mut Person, rows: &mut Rows, now: Timestamp, due: &mut i64) -> Made {
-    let mut made = Made::NOTHING;
+fn walk(person: &mut Person, rows: &mut Rows, now: Timestamp) -> (Made, i64) {
+    let (mut made, mut due) = (Made::NOTHING, i64::MAX);
     let (mut before, mut next) = (NONE, person.first);
     while next != NONE {
         let number = next;
@@ -167,10 +177,10 @@ fn walk(person: &mut Person, rows: &mut Rows, now: Timestamp, due: &mut i64) -> 
             None => {}
         }
         if row.expires() > now {
-            *due = (*due).min(row.expires_at());
+            due = due.min(row.expires_at());
         }
     }
-    made
+    (made, due)
 }
 
 fn count(tally: &mut Counts, state: Option<State>, made: &Made, comes: bool) {
