@@ -21,6 +21,7 @@ use super::mysql::{self, Passing};
 use super::schema::Dialect;
 use super::sqlite;
 use super::statement::{Cell, Read, Statement};
+use super::to_its_end::ToItsEnd;
 use super::tx::Tx;
 use crate::error::{Code, Error, Result};
 
@@ -205,13 +206,13 @@ impl Db {
         }))
     }
 
-    /// Runs database work to its end on a task of its own, and waits for it no longer than the deadline.
-    /// The work itself is never cancelled: a connection dropped in mid-statement cannot be trusted afterwards.
+    /// Runs database work, and waits for it no longer than the deadline. The work itself is never cancelled: a
+    /// connection dropped in mid-statement cannot be trusted afterwards.
     pub async fn finish<T: Send + 'static, E: Into<Failure> + Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T> {
-        let done = tokio::time::timeout(DEADLINE, tokio::spawn(work)).await;
+        let done = tokio::time::timeout(DEADLINE, ToItsEnd::of(work)).await;
         match done.map(|ran| ran.map(|worked| worked.map_err(Into::into))) {
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(Failure::Said(error)))) => Err(error),

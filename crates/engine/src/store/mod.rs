@@ -23,6 +23,7 @@ pub mod schema;
 pub mod sql;
 pub mod sqlite;
 mod statement;
+mod to_its_end;
 mod tx;
 mod zone;
 
