@@ -45,6 +45,9 @@ struct Arguments {
     /// Only the first look, and the memory that it takes: the benchmark calls itself so
     #[arg(long, hide = true)]
     alone: bool,
+    /// The window's figures, which are measured elsewhere
+    #[arg(long)]
+    window: Option<PathBuf>,
     /// The page to write
     #[arg(long)]
     page: PathBuf,
@@ -126,6 +129,11 @@ async fn run(arguments: Arguments) -> Result<()> {
         &mut page,
     )
     .await?;
+    if let Some(file) = &arguments.window {
+        let text = std::fs::read_to_string(file).context("the window's figures")?;
+        let figures: Vec<Figure> = serde_json::from_str(&text).context("the window's figures")?;
+        page.figures.extend(figures);
+    }
     print!("{page}");
     if arguments.only.is_empty() {
         page.write(&arguments.page)?;

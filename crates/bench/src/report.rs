@@ -43,6 +43,7 @@ pub struct Measure {
 }
 
 /// One figure that is held against nothing but its goal.
+#[derive(serde::Deserialize)]
 pub struct Figure {
     pub what: String,
     pub value: String,

@@ -25,7 +25,9 @@ const TOUCHED: usize = 1_000;
 pub const APART: Duration = Duration::from_secs(11);
 /// The window's own pace, and so many looks.
 const EVERY: Duration = Duration::from_secs(2);
-const LOOKS: u32 = 15;
+const LOOKS: u32 = 30;
+/// Looks before that, in which the readings' paces settle.
+const WARM: u32 = 10;
 
 fn seen(engine: &Engine) -> usize {
     let counts = engine.view().counts;
@@ -116,6 +118,10 @@ pub async fn still(engine: &Engine, runs: usize, database: &mut PgConnection) ->
 
 /// What looking every two seconds takes of one core, on either side.
 pub async fn idling(engine: &Engine, database: &mut PgConnection) -> Result<Vec<Figure>> {
+    for _ in 0..WARM {
+        tokio::time::sleep(EVERY).await;
+        engine.look().await?;
+    }
     let pids: Vec<i32> =
         sqlx::query_scalar("SELECT pid FROM pg_stat_activity WHERE application_name = 'curfew'")
             .fetch_all(&mut *database)

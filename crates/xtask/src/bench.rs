@@ -3,11 +3,11 @@
 
 use std::process::Stdio;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::servers::{self, Disk};
 use crate::system::{self, Purpose};
-use crate::{place, process, python};
+use crate::{place, process, python, test};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -17,14 +17,29 @@ pub struct Options {
     /// Pairs of runs
     #[arg(long, default_value_t = 15)]
     runs: u32,
-    /// This part alone, printed and not written: cold, memory, still, touched, sweep, logout, pages, growth, django or
-    /// beside; may be given several times
+    /// This part alone, printed and not written: cold, memory, still, touched, sweep, logout, pages, growth, django,
+    /// beside or window; may be given several times
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
 }
 
+/// Measured by itself: it needs a desktop, and no servers of the benchmark's.
+const WINDOW: &str = "window";
+
 pub fn run(options: &Options) -> Result<()> {
     system::ensure(Purpose::Test)?;
+    let folder = tempfile::tempdir().context("no temporary folder can be made")?;
+    let window = folder.path().join("window.json");
+    let wants_window = options.only.is_empty() || options.only.iter().any(|part| part == WINDOW);
+    if wants_window {
+        test::measure_the_window(&window)?;
+    }
+    let others: Vec<&str> = options.only.iter().map(String::as_str).collect();
+    if others == [WINDOW] {
+        let figures = std::fs::read_to_string(&window).context("no figures were written")?;
+        println!("{figures}");
+        return Ok(());
+    }
     process::run(
         "cargo build",
         place::cargo().args(["build", "--release", "--package", "curfew-bench"]),
@@ -47,11 +62,13 @@ pub fn run(options: &Options) -> Result<()> {
         .args(["--sessions", &options.sessions.to_string()])
         .args(["--runs", &options.runs.to_string()])
         .args(
-            options
-                .only
-                .iter()
-                .flat_map(|part| ["--only", part.as_str()]),
+            others
+                .into_iter()
+                .filter(|part| *part != WINDOW)
+                .flat_map(|part| ["--only", part]),
         )
+        .args(wants_window.then_some("--window"))
+        .args(wants_window.then_some(&window))
         .arg("--page")
         .arg(place::root().join("docs/benchmarks.md"))
         .env("CURFEW_BENCH_POSTGRES", &database.url)

@@ -48,6 +48,11 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     Ok(target()?.join("debug").join(name))
 }
 
+/// The same of a release.
+pub fn released(name: &str) -> Result<PathBuf> {
+    Ok(target()?.join("release").join(name))
+}
+
 /// `cargo` in the project's root, without what the outer `cargo xtask` has put in the environment.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -98,6 +98,30 @@ fn literally(text: &str) -> String {
     pattern
 }
 
+/// Measures the window on the tests' own ground, and writes the figures to this file.
+pub fn measure_the_window(figures: &Path) -> Result<()> {
+    node::build()?;
+    process::run("cargo build", place::cargo().args(BUILD))?;
+    // What users have, and not what the tests drive.
+    process::run(
+        "cargo build",
+        place::cargo().args(["build", "--release", "--package", "curfew-desktop"]),
+    )?;
+    let ground = Ground::prepare()?;
+    let mut command = ground.command(place::cargo().get_program())?;
+    place::forget_the_outer_cargo(&mut command);
+    command
+        .current_dir(place::root())
+        .env("CURFEW_TEST_DESKTOP", place::released("curfew-desktop")?)
+        .args(["test", "--package", "curfew-desktop", "--test", "outside"])
+        .args(["--", "--ignored", "window::measured"])
+        .env("CURFEW_BENCH_WINDOW", figures)
+        .stdin(Stdio::null());
+    let measured = process::run("the window's measurement", &mut command);
+    ground.mark.end_strays();
+    measured
+}
+
 fn rust(filter: Option<&str>) -> Result<Tally> {
     eprintln!("xtask: building everything once (the first time takes minutes)");
     process::run("cargo build", place::cargo().args(BUILD))?;

@@ -62,6 +62,23 @@ impl Process {
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+/// Every process that this one started, and that those did.
+pub fn children_of(process: u32) -> Vec<u32> {
+    let listed = |task: &std::fs::DirEntry| std::fs::read_to_string(task.path().join("children"));
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task"));
+    let tasks = tasks.into_iter().flatten().flatten();
+    let texts: Vec<String> = tasks.filter_map(|task| listed(&task).ok()).collect();
+    let children = texts.iter().flat_map(|text| text.split_whitespace());
+    let children = children.filter_map(|child| child.parse().ok());
+    children
+        .flat_map(|child| std::iter::once(child).chain(children_of(child)))
+        .collect()
 }
 
 impl Drop for Process {

@@ -326,6 +326,16 @@ impl Window {
         self.client.perform_actions(actions).await.unwrap();
     }
 
+    /// Loads the page anew, as if the window had just been opened on a site that is already watched.
+    pub async fn reload(&self) {
+        self.client.refresh().await.unwrap();
+    }
+
+    /// The processes that are the window: the program and those of its web view.
+    pub fn processes(&self) -> Vec<u32> {
+        super::process::children_of(self.driver.id())
+    }
+
     pub async fn by_css(&self, css: &str) -> Option<Element> {
         self.client.find(Locator::Css(css)).await.ok()
     }

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{SOON, Site, Window, active, idle, until};
 
-const PEOPLE: u32 = 100_000;
+pub const PEOPLE: u32 = 100_000;
 /// Rows in the page at the most, the head's included.
 const ROWS: u64 = 100;
 
 /// With the flag and no session, so that they are here and cost no sessions.
-const CROWD: &str = "INSERT INTO accounts_customuser (password, is_superuser, username, first_name, last_name, email, \
+pub const CROWD: &str = "INSERT INTO accounts_customuser (password, is_superuser, username, first_name, last_name, email, \
      is_staff, is_active, date_joined, last_activity, \"isCurrentlyActive\") \
      SELECT '', false, 'crowd' || n, '', '', '', false, true, now(), now() - interval '2 hours', true \
      FROM generate_series(1, 100000) AS n";

@@ -6,6 +6,9 @@ mod rows;
 /// A hundred thousand people.
 mod crowd;
 
+/// How quick and how light the window is with them.
+mod measured;
+
 /// Logout by mouse and by keyboard alone, and Django's answer to it.
 mod signout;
 

@@ -22,6 +22,9 @@ mod sweep;
 /// A batch that names sessions with their dates.
 mod dated;
 
+/// What is asked of PostgreSQL, counted.
+mod counts;
+
 /// Someone else at work in the same moment.
 mod locks;
 

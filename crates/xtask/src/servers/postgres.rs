@@ -101,6 +101,8 @@ fn serve(account: &Account, bin: &Path, folder: &Path, disk: Disk) -> Result<(Ru
             "fsync=off",
             "full_page_writes=off",
             "synchronous_commit=off",
+            // Tests count what is asked of it.
+            "shared_preload_libraries=pg_stat_statements",
             // A replica that comes late finds what it missed.
             "wal_keep_size=512MB",
         ];

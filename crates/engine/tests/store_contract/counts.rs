@@ -1,0 +1,212 @@
+//! What a look and a deed ask of the database, counted by PostgreSQL itself: it follows what changed, not what there is.
+
+use curfew_engine::config::Policy;
+use curfew_engine::policy::Rules;
+use curfew_engine::roster::Roster;
+use curfew_engine::store::{Mark, Store};
+use jiff::Timestamp;
+
+use crate::common::{Engine, Ground, KEYS, Person};
+
+/// A kind of statement: how often it was asked, how many rows it came to, and its text.
+#[derive(Debug)]
+struct Asked {
+    calls: u32,
+    rows: u32,
+    text: String,
+}
+
+/// A site with people of one session each, and someone who looks at it.
+struct Watched {
+    ground: Ground,
+    roster: Roster,
+    mark: Mark,
+}
+
+fn key(number: u32) -> String {
+    format!("{number:a>32}")
+}
+
+impl Watched {
+    /// Looked at as often as it takes to know what a look costs.
+    async fn with(people: u32) -> Self {
+        let ground = Ground::on(Engine::Postgres).await;
+        ground
+            .db
+            .execute("CREATE EXTENSION pg_stat_statements")
+            .await;
+        for number in 1..=people {
+            let person = Person {
+                activity: Some(ground.ago(7_200)),
+                flag: true,
+                ..Person::default()
+            };
+            ground
+                .person(number, &format!("person{number}"), person)
+                .await;
+            ground
+                .session(&key(number), Some(number), ground.ago(7_200))
+                .await;
+        }
+        ground.db.execute("ANALYZE").await;
+        let mut watched = Self {
+            ground,
+            roster: Roster::new(Some(KEYS.clone())),
+            mark: Mark::default(),
+        };
+        for _ in 0..6 {
+            watched.look().await;
+        }
+        assert_eq!(watched.roster.counts().sessions, people);
+        watched
+    }
+
+    async fn look(&mut self) {
+        let Self {
+            ground,
+            roster,
+            mark,
+        } = self;
+        let now = ground.store.look(mark, roster).await.unwrap();
+        roster.settle(now, &Rules::new(&Policy::default(), false, true));
+    }
+
+    /// What is asked of the database while this is done.
+    async fn asked(&mut self, deed: impl AsyncFnOnce(&mut Self)) -> Vec<Asked> {
+        const HERE: &str = "SELECT oid FROM pg_database WHERE datname = current_database()";
+        let reset = format!("SELECT pg_stat_statements_reset(0, ({HERE}), 0)");
+        self.ground.db.execute(&reset).await;
+        deed(self).await;
+        let counted = format!(
+            "SELECT calls || ' ' || rows || ' ' || query FROM pg_stat_statements \
+             WHERE dbid = ({HERE}) AND query NOT LIKE '%pg_stat_statements%'"
+        );
+        let asked = self.ground.db.texts(&counted).await;
+        let asked = asked.iter().map(|line| {
+            let mut parts = line.splitn(3, ' ');
+            let mut number = || parts.next().unwrap().parse().unwrap();
+            Asked {
+                calls: number(),
+                rows: number(),
+                text: parts.next().unwrap().to_owned(),
+            }
+        });
+        asked.collect()
+    }
+
+    async fn asked_by_a_look(&mut self) -> Vec<Asked> {
+        self.asked(async |watched: &mut Self| watched.look().await)
+            .await
+    }
+}
+
+fn calls(asked: &[Asked]) -> u32 {
+    asked.iter().map(|one| one.calls).sum()
+}
+
+/// Sessions whose content was read.
+fn contents(asked: &[Asked]) -> u32 {
+    let whole = asked.iter().filter(|one| one.text.contains("session_data"));
+    whole.map(|one| one.rows).sum()
+}
+
+/// Those of a kind whose text holds this: how many statements, and how many rows.
+fn of(asked: &[Asked], text: &str) -> (u32, u32) {
+    let these = || asked.iter().filter(|one| one.text.contains(text));
+    (
+        these().map(|one| one.calls).sum(),
+        these().map(|one| one.rows).sum(),
+    )
+}
+
+const CLOCK: &str = "clock_timestamp()";
+
+/// The time and who was saved; the table's size, and a step of its listing; who has the flag, who was active, and some
+/// users in turn: as far as they are due.
+const STILL: u32 = 6;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_where_nothing_changed_asks_no_more_of_a_larger_site() {
+    for people in [10, 200] {
+        let mut watched = Watched::with(people).await;
+        let asked = watched.asked_by_a_look().await;
+        assert_eq!(contents(&asked), 0, "{asked:#?}");
+        // The time, and nobody who was saved.
+        assert_eq!(of(&asked, CLOCK), (1, 1), "{asked:#?}");
+        assert!(calls(&asked) <= STILL, "{asked:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_saved_costs_a_row_each_and_only_what_is_new_is_read_whole() {
+    let mut watched = Watched::with(200).await;
+    let now = Timestamp::now();
+    for number in 1..=50 {
+        watched.ground.save(&key(number), Some(number), now).await;
+    }
+    let asked = watched.asked_by_a_look().await;
+    assert_eq!(of(&asked, CLOCK), (1, 51), "{asked:#?}");
+    // The listing, in which all of a small site has its turn, reads those whole, once.
+    let listed = asked.iter().filter(|one| one.text.contains("ctid"));
+    assert!(listed.count() <= 1, "{asked:#?}");
+    assert!(contents(&asked) <= 50, "{asked:#?}");
+    assert!(calls(&asked) <= STILL + 1, "{asked:#?}");
+
+    for number in 201..=203 {
+        watched
+            .ground
+            .person(number, &format!("person{number}"), Person::default())
+            .await;
+        let saved = Timestamp::now();
+        watched
+            .ground
+            .session(&key(number), Some(number), saved)
+            .await;
+    }
+    let asked = watched.asked_by_a_look().await;
+    assert_eq!(contents(&asked), 3, "{asked:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_asks_the_same_whether_two_go_or_forty() {
+    let mut before = None;
+    for size in [2, 40] {
+        let mut watched = Watched::with(size).await;
+        let asked = watched
+            .asked(async |watched: &mut Watched| {
+                let ground = &watched.ground;
+                let overdue = (1..=size).map(|number| {
+                    let keys = vec![curfew_engine::store::SessionKey::new(key(number))];
+                    (ground.id(number), keys)
+                });
+                let done = ground
+                    .store
+                    .sweep(ground.batch(overdue.collect()))
+                    .await
+                    .unwrap();
+                assert_eq!(done.deleted.len(), size as usize);
+                assert_eq!(done.marked.len(), size as usize);
+            })
+            .await;
+        let calls = calls(&asked);
+        assert!(calls <= 10, "{asked:#?}");
+        assert_eq!(*before.get_or_insert(calls), calls, "{asked:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_are_deleted_and_looked_for_by_one_statement_each() {
+    let mut watched = Watched::with(20).await;
+    let keys: Vec<_> = (1..=5)
+        .map(|number| curfew_engine::store::SessionKey::new(key(number)))
+        .collect();
+    let asked = watched
+        .asked(async |watched: &mut Watched| {
+            let store = &watched.ground.store;
+            assert_eq!(store.delete(&keys).await.unwrap().len(), 5);
+            assert!(store.surviving(&keys).await.unwrap().is_empty());
+        })
+        .await;
+    assert_eq!(calls(&asked), 2, "{asked:#?}");
+    assert_eq!(of(&asked, "DELETE"), (1, 5), "{asked:#?}");
+}
