@@ -1,13 +1,13 @@
 //! `cargo xtask bench`: Curfew's work held against the raw statements and against Django, on servers of its own that keep
 //! what they commit.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
 use crate::servers::{self, Disk};
 use crate::system::{self, Purpose};
-use crate::{place, process, python, test};
+use crate::{node, place, process, python, test};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -23,11 +23,23 @@ pub struct Options {
     only: Vec<String>,
 }
 
+/// Together: their features are settled once.
+const BUILD: &[&str] = &[
+    "build",
+    "--release",
+    "--package",
+    "curfew-bench",
+    "--package",
+    "curfew-desktop",
+];
+
 /// Measured by itself: it needs a desktop, and no servers of the benchmark's.
 const WINDOW: &str = "window";
 
 pub fn run(options: &Options) -> Result<()> {
     system::ensure(Purpose::Test)?;
+    node::build()?;
+    process::run("cargo build", place::cargo().args(BUILD))?;
     let folder = tempfile::tempdir().context("no temporary folder can be made")?;
     let window = folder.path().join("window.json");
     let wants_window = options.only.is_empty() || options.only.iter().any(|part| part == WINDOW);
@@ -40,25 +52,13 @@ pub fn run(options: &Options) -> Result<()> {
         println!("{figures}");
         return Ok(());
     }
-    process::run(
-        "cargo build",
-        place::cargo().args(["build", "--release", "--package", "curfew-bench"]),
-    )?;
     // The newest that the tests have.
     let python = python::with_django("5.2")?;
     let database = servers::postgres(Disk::Durable)?;
     let cache = servers::redis()?;
-    let mut command = place::cargo();
-    place::forget_the_outer_cargo(&mut command);
+    let mut command = Command::new(place::released("curfew-bench")?);
     command
-        .args([
-            "run",
-            "--quiet",
-            "--release",
-            "--package",
-            "curfew-bench",
-            "--",
-        ])
+        .current_dir(place::root())
         .args(["--sessions", &options.sessions.to_string()])
         .args(["--runs", &options.runs.to_string()])
         .args(

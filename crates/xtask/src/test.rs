@@ -98,15 +98,10 @@ fn literally(text: &str) -> String {
     pattern
 }
 
-/// Measures the window on the tests' own ground, and writes the figures to this file.
+/// Measures the window as it is released on the tests' own ground, and writes the figures to this file.
 pub fn measure_the_window(figures: &Path) -> Result<()> {
     node::build()?;
     process::run("cargo build", place::cargo().args(BUILD))?;
-    // What users have, and not what the tests drive.
-    process::run(
-        "cargo build",
-        place::cargo().args(["build", "--release", "--package", "curfew-desktop"]),
-    )?;
     let ground = Ground::prepare()?;
     let mut command = ground.command(place::cargo().get_program())?;
     place::forget_the_outer_cargo(&mut command);
