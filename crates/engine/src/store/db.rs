@@ -151,7 +151,8 @@ impl Db {
 
     pub(super) async fn run(&self, statement: Statement) -> Result<Vec<Vec<Cell>>> {
         let pool = self.ready()?;
-        self.finish(async move {
+        // One statement holds nothing while its answer waits to be taken, so it needs no task of its own.
+        self.told(ToItsEnd::of(async move {
             match &pool {
                 Pool::Postgres(pool) => statement.on_postgres(pool).await,
                 Pool::Mysql(pool) => statement.on_mysql(pool).await,
@@ -160,7 +161,7 @@ impl Db {
                     sqlite::patiently(sqlite::PATIENCE, again).await
                 }
             }
-        })
+        }))
         .await
     }
 
@@ -206,13 +207,22 @@ impl Db {
         }))
     }
 
-    /// Runs database work, and waits for it no longer than the deadline. The work itself is never cancelled: a
-    /// connection dropped in mid-statement cannot be trusted afterwards.
+    /// Runs database work to its end on a task of its own, whose locks nothing else holds up, and waits for it no longer
+    /// than the deadline. The work itself is never cancelled: a connection dropped in mid-statement cannot be trusted
+    /// afterwards.
     pub async fn finish<T: Send + 'static, E: Into<Failure> + Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T> {
-        let done = tokio::time::timeout(DEADLINE, ToItsEnd::of(work)).await;
+        self.told(tokio::spawn(work)).await
+    }
+
+    /// Waits for work no longer than the deadline. It goes on by itself, and may break off.
+    async fn told<T, E: Into<Failure>, P>(
+        &self,
+        work: impl Future<Output = Result<Result<T, E>, P>>,
+    ) -> Result<T> {
+        let done = tokio::time::timeout(DEADLINE, work).await;
         match done.map(|ran| ran.map(|worked| worked.map_err(Into::into))) {
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(Failure::Said(error)))) => Err(error),
