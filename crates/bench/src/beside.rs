@@ -16,6 +16,7 @@ use crate::pgbench::Play;
 use crate::population::Population;
 use crate::report::{Figure, median};
 use crate::site::Site;
+use crate::watching::APART;
 
 /// Of requests a second, with Curfew against without.
 const GOAL: f64 = 0.97;
@@ -74,6 +75,8 @@ pub async fn measure(
             play.clean(database).await?;
             let engine = overdue.met(site, state, database).await?;
             sqlx::raw_sql("CHECKPOINT").execute(&mut *database).await?;
+            // Not everyone at once did something just now.
+            tokio::time::sleep(APART).await;
             engine.look().await?;
             let beside = (run + turn).is_multiple_of(2);
             let swept = beside.then(|| (engine.clone(), people.len()));

@@ -41,17 +41,22 @@ SELECT session_key, session_data, expire_date FROM django_session WHERE session_
         20,
     ),
 ];
+const CLEAN: &str = "
+DELETE FROM django_session WHERE session_key LIKE 'pgbench%';
+UPDATE django_session s SET expire_date = k.expire_date
+FROM bench_keys k WHERE s.session_key = k.session_key AND s.expire_date <> k.expire_date";
 const CLIENTS: &str = "4";
 const THREADS: &str = "2";
 
 /// Numbered, so that a script can throw for one of them.
 const KEYS: &str = "
 CREATE TABLE bench_keys (
-    n bigint PRIMARY KEY, session_key varchar(40) NOT NULL, user_id bigint NOT NULL, username varchar(150) NOT NULL
+    n bigint PRIMARY KEY, session_key varchar(40) NOT NULL, user_id bigint NOT NULL, username varchar(150) NOT NULL,
+    expire_date timestamptz NOT NULL
 );";
 const FILL: &str = "
 INSERT INTO bench_keys
-SELECT row_number() OVER (ORDER BY s.session_key), s.session_key, u.id, u.username
+SELECT row_number() OVER (ORDER BY s.session_key), s.session_key, u.id, u.username, s.expire_date
 FROM unnest($1::text[], $2::bigint[]) AS mine (session_key, user_id)
 JOIN django_session s ON s.session_key = mine.session_key
 JOIN auth_user u ON u.id = mine.user_id";
@@ -139,11 +144,10 @@ impl<'a> Play<'a> {
         per_second(&String::from_utf8_lossy(&output.stdout)).context("pgbench names no tps")
     }
 
-    /// What was inserted is gone again.
+    /// What was inserted is gone again, and what was saved has the date that fits its content: Django signs each save with
+    /// the moment, and a script cannot.
     pub async fn clean(&self, database: &mut PgConnection) -> Result<()> {
-        sqlx::raw_sql("DELETE FROM django_session WHERE session_key LIKE 'pgbench%'")
-            .execute(database)
-            .await?;
+        sqlx::raw_sql(CLEAN).execute(database).await?;
         Ok(())
     }
 

@@ -10,19 +10,8 @@ use super::{Site, hold, secret_keys};
 use crate::error::Result;
 use crate::event::{self, Event};
 use crate::roster::{Crossed, Fresh, Reader, Roster};
-use crate::store::{Helper, KeyRef, SessionKey, SessionRef, Sink, UserId, UserRow};
+use crate::store::{Helper, KeyRef, Mark, SessionKey, SessionRef, Sink, UserId, UserRow};
 use crate::view::Link;
-
-/// How much a look asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    /// Costly parts may be left to a later one.
-    Paced,
-    /// All that people's doing moved.
-    Fresh,
-    /// Everything.
-    Whole,
-}
 
 /// Sessions that are read before the roster's lock is taken for them.
 const AT_ONCE: usize = 256;
@@ -148,17 +137,16 @@ impl Sink for Intake<'_> {
 impl Site {
     /// One look, as cheap as the site allows: what the window asks for every two seconds.
     pub async fn look(&self) -> Result<()> {
-        self.look_with(Depth::Paced, &[]).await
+        let mut mark = self.mark.lock().await;
+        self.look_at(&mut mark).await
     }
 
     /// A look that knows of everything that people did, and reads these users anew.
     pub(crate) async fn look_fresh(&self, users: &[UserId]) -> Result<()> {
-        self.look_with(Depth::Fresh, users).await
-    }
-
-    /// A look that leaves no session out, and reads these users anew: where it matters that there is no other.
-    pub(crate) async fn look_whole(&self, users: &[UserId]) -> Result<()> {
-        self.look_with(Depth::Whole, users).await
+        let mut mark = self.mark.lock().await;
+        mark.freshen();
+        mark.read_again(users);
+        self.look_at(&mut mark).await
     }
 
     /// The sessions saved since the last look, and no more: what a logout asks for before its first deletion, without
@@ -185,19 +173,12 @@ impl Site {
         }
     }
 
-    async fn look_with(&self, how: Depth, users: &[UserId]) -> Result<()> {
-        let mut mark = self.mark.lock().await;
-        match how {
-            Depth::Paced => {}
-            Depth::Fresh => mark.freshen(),
-            Depth::Whole => mark.hurry(),
-        }
-        mark.read_again(users);
+    /// A look as deep as the mark says.
+    pub(super) async fn look_at(&self, mark: &mut Mark) -> Result<()> {
         let began = Instant::now();
         let local = Timestamp::now();
         let before = hold(&self.line).view();
-        let looked = self.store.look(&mut mark, &mut Intake::of(self)).await;
-        drop(mark);
+        let looked = self.store.look(mark, &mut Intake::of(self)).await;
         match looked {
             Ok(db) => {
                 hold(&self.line).succeeded(began, db, local);

@@ -8,6 +8,7 @@ mod link;
 mod look;
 mod open;
 mod settings;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod wiring;
@@ -59,6 +60,7 @@ pub struct Site {
     pub(crate) roster: Arc<Mutex<Roster>>,
     /// Held during a look: there is one at a time.
     pub(crate) mark: tokio::sync::Mutex<Mark>,
+    shared: shared::Shared,
     /// Held during a sweep: there is one at a time. Logouts need no such order, each is a few statements that may be repeated.
     pub(crate) sweeping: tokio::sync::Mutex<()>,
     pub(crate) line: Arc<Mutex<Line>>,

@@ -105,6 +105,7 @@ impl Site {
                 cookie_age,
             ))),
             mark: tokio::sync::Mutex::new(Mark::default()),
+            shared: super::shared::Shared::default(),
             sweeping: tokio::sync::Mutex::new(()),
             line,
             history: Mutex::new(History::default()),

@@ -248,6 +248,15 @@ pub enum Held {
 }
 
 impl Held {
+    /// What was done stays done.
+    pub async fn commit(self) {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await.unwrap(),
+            Self::Postgres(tx) => tx.commit().await.unwrap(),
+            Self::Mysql(tx) => tx.commit().await.unwrap(),
+        }
+    }
+
     pub async fn release(self) {
         match self {
             Self::Sqlite(tx) => tx.rollback().await.unwrap(),

@@ -1,6 +1,7 @@
 //! What a look and a deed ask of the database, counted by PostgreSQL itself: it follows what changed, not what there is.
 
 use curfew_engine::config::Policy;
+use curfew_engine::django::session::Expiry;
 use curfew_engine::policy::Rules;
 use curfew_engine::roster::Roster;
 use curfew_engine::store::{Mark, Store};
@@ -209,4 +210,46 @@ async fn sessions_are_deleted_and_looked_for_by_one_statement_each() {
         .await;
     assert_eq!(calls(&asked), 2, "{asked:#?}");
     assert_eq!(of(&asked, "DELETE"), (1, 5), "{asked:#?}");
+}
+
+/// Until everything that was written here was over before any transaction that is not over: others at the server have
+/// theirs, too.
+async fn all_is_over(ground: &Ground) {
+    let over = "SELECT CAST(count(*) AS bigint) FROM django_session \
+                WHERE age(xmin) <= age(CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS xid))";
+    while ground.db.int(over).await > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_look_has_seen_is_not_handed_over_again_and_what_was_committed_late_is() {
+    let mut watched = Watched::with(30).await;
+    let (ground, now) = (&watched.ground, Timestamp::now());
+    let late = {
+        let data = ground.data(Some(30), now, Expiry::Default);
+        let save = ground.saving(&key(30), &data, ground.expires(now));
+        ground.db.holding(&save).await
+    };
+    for number in 1..=20 {
+        ground.save(&key(number), Some(number), now).await;
+    }
+    let asked = watched.asked_by_a_look().await;
+    assert_eq!(of(&asked, CLOCK), (1, 21), "{asked:#?}");
+    // Later transactions than one that is not over may have been seen, or not.
+    watched.look().await;
+    late.commit().await;
+    let asked = watched.asked_by_a_look().await;
+    assert!(of(&asked, CLOCK).1 >= 2, "the late one: {asked:#?}");
+
+    all_is_over(&watched.ground).await;
+    watched.look().await;
+    let asked = watched.asked_by_a_look().await;
+    assert_eq!(of(&asked, CLOCK), (1, 1), "{asked:#?}");
+    watched
+        .ground
+        .save(&key(7), Some(7), Timestamp::now())
+        .await;
+    let asked = watched.asked_by_a_look().await;
+    assert_eq!(of(&asked, CLOCK), (1, 2), "{asked:#?}");
 }

@@ -4,11 +4,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::super::pickle;
@@ -94,10 +95,21 @@ fn tame(json: &mut [u8]) -> Result<(), Unreadable> {
 
 /// Whether there is nothing to tame, at a glance: too few brackets to nest too deep, and no such word anywhere.
 fn is_tame(json: &[u8]) -> bool {
-    let opening = |byte: &u8| usize::from(matches!(byte, b'[' | b'{'));
-    json.iter().map(opening).sum::<usize>() <= MAX_DEPTH
-        && memmem::find(json, b"NaN").is_none()
-        && memmem::find(json, b"Infinity").is_none()
+    (json.len() <= MAX_DEPTH || opening(json) <= MAX_DEPTH)
+        && NAN.find(json).is_none()
+        && INFINITY.find(json).is_none()
+}
+
+static NAN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("NaN"));
+static INFINITY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Infinity"));
+
+/// How many brackets open. In pieces whose count fits a byte: so many are counted at a time.
+fn opening(json: &[u8]) -> usize {
+    let opens = |byte: &u8| u8::from(matches!(byte, b'[' | b'{'));
+    let pieces = json.chunks(usize::from(u8::MAX));
+    pieces
+        .map(|piece| usize::from(piece.iter().map(opens).sum::<u8>()))
+        .sum()
 }
 
 impl<'de> Deserialize<'de> for Payload {

@@ -1,5 +1,7 @@
 //! Several logouts at once share their looks; the operator's own account is asked about.
 
+use tokio::sync::Notify;
+
 use super::puppet::Puppet;
 use super::*;
 use crate::view::Outcome;
@@ -136,4 +138,68 @@ async fn your_own_account_is_asked_about_and_spared_by_sweeps() {
         ..How::default()
     };
     assert!(site.logout(&own.id, None, &how).await.unwrap().verified);
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_whole_look_share_the_next() {
+    let ground = Ground::new().await;
+    let (site, puppet) = watched(&ground, ground.config()).await;
+    let person = somebody(&site, Filter::Active);
+    let key = hold(&site.roster).keys_of(&UserId::new(person.id.as_str()))[0].clone();
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (told, waits) = (begun.clone(), go_on.clone());
+    puppet.before(move |name, nth| {
+        let (told, waits) = (told.clone(), waits.clone());
+        async move {
+            if (name, nth) == ("look", 1) {
+                told.notify_one();
+                waits.notified().await;
+            }
+        }
+    });
+    let ask = |site: &Arc<Site>| {
+        let site = site.clone();
+        tokio::spawn(async move { site.look_whole(&[]).await })
+    };
+    let first = ask(&site);
+    begun.notified().await;
+    let mut others: Vec<_> = (0..7).map(|_| ask(&site)).collect();
+    while site.asked_for_whole() < 8 {
+        tokio::task::yield_now().await;
+    }
+    // One of those who wait gives up: the others have their look all the same.
+    others.remove(0).abort();
+    Ground::sign_in_beside(ground.path(), key.expose()).await;
+    go_on.notify_one();
+    first.await.unwrap().unwrap();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+    assert_eq!(puppet.counts()["look"], 2);
+    let known = hold(&site.roster).keys_of(&UserId::new(person.id.as_str()));
+    assert_eq!(known.len(), person.sessions as usize + 1);
+
+    site.look_whole(&[]).await.unwrap();
+    assert_eq!(
+        puppet.counts()["look"],
+        3,
+        "who asks now has one of their own"
+    );
+}
+
+#[tokio::test]
+async fn a_shared_look_that_fails_fails_for_all_and_the_next_is_taken_anew() {
+    let ground = Ground::new().await;
+    let (site, puppet) = watched(&ground, ground.config()).await;
+    ground
+        .execute("ALTER TABLE django_session RENAME TO elsewhere")
+        .await;
+    let look = || site.look_whole(&[]);
+    let (first, second, third) = tokio::join!(look(), look(), look());
+    assert!(first.is_err() && second.is_err() && third.is_err());
+    ground
+        .execute("ALTER TABLE elsewhere RENAME TO django_session")
+        .await;
+    site.look_whole(&[]).await.unwrap();
+    assert_eq!(puppet.counts()["look"], 3);
 }

@@ -10,6 +10,7 @@ use sea_query::{Alias, ExprTrait, Order, Query, SelectStatement};
 use tokio::time::Instant;
 
 use super::copy::{Blocks, Size, copy, size};
+use super::seen::Seen;
 use super::stride::{BlockStride, Stride, WHOLE, rest_after};
 use super::{KEY, SqlSessions};
 use crate::error::Result;
@@ -29,6 +30,10 @@ pub(crate) struct Course {
     began: Option<Timestamp>,
     /// The server counts its table in blocks, and does not read by them.
     pub(super) no_blocks: bool,
+    /// Rows bear the numbers of their transactions.
+    pub(super) numbered: bool,
+    /// What the last look has seen, by those.
+    pub(super) seen: Option<Seen>,
     pub(super) blocks: BlockStride,
     pub(super) keys: Stride<200, 2_000, 20_000>,
 }
@@ -44,11 +49,14 @@ pub(super) enum Place {
 
 impl SqlSessions {
     /// How large the table is. None: it is not read by its blocks.
-    pub(super) async fn size(&self, mark: &Mark) -> Result<Option<Size>> {
-        match mark.course.no_blocks {
-            true => Ok(None),
-            false => size(&self.db, &self.table.table).await,
-        }
+    pub(super) async fn size(&self, mark: &mut Mark) -> Result<Option<Size>> {
+        let size = match mark.course.no_blocks {
+            true => None,
+            false => size(&self.db, &self.table.table).await?,
+        };
+        // What lies in blocks of its own are rows as PostgreSQL writes them.
+        mark.course.numbered = size.is_some();
+        Ok(size)
     }
 
     pub(super) fn along_the_key(

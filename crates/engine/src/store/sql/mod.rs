@@ -8,6 +8,7 @@ mod listing;
 mod own;
 pub(crate) mod replica;
 mod rounds;
+mod seen;
 mod sessions;
 mod stream;
 mod stride;
@@ -147,7 +148,10 @@ impl SqlStore {
         else {
             return Ok(None);
         };
-        let Some(now) = sessions.now_and_touched(last, about, sink).await? else {
+        let Some(now) = sessions
+            .now_and_touched(last, about, &mut mark.course, sink)
+            .await?
+        else {
             return Ok(None);
         };
         mark.tells(now);

@@ -6,8 +6,10 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
+use super::listing::Course;
+use super::seen::Seen;
 use super::{OVERLAP, SqlSessions};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::store::statement::Cell;
 use crate::store::{AGES, KeyRef, Sink, expr};
 
@@ -26,7 +28,7 @@ impl SqlSessions {
         now: Timestamp,
         sink: &mut dyn Sink,
     ) -> Result<()> {
-        let Some((span, query)) = self.select_touched(last, now, now, sink) else {
+        let Some((span, query)) = self.select_touched(last, now, now, &ages(sink)) else {
             return Ok(());
         };
         let rows = self.db.rows(&query, &self.dates_shape()).await?;
@@ -34,33 +36,59 @@ impl SqlSessions {
     }
 
     /// The database's time, and what [`Self::read_touched`] finds, by one statement: a trip costs more than what is
-    /// asked for. None, and nothing done, where it is not `about` the time that it was expected to be.
+    /// asked for. Where the server's own numbers tell, what the last look has seen is not handed over again. None, and
+    /// nothing done, where it is not `about` the time that it was expected to be.
     pub(super) async fn now_and_touched(
         &self,
         last: Timestamp,
         about: Timestamp,
+        course: &mut Course,
         sink: &mut dyn Sink,
     ) -> Result<Option<Timestamp>> {
-        let Some((span, mut touched)) = self.select_touched(last, about, last, sink) else {
+        let ages = ages(sink);
+        let Some((span, mut touched)) = self.select_touched(last, about, last, &ages) else {
             return Ok(None);
         };
         let d = self.dialect();
         let [text, moment] = self.dates_shape();
         let null = || Expr::cust("NULL");
+        let before = course.seen.take().filter(|seen| seen.covers(&ages));
+        if let Some(before) = &before {
+            touched.and_where(before.since());
+        }
+        let [lowest, server] = match course.numbered {
+            true => Seen::columns(&self.table.expires),
+            false => [null(), null()],
+        };
         let mut query = Query::select()
-            .exprs([null(), null(), expr::now(d)])
+            .exprs([lowest, server, expr::now(d)])
             .to_owned();
         query.union(UnionType::All, touched.expr(null()).to_owned());
-        let mut rows = self.db.rows(&query, &[text, moment, moment]).await?;
+        let mut rows = match self.db.rows(&query, &[text, moment, moment]).await {
+            Err(error) if course.numbered && error.code == Code::Database => {
+                tracing::warn!(%error, "what was saved is found by its dates alone");
+                course.numbered = false;
+                return Ok(None);
+            }
+            rows => rows?,
+        };
         let clock = |row: &Vec<Cell>| row.get(2).and_then(|cell| cell.time(&TimeZone::UTC));
         let at = rows.iter().position(|row| clock(row).is_some());
-        let Some(now) = at.and_then(|at| clock(&rows.swap_remove(at))) else {
+        let Some((now, told)) = at
+            .map(|at| rows.swap_remove(at))
+            .and_then(|told| Some((clock(&told)?, told)))
+        else {
             return Ok(None);
         };
-        if now.duration_since(about).abs() > ABOUT {
+        let seen = Seen::told(&told, &ages);
+        let follows = |before: &Seen| seen.as_ref().is_some_and(|seen| seen.follows(before));
+        let elsewhere = before.as_ref().is_some_and(|before| !follows(before));
+        if elsewhere || now.duration_since(about).abs() > ABOUT {
             return Ok(None);
         }
         self.take_touched(rows, span, sink).await?;
+        // Only now: what could not be taken in has to come again.
+        course.seen = seen;
         Ok(Some(now))
     }
 
@@ -71,18 +99,12 @@ impl SqlSessions {
         last: Timestamp,
         until: Timestamp,
         over: Timestamp,
-        sink: &mut dyn Sink,
+        ages: &[SignedDuration],
     ) -> Option<(Span, SelectStatement)> {
         let since = last.checked_sub(OVERLAP).ok()?;
         let until = until.checked_add(OVERLAP).ok()?;
-        let ages: Vec<SignedDuration> = sink
-            .ages()
-            .into_iter()
-            .take(AGES)
-            .map(SignedDuration::from_secs)
-            .collect();
         let mut query = self.select_dates();
-        query.cond_where(self.saved_within(since, until, over, &ages)?);
+        query.cond_where(self.saved_within(since, until, over, ages)?);
         Some(((since, until), query))
     }
 
@@ -124,6 +146,12 @@ impl SqlSessions {
         let any = within.fold(Cond::any(), Cond::add);
         (!any.is_empty()).then_some(any)
     }
+}
+
+/// The ages that are looked for.
+fn ages(sink: &mut dyn Sink) -> Vec<SignedDuration> {
+    let ages = sink.ages().into_iter().take(AGES);
+    ages.map(SignedDuration::from_secs).collect()
 }
 
 /// Spans that overlap as one: a session's age is often taken for a second less.

@@ -56,7 +56,7 @@ impl SqlSessions {
             // Others speak PostgreSQL's language, and do not keep their tables in blocks.
             Err(error) if error.code == Code::Database => {
                 tracing::warn!(%error, "the table is read along its key");
-                mark.course.no_blocks = true;
+                (mark.course.no_blocks, mark.course.numbered) = (true, false);
                 return Ok(false);
             }
             copied => copied?,
