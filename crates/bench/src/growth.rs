@@ -7,10 +7,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use curfew_engine::Site as Engine;
-use redis::aio::MultiplexedConnection;
 use sqlx::PgConnection;
 
-use crate::population::{self, Population};
+use crate::population::{self, Copies, Population};
 use crate::report::{Figure, median, milliseconds};
 use crate::site::Site;
 use crate::watching::first_look;
@@ -57,7 +56,7 @@ pub async fn measure(
     runs: Runs,
     state: &Path,
     database: &mut PgConnection,
-    cache: Option<&mut MultiplexedConnection>,
+    copies: Option<Copies<'_>>,
 ) -> Result<Growth> {
     let mut sizes = Vec::new();
     for smaller in SIZES.into_iter().filter(|size| *size < sessions) {
@@ -66,7 +65,7 @@ pub async fn measure(
         sizes.push(look(site, smaller, runs, state).await?);
     }
     eprintln!("making {sessions} sessions");
-    let population = population::make(sessions, database, cache).await?;
+    let population = population::make(sessions, database, copies).await?;
     let largest = look(site, sessions, runs, state).await?;
     let figures = figures(&sizes, &largest);
     sizes.push(largest);

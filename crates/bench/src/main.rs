@@ -7,8 +7,10 @@ mod cpu;
 mod dice;
 mod django;
 mod growth;
+mod hand;
 mod logout;
 mod memory;
+mod others;
 mod overdue;
 mod people;
 mod pgbench;
@@ -55,6 +57,9 @@ struct Arguments {
     postgres: String,
     #[arg(long, env = "CURFEW_BENCH_REDIS", hide_env_values = true)]
     redis: String,
+    /// For the part "others"
+    #[arg(long, env = "CURFEW_BENCH_MARIADB", hide_env_values = true)]
+    mariadb: Option<String>,
     /// A Python with Django and psycopg
     #[arg(long, env = "CURFEW_BENCH_PYTHON")]
     python: PathBuf,
@@ -73,11 +78,17 @@ enum Part {
     Growth,
     Django,
     Beside,
+    Others,
 }
 
 impl Arguments {
     fn wants(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
+    }
+
+    /// Whether anything is wanted of the large site, which takes long to make.
+    fn wants_postgres(&self) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| *part != Part::Others)
     }
 
     /// Runs of what is long.
@@ -97,7 +108,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     let state = state.path();
     let plain = site::Site {
         database: &arguments.postgres,
-        cache: None,
+        sessions: site::Sessions::Db,
     };
     if arguments.alone {
         return memory::alone(&plain, state).await;
@@ -120,15 +131,34 @@ async fn run(arguments: Arguments) -> Result<()> {
         ],
         ..Page::default()
     };
-    measure(
-        &arguments,
-        &plain,
-        state,
-        &mut database,
-        &mut cache,
-        &mut page,
-    )
-    .await?;
+    if arguments.wants_postgres() {
+        measure(
+            &arguments,
+            &plain,
+            state,
+            &mut database,
+            &mut cache,
+            &mut page,
+        )
+        .await?;
+    }
+    // Last, for it makes the tables anew, and smaller.
+    if arguments.wants(Part::Others) {
+        let others = others::Others {
+            sessions: others::SESSIONS.min(arguments.sessions),
+            runs: arguments.runs,
+            few: arguments.few(),
+            mariadb: arguments
+                .mariadb
+                .as_deref()
+                .context("no MariaDB is given")?,
+            postgres: &arguments.postgres,
+            redis: &arguments.redis,
+            state,
+        };
+        page.sections
+            .extend(others.measure(&mut database, &mut cache).await?);
+    }
     if let Some(file) = &arguments.window {
         let text = std::fs::read_to_string(file).context("the window's figures")?;
         let figures: Vec<Figure> = serde_json::from_str(&text).context("the window's figures")?;
@@ -157,15 +187,20 @@ async fn measure(
             .push(memory::measure(arguments.sessions).await?);
     }
     // First of all: what the sweeps leave behind in the tables is not a logout's affair.
-    let logout = if wants(Part::Logout) {
+    let mut logouts = Vec::new();
+    if wants(Part::Logout) {
         let cached = site::Site {
-            cache: Some(&arguments.redis),
+            sessions: site::Sessions::CachedDb(&arguments.redis),
             ..*plain
         };
-        Some(logout::measure(&cached, state, &population, runs, database, cache).await?)
-    } else {
-        None
-    };
+        for (turn, site) in [&cached, plain].into_iter().enumerate() {
+            let mut hand = hand::Postgres {
+                database: &mut *database,
+                copies: (turn == 0).then_some(&mut *cache),
+            };
+            logouts.push(logout::measure(site, state, &population, runs, turn, &mut hand).await?);
+        }
+    }
     if wants(Part::Cold) {
         let left = population::left(database).await?;
         page.measures
@@ -205,7 +240,7 @@ async fn measure(
             overdue.end(database).await?;
         }
     }
-    page.measures.extend(logout);
+    page.measures.extend(logouts);
     page.figures.extend(growth);
     if wants(Part::Django) {
         let left = population::left(database).await?;
@@ -226,17 +261,20 @@ async fn populate(
     page: &mut Page,
 ) -> Result<(population::Population, Vec<Figure>)> {
     let sessions = arguments.sessions;
-    let cache = arguments.wants(Part::Logout).then_some(cache);
+    let copies = arguments.wants(Part::Logout).then_some(population::Copies {
+        cache,
+        prefix: population::COPY_PREFIX,
+    });
     if !arguments.wants(Part::Growth) {
         eprintln!("making {sessions} sessions");
-        let population = population::make(sessions, database, cache).await?;
+        let population = population::make(sessions, database, copies).await?;
         return Ok((population, Vec::new()));
     }
     let runs = growth::Runs {
         cold: arguments.few(),
         warm: arguments.runs,
     };
-    let grown = growth::measure(plain, sessions, runs, state, database, cache).await?;
+    let grown = growth::measure(plain, sessions, runs, state, database, copies).await?;
     page.sections.push(grown.section);
     Ok((grown.population, grown.figures))
 }

@@ -17,9 +17,12 @@ use crate::people;
 
 pub const SECRET_KEY: &str = "the key of the benchmark's site";
 const BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
-const COOKIE_AGE: i64 = 1_209_600;
-/// Of Django's own prefix and session engine.
-pub const CACHE_PREFIX: &str = ":1:django.contrib.sessions.cached_db";
+/// In seconds, as Django has it where a site says nothing.
+pub const COOKIE_AGE: i64 = 1_209_600;
+/// Of Django's own prefix, and the session engine `cached_db`.
+pub const COPY_PREFIX: &str = ":1:django.contrib.sessions.cached_db";
+/// The same of the session engine `cache`.
+pub const CACHE_PREFIX: &str = ":1:django.contrib.sessions.cache";
 /// Rows of one COPY, commands of one pipeline.
 const CHUNK: usize = 5_000;
 /// Sessions for each person of the site, the anonymous ones included.
@@ -59,17 +62,23 @@ pub struct Population {
     pub people: Vec<Vec<String>>,
 }
 
+/// A cache that has each session, too, under keys that begin so.
+pub struct Copies<'a> {
+    pub cache: &'a mut MultiplexedConnection,
+    pub prefix: &'static str,
+}
+
 /// What is sent at once.
 struct Part {
     rows: String,
-    copies: Option<redis::Pipeline>,
+    copies: Option<(redis::Pipeline, &'static str)>,
 }
 
 impl Part {
-    fn new(copied: bool) -> Self {
+    fn new(prefix: Option<&'static str>) -> Self {
         Self {
             rows: String::new(),
-            copies: copied.then(redis::pipe),
+            copies: prefix.map(|prefix| (redis::pipe(), prefix)),
         }
     }
 
@@ -77,10 +86,10 @@ impl Part {
         let expires = saved + SignedDuration::from_secs(COOKIE_AGE);
         let data = encode(fields, keys, saved);
         let _ = writeln!(self.rows, "{key}\t{data}\t{expires}");
-        if let Some(copies) = &mut self.copies {
+        if let Some((copies, prefix)) = &mut self.copies {
             copies
                 .cmd("SET")
-                .arg(format!("{CACHE_PREFIX}{key}"))
+                .arg(format!("{prefix}{key}"))
                 .arg(pickled(fields))
                 .arg("EXAT")
                 .arg(expires.as_second())
@@ -93,17 +102,17 @@ impl Part {
 pub async fn make(
     sessions: usize,
     database: &mut PgConnection,
-    mut cache: Option<&mut MultiplexedConnection>,
+    mut copies: Option<Copies<'_>>,
 ) -> Result<Population> {
     sqlx::raw_sql(TABLES).execute(&mut *database).await?;
     let (to, mut parts) = mpsc::channel(2);
-    let copied = cache.is_some();
+    let prefix = copies.as_ref().map(|copies| copies.prefix);
     // On a thread of its own: signing and packing take longer than sending.
-    let maker = tokio::task::spawn_blocking(move || fill(sessions, copied, &to));
-    while let Some(Part { rows, copies }) = parts.recv().await {
-        copy(database, "COPY django_session FROM STDIN", rows).await?;
-        if let (Some(cache), Some(copies)) = (cache.as_deref_mut(), copies) {
-            let () = copies.query_async(cache).await.context("Redis")?;
+    let maker = tokio::task::spawn_blocking(move || fill(sessions, prefix, &to));
+    while let Some(part) = parts.recv().await {
+        copy(database, "COPY django_session FROM STDIN", part.rows).await?;
+        if let (Some(copies), Some((commands, _))) = (&mut copies, part.copies) {
+            let () = commands.query_async(copies.cache).await.context("Redis")?;
         }
     }
     let population = maker.await?;
@@ -121,6 +130,11 @@ pub fn saved(user: usize, at: Timestamp) -> (String, Timestamp) {
     let fields = fields(Some(user + 1), "saved again".into());
     let expires = at + SignedDuration::from_secs(COOKIE_AGE);
     (encode(&fields, &keys, at), expires)
+}
+
+/// The same of the session engine `cache`: the value, which lives for [`COOKIE_AGE`] from its save on.
+pub fn cached(user: usize) -> Vec<u8> {
+    pickled(&fields(Some(user + 1), "saved again".into()))
 }
 
 /// How many sessions there are now.
@@ -144,12 +158,12 @@ pub async fn copy(
 }
 
 /// Makes them all, part by part, for whoever sends them.
-fn fill(sessions: usize, copied: bool, to: &mpsc::Sender<Part>) -> Population {
+fn fill(sessions: usize, prefix: Option<&'static str>, to: &mpsc::Sender<Part>) -> Population {
     let now = Timestamp::now();
     let keys = SecretKeys::new(SECRET_KEY.into(), Vec::new());
     let mut dice = Dice::new();
     let mut people = vec![Vec::new(); sessions / SHARE];
-    let mut part = Part::new(copied);
+    let mut part = Part::new(prefix);
     let large_every = match sessions {
         100_000.. => sessions / 5,
         _ => sessions,
@@ -168,7 +182,7 @@ fn fill(sessions: usize, copied: bool, to: &mpsc::Sender<Part>) -> Population {
             people[user - 1].push(key);
         }
         if (made + 1).is_multiple_of(CHUNK) || made + 1 == sessions {
-            let full = std::mem::replace(&mut part, Part::new(copied));
+            let full = std::mem::replace(&mut part, Part::new(prefix));
             // Nobody takes it where sending has failed, and then that is what is told.
             if to.blocking_send(full).is_err() {
                 break;

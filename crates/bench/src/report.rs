@@ -1,6 +1,6 @@
 //! Paired runs as ratios, and the page they are written to.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -98,6 +98,17 @@ impl fmt::Display for Figure {
     }
 }
 
+/// A table of them, with its head.
+pub fn table(measures: &[Measure]) -> String {
+    let mut text = String::from(
+        "| work | against | Curfew | the other | ratio | pairs | goal | |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    for measure in measures {
+        let _ = writeln!(text, "{measure}");
+    }
+    text
+}
+
 pub fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
@@ -141,12 +152,7 @@ impl fmt::Display for Page {
         }
         writeln!(f, "- Sessions: {}, three in ten anonymous", self.sessions)?;
         if !self.measures.is_empty() {
-            f.write_str(
-                "\n| work | against | Curfew | the other | ratio | pairs | goal | |\n|---|---|---|---|---|---|---|---|\n",
-            )?;
-        }
-        for measure in &self.measures {
-            writeln!(f, "{measure}")?;
+            write!(f, "\n{}", table(&self.measures))?;
         }
         if !self.figures.is_empty() {
             f.write_str("\n| what | measured | goal | |\n|---|---|---|---|\n")?;

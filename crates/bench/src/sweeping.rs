@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use curfew_engine::Site as Engine;
 use sqlx::PgConnection;
 
 use crate::overdue::Overdue;
@@ -12,9 +13,9 @@ use crate::report::{Goal, Measure};
 use crate::site::Site;
 use crate::watching::APART;
 
-const GOAL: Goal = Goal::AtMost(1.5);
+pub const GOAL: Goal = Goal::AtMost(1.5);
 /// People in one batch, as Curfew has them.
-const BATCH: usize = 50;
+pub const BATCH: usize = 50;
 
 pub async fn measure(
     site: &Site<'_>,
@@ -29,29 +30,49 @@ pub async fn measure(
     let mut pairs = Vec::new();
     for _ in 0..runs {
         let engine = overdue.met(site, state, database).await?;
-        // Not everyone at once did something just now.
-        tokio::time::sleep(APART).await;
-        engine.preview().await?;
-        let began = Instant::now();
-        let report = engine.sweep(true).await?;
-        let ours = began.elapsed();
+        let ours = by_curfew(&engine, size).await?;
         engine.close().await;
-        // Somebody's session may just have been saved: that is evidence, too.
-        if !report.verified || report.users.len() < size * 9 / 10 {
-            let why = report.skipped.first().map_or("not verified", |s| &s.why);
-            bail!("{} of {size} people swept: {why}", report.users.len());
-        }
         overdue.restore(database).await?;
         pairs.push((ours, by_hand(&people, population, database).await?));
     }
     Ok(Measure {
-        work: format!(
-            "sweep of {size} overdue people, roster warm: look, journal, batches, and the look after"
-        ),
+        work: work(size),
         against: "raw DELETE of the same keys in the same batches".into(),
         goal: GOAL,
         pairs,
     })
+}
+
+/// In a table's words.
+pub fn work(size: usize) -> String {
+    format!(
+        "sweep of {size} overdue people, roster warm: look, journal, batches, and the look after"
+    )
+}
+
+/// So many are overdue, and the roster knows of them.
+pub async fn by_curfew(engine: &Engine, size: usize) -> Result<Duration> {
+    // Not everyone at once did something just now.
+    tokio::time::sleep(APART).await;
+    engine.preview().await?;
+    let began = Instant::now();
+    let report = engine.sweep(true).await?;
+    let took = began.elapsed();
+    // Somebody's session may just have been saved: that is evidence, too.
+    if !report.verified || report.users.len() < size * 9 / 10 {
+        let why = report.skipped.first().map_or("not verified", |s| &s.why);
+        bail!("{} of {size} people swept: {why}", report.users.len());
+    }
+    Ok(took)
+}
+
+/// These people's sessions, batch by batch.
+pub fn batches(people: &[usize], population: &Population) -> Vec<Vec<String>> {
+    let keys = |n: &usize| population.people[*n].clone();
+    let batches = people.chunks(BATCH);
+    batches
+        .map(|batch| batch.iter().flat_map(keys).collect())
+        .collect()
 }
 
 async fn by_hand(
@@ -59,15 +80,7 @@ async fn by_hand(
     population: &Population,
     database: &mut PgConnection,
 ) -> Result<Duration> {
-    let batches: Vec<Vec<String>> = people
-        .chunks(BATCH)
-        .map(|batch| {
-            batch
-                .iter()
-                .flat_map(|n| population.people[*n].clone())
-                .collect()
-        })
-        .collect();
+    let batches = batches(people, population);
     let began = Instant::now();
     for keys in &batches {
         sqlx::query("DELETE FROM django_session WHERE session_key = ANY($1)")

@@ -20,11 +20,11 @@ use crate::report::{Figure, Goal, Measure};
 use crate::site::Site;
 
 /// Sessions that were saved since the last look.
-const TOUCHED: usize = 1_000;
+pub const TOUCHED: usize = 1_000;
 /// Longer than the time that a look reaches back, so that no pair reads another's sessions again.
 pub const APART: Duration = Duration::from_secs(11);
 /// The window's own pace, and so many looks.
-const EVERY: Duration = Duration::from_secs(2);
+pub const EVERY: Duration = Duration::from_secs(2);
 const LOOKS: u32 = 30;
 /// Looks before that, in which the readings' paces settle.
 const WARM: u32 = 10;

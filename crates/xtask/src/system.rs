@@ -66,6 +66,7 @@ const PACKAGES: &[Package] = packages! {
     Headless "fonts-noto-cjk" "google-noto-sans-cjk-fonts" "noto-fonts-cjk" "google-noto-sans-cjk-fonts" Nothing;
     Test "postgresql" "" "" "" Program("psql");
     Test "mariadb-server" "" "" "" Program("mariadb-install-db");
+    Test "sqlite3" "sqlite" "sqlite" "sqlite3" Program("sqlite3");
     Test "redis-server" "" "" "" Program("redis-server");
     Test "memcached" "" "" "" Program("memcached");
     Test "webkit2gtk-driver" "" "" "" Program("WebKitWebDriver");

@@ -204,7 +204,7 @@ impl Ground {
                 // The replica ends before what it follows.
                 ("CURFEW_TEST_POSTGRES_REPLICA", replica),
                 ("CURFEW_TEST_POSTGRES", postgres),
-                ("CURFEW_TEST_MYSQL", servers::mariadb()?),
+                ("CURFEW_TEST_MYSQL", servers::mariadb(Disk::Forgetful)?),
                 ("CURFEW_TEST_REDIS", servers::redis()?),
                 ("CURFEW_TEST_REDIS_CLUSTER", servers::redis_cluster()?),
                 ("CURFEW_TEST_MEMCACHED", servers::memcached()?),

@@ -6,11 +6,23 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use super::account::Account;
-use super::{Server, random_word, start_on_a_free_port, temporary_folder};
+use super::{Disk, Server, random_word, start_on_a_free_port, temporary_folder};
 use crate::process;
 
+const DURABLE: &[&str] = &[
+    "--innodb-flush-log-at-trx-commit=1",
+    // What the benchmark reads is at hand, as with the other servers.
+    "--innodb-buffer-pool-size=512M",
+];
+const FORGETFUL: &[&str] = &[
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-method=nosync",
+    "--innodb-doublewrite=0",
+    "--innodb-log-file-size=32M",
+];
+
 /// A MariaDB whose `url` is that of an account that may do everything.
-pub fn mariadb() -> Result<Server> {
+pub fn mariadb(disk: Disk) -> Result<Server> {
     const USER: &str = "curfew_test";
     let folder = temporary_folder("mariadb")?;
     let data = folder.path().join("data");
@@ -56,12 +68,10 @@ pub fn mariadb() -> Result<Server> {
             .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
             .args(["--max-connections=500", "--default-time-zone=+00:00"])
             .args(["--character-set-server=utf8mb4", "--skip-log-bin"])
-            // The data lives as long as the tests: durability would only be waiting.
-            .args([
-                "--innodb-flush-log-at-trx-commit=0",
-                "--innodb-flush-method=nosync",
-            ])
-            .args(["--innodb-doublewrite=0", "--innodb-log-file-size=32M"])
+            .args(match disk {
+                Disk::Durable => DURABLE,
+                Disk::Forgetful => FORGETFUL,
+            })
             .env("TMPDIR", folder.path())
             .current_dir(folder.path())
             .stdout(Stdio::null())
@@ -107,7 +117,7 @@ mod tests {
         if program("mariadbd").is_err() {
             return;
         }
-        let server = mariadb().unwrap();
+        let server = mariadb(Disk::Forgetful).unwrap();
         let address = server.url.split(['@', '/']).nth(3).unwrap().to_owned();
         assert!(std::net::TcpStream::connect(&address).is_ok());
         drop(server);

@@ -9,7 +9,7 @@ mod redis;
 
 pub use mariadb::mariadb;
 pub use memcached::memcached;
-pub use postgres::{Disk, postgres, postgres_replica};
+pub use postgres::{postgres, postgres_replica};
 pub use redis::{redis, redis_cluster};
 
 use std::io::Read;
@@ -23,6 +23,15 @@ use anyhow::{Context, Result, bail};
 use crate::process::Running;
 
 const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// Whether what is committed has to outlive a power cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// As a site has it: what the benchmark measures against.
+    Durable,
+    /// The data lives as long as the tests: durability would only be waiting.
+    Forgetful,
+}
 
 /// A running server, of one process or more. Fields drop in order: processes end before their folders go.
 pub struct Server {

@@ -7,17 +7,8 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use super::account::Account;
-use super::{Server, random_word, start_on_a_free_port, temporary_folder};
+use super::{Disk, Server, random_word, start_on_a_free_port, temporary_folder};
 use crate::process::{self, Running};
-
-/// Whether what is committed has to outlive a power cut.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Disk {
-    /// As a site has it: what the benchmark measures against.
-    Durable,
-    /// The data lives as long as the tests: durability would only be waiting.
-    Forgetful,
-}
 
 /// A PostgreSQL whose `url` is that of a superuser who may create databases.
 pub fn postgres(disk: Disk) -> Result<Server> {
