@@ -80,7 +80,7 @@ pub async fn measure(
             engine.look().await?;
             let beside = (run + turn).is_multiple_of(2);
             let swept = beside.then(|| (engine.clone(), people.len()));
-            let (per_second, saw) = one(&play, url, swept).await?;
+            let (per_second, saw) = one(&play, url, swept, database).await?;
             engine.close().await;
             seen = seen.and(saw);
             match beside {
@@ -99,11 +99,12 @@ async fn one(
     play: &Play<'_>,
     url: &str,
     curfew: Option<(Arc<Engine>, usize)>,
+    database: &mut PgConnection,
 ) -> Result<(f64, Seen)> {
     let over = Arc::new(AtomicBool::new(false));
     let watcher = tokio::spawn(watch(url.to_string(), over.clone()));
     let looks = curfew.map(|(engine, people)| tokio::spawn(look_on(engine, people, over.clone())));
-    let played = play.run(SECONDS).await;
+    let played = play.run(SECONDS, database).await;
     over.store(true, Ordering::Relaxed);
     let seen = watcher.await?;
     if let Some(looks) = looks {

@@ -68,7 +68,7 @@ pub async fn measure(
             site.engine_name(),
             match site.sessions {
                 Sessions::Db =>
-                    "; the second look, for which a report waits here, is no part of it",
+                    " (the second look, for which a report waits on this engine, is left out: it is opened as one that does not wait)",
                 _ => "",
             }
         ),

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
 use sqlx::PgConnection;
 
-use crate::population::Population;
+use crate::population::{self, Population};
 
 /// One client's requests, and how many of each kind there are. `bench_keys` says who is there and under which key; what
 /// Django sends over the wire is sent over the wire here, too.
 const REQUESTS: [(&str, &str, u32); 3] = [
     (
         "login",
-        r"\set n random(1, :keys)
-SELECT k.username, s.session_data AS data FROM bench_keys k JOIN django_session s USING (session_key) WHERE k.n = :n \gset
+        r"\set n random(1, :logins)
+SELECT username, data FROM bench_logins WHERE second = floor(extract(epoch FROM now())) AND n = :n \gset
 SELECT id AS person, password, is_active FROM auth_user WHERE username = :username \gset
 INSERT INTO django_session VALUES ('pgbench' || left(md5(random()::text || clock_timestamp()::text), 25), :data, now() + interval '14 days');
 UPDATE auth_user SET last_login = now(), last_activity = now(), is_online = true WHERE id = :person;
@@ -45,11 +46,22 @@ const CLEAN: &str = "
 DELETE FROM django_session WHERE session_key LIKE 'pgbench%';
 UPDATE django_session s SET expire_date = k.expire_date
 FROM bench_keys k WHERE s.session_key = k.session_key AND s.expire_date <> k.expire_date";
+const LOGINS: &str = "
+INSERT INTO bench_logins SELECT second, n, u.username, data
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) AS signed (second, n, person, data)
+JOIN auth_user u ON u.id = person";
+/// Logins of a second, of which one is thrown for; and the seconds that a run takes beyond its own.
+const LOGINS_A_SECOND: usize = 20;
+const SPARE: u32 = 60;
 const CLIENTS: &str = "4";
 const THREADS: &str = "2";
 
-/// Numbered, so that a script can throw for one of them.
+/// Numbered, so that a script can throw for one of them. Sessions of logins are signed beforehand, for each second that a
+/// run may come to.
 const KEYS: &str = "
+CREATE TABLE bench_logins (
+    second bigint, n bigint, username varchar(150) NOT NULL, data text NOT NULL, PRIMARY KEY (second, n)
+);
 CREATE TABLE bench_keys (
     n bigint PRIMARY KEY, session_key varchar(40) NOT NULL, user_id bigint NOT NULL, username varchar(150) NOT NULL,
     expire_date timestamptz NOT NULL
@@ -66,6 +78,8 @@ pub struct Play<'a> {
     program: PathBuf,
     scripts: Vec<PathBuf>,
     keys: u64,
+    /// Who signs in, by user number from 0 on.
+    logins: Vec<usize>,
     url: &'a str,
 }
 
@@ -80,6 +94,8 @@ impl<'a> Play<'a> {
     ) -> Result<Self> {
         let resting: HashSet<&usize> = resting.iter().collect();
         let (mut keys, mut users) = (Vec::new(), Vec::new());
+        let players = (0..population.people.len()).filter(|n| !resting.contains(n));
+        let logins = players.take(LOGINS_A_SECOND).collect();
         for (n, person) in population.people.iter().enumerate() {
             if !resting.contains(&n) {
                 keys.extend(person.iter().cloned());
@@ -110,18 +126,49 @@ impl<'a> Play<'a> {
             program: program(),
             scripts,
             keys,
+            logins,
             url,
         })
     }
 
+    /// Signs the sessions of those who sign in within the next so many seconds, as Django does it then.
+    async fn sign(&self, seconds: u32, database: &mut PgConnection) -> Result<()> {
+        sqlx::raw_sql("TRUNCATE bench_logins")
+            .execute(&mut *database)
+            .await?;
+        let now = Timestamp::now().as_second();
+        let (mut at, mut numbers) = (Vec::new(), Vec::new());
+        let (mut people, mut data) = (Vec::new(), Vec::new());
+        // A server's clock may be a little behind.
+        for second in now - 2..now + i64::from(seconds) {
+            let moment = Timestamp::from_second(second)?;
+            for (n, user) in (1_i64..).zip(&self.logins) {
+                at.push(second);
+                numbers.push(n);
+                people.push(*user as i64 + 1);
+                data.push(population::saved(*user, moment).0);
+            }
+        }
+        sqlx::query(LOGINS)
+            .bind(&at)
+            .bind(&numbers)
+            .bind(&people)
+            .bind(&data)
+            .execute(database)
+            .await?;
+        Ok(())
+    }
+
     /// For so long; requests a second.
-    pub async fn run(&self, seconds: u32) -> Result<f64> {
+    pub async fn run(&self, seconds: u32, database: &mut PgConnection) -> Result<f64> {
+        self.sign(seconds + SPARE, database).await?;
         let mut command = tokio::process::Command::new(&self.program);
         command
             .args(["--no-vacuum", "--protocol", "prepared"])
             .args(["--client", CLIENTS, "--jobs", THREADS])
             .args(["--time", &seconds.to_string()])
-            .args(["--define", &format!("keys={}", self.keys)]);
+            .args(["--define", &format!("keys={}", self.keys)])
+            .args(["--define", &format!("logins={}", self.logins.len())]);
         for (script, (_, _, weight)) in self.scripts.iter().zip(REQUESTS) {
             command
                 .arg("--file")
@@ -153,7 +200,7 @@ impl<'a> Play<'a> {
 
     pub async fn end(self, database: &mut PgConnection) -> Result<()> {
         self.clean(database).await?;
-        sqlx::raw_sql("DROP TABLE bench_keys")
+        sqlx::raw_sql("DROP TABLE bench_keys, bench_logins")
             .execute(database)
             .await?;
         Ok(())

@@ -38,7 +38,7 @@ const ALL_LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTU
 
 /// The tables as Django's migrations make them, as far as Curfew reads them; what an earlier run broke off is gone.
 const TABLES: &str = "
-DROP TABLE IF EXISTS django_session, auth_user, kept_session, bench_keys;
+DROP TABLE IF EXISTS django_session, auth_user, kept_session, bench_keys, bench_logins;
 CREATE TABLE auth_user (
     id bigint PRIMARY KEY, password varchar(128) NOT NULL, last_login timestamptz, is_superuser boolean NOT NULL,
     username varchar(150) UNIQUE NOT NULL, email varchar(254) NOT NULL, is_staff boolean NOT NULL,

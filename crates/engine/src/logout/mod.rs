@@ -28,7 +28,8 @@ pub enum Follow {
     No,
     /// Report after the last look, a minute later.
     Wait,
-    /// Report after the first look, and go on: an event with the same deed tells how it ended.
+    /// Where a session can come back: report after the first look, and go on; an event with the same deed tells how it
+    /// ended. Elsewhere as [`Follow::No`].
     Background,
 }
 

@@ -128,10 +128,30 @@ impl Statement {
         rows.iter().map(|row| cells(row, &self.shape)).collect()
     }
 
-    /// How many rows it changed; MySQL alone cannot return them.
+    /// How many rows it changed.
     pub(super) async fn count_on_mysql<'c>(
         self,
         executor: impl Executor<'c, Database = MySql>,
+    ) -> Result<u64, sqlx::Error> {
+        sqlx::query_with(AssertSqlSafe(self.sql), self.values)
+            .execute(executor)
+            .await
+            .map(|done| done.rows_affected())
+    }
+
+    pub(super) async fn count_on_postgres<'c>(
+        self,
+        executor: impl Executor<'c, Database = Postgres>,
+    ) -> Result<u64, sqlx::Error> {
+        sqlx::query_with(AssertSqlSafe(self.sql), self.values)
+            .execute(executor)
+            .await
+            .map(|done| done.rows_affected())
+    }
+
+    pub(super) async fn count_on_sqlite<'c>(
+        self,
+        executor: impl Executor<'c, Database = Sqlite>,
     ) -> Result<u64, sqlx::Error> {
         sqlx::query_with(AssertSqlSafe(self.sql), self.values)
             .execute(executor)

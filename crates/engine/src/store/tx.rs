@@ -48,26 +48,20 @@ impl Tx {
         }
     }
 
-    /// Runs a statement, and says how many rows of MySQL it touched; elsewhere they are returned.
+    /// Runs a statement, and says how many rows it changed.
     pub async fn count(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {
         match self {
+            Self::Postgres(tx) => statement.count_on_postgres(&mut **tx).await,
             Self::Mysql(tx, _) => statement.count_on_mysql(&mut **tx).await,
-            Self::Postgres(_) | Self::Sqlite(_) => {
-                let rows = self.run(statement).await?;
-                Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
-            }
+            Self::Sqlite(tx) => statement.count_on_sqlite(&mut **tx).await,
         }
     }
 
     /// Waits for other people's locks no longer than the site should wait for ours.
     pub async fn limit_waiting(&mut self) -> Result<(), sqlx::Error> {
         if let Self::Postgres(tx) = self {
-            sqlx::query("SET LOCAL lock_timeout = '100ms'")
-                .execute(&mut **tx)
-                .await?;
-            sqlx::query("SET LOCAL statement_timeout = '5s'")
-                .execute(&mut **tx)
-                .await?;
+            let limits = "SELECT set_config('lock_timeout', '100ms', true), set_config('statement_timeout', '5s', true)";
+            sqlx::query(limits).execute(&mut **tx).await?;
         }
         Ok(())
     }

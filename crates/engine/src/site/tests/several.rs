@@ -1,6 +1,7 @@
 //! Several logouts at once share their looks; the operator's own account is asked about.
 
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::puppet::Puppet;
 use super::*;
@@ -140,66 +141,76 @@ async fn your_own_account_is_asked_about_and_spared_by_sweeps() {
     assert!(site.logout(&own.id, None, &how).await.unwrap().verified);
 }
 
+/// The first look from now on waits until it may go on, and tells when it has begun.
+fn held_up(puppet: &Puppet) -> (Arc<Notify>, Arc<Notify>) {
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tells, waits) = (begun.clone(), go_on.clone());
+    puppet.before(move |name, nth| {
+        let (tells, waits) = (tells.clone(), waits.clone());
+        async move {
+            if (name, nth) == ("look", 1) {
+                tells.notify_one();
+                waits.notified().await;
+            }
+        }
+    });
+    (begun, go_on)
+}
+
+/// So many ask for a whole look, all of them while the first one's is under way.
+async fn asking(site: &Arc<Site>, begun: &Notify, many: u64) -> Vec<JoinHandle<Result<()>>> {
+    let ask = || {
+        let site = site.clone();
+        tokio::spawn(async move { site.look_whole(&[]).await })
+    };
+    let mut asked = vec![ask()];
+    begun.notified().await;
+    asked.extend((1..many).map(|_| ask()));
+    while site.asked_for_whole() < many {
+        tokio::task::yield_now().await;
+    }
+    asked
+}
+
 #[tokio::test]
 async fn those_who_wait_for_a_whole_look_share_the_next() {
     let ground = Ground::new().await;
     let (site, puppet) = watched(&ground, ground.config()).await;
     let person = somebody(&site, Filter::Active);
     let key = hold(&site.roster).keys_of(&UserId::new(person.id.as_str()))[0].clone();
-    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (told, waits) = (begun.clone(), go_on.clone());
-    puppet.before(move |name, nth| {
-        let (told, waits) = (told.clone(), waits.clone());
-        async move {
-            if (name, nth) == ("look", 1) {
-                told.notify_one();
-                waits.notified().await;
-            }
-        }
-    });
-    let ask = |site: &Arc<Site>| {
-        let site = site.clone();
-        tokio::spawn(async move { site.look_whole(&[]).await })
-    };
-    let first = ask(&site);
-    begun.notified().await;
-    let mut others: Vec<_> = (0..7).map(|_| ask(&site)).collect();
-    while site.asked_for_whole() < 8 {
-        tokio::task::yield_now().await;
-    }
+    let (begun, go_on) = held_up(&puppet);
+    let mut asked = asking(&site, &begun, 8).await;
     // One of those who wait gives up: the others have their look all the same.
-    others.remove(0).abort();
+    asked.remove(1).abort();
     Ground::sign_in_beside(ground.path(), key.expose()).await;
     go_on.notify_one();
-    first.await.unwrap().unwrap();
-    for other in others {
-        other.await.unwrap().unwrap();
+    for one in asked {
+        one.await.unwrap().unwrap();
     }
     assert_eq!(puppet.counts()["look"], 2);
     let known = hold(&site.roster).keys_of(&UserId::new(person.id.as_str()));
     assert_eq!(known.len(), person.sessions as usize + 1);
 
     site.look_whole(&[]).await.unwrap();
-    assert_eq!(
-        puppet.counts()["look"],
-        3,
-        "who asks now has one of their own"
-    );
+    let looks = puppet.counts()["look"];
+    assert_eq!(looks, 3, "who asks now has one of their own");
 }
 
 #[tokio::test]
 async fn a_shared_look_that_fails_fails_for_all_and_the_next_is_taken_anew() {
     let ground = Ground::new().await;
     let (site, puppet) = watched(&ground, ground.config()).await;
-    ground
-        .execute("ALTER TABLE django_session RENAME TO elsewhere")
-        .await;
-    let look = || site.look_whole(&[]);
-    let (first, second, third) = tokio::join!(look(), look(), look());
-    assert!(first.is_err() && second.is_err() && third.is_err());
-    ground
-        .execute("ALTER TABLE elsewhere RENAME TO django_session")
-        .await;
+    let (begun, go_on) = held_up(&puppet);
+    let asked = asking(&site, &begun, 3).await;
+    let away = "ALTER TABLE django_session RENAME TO elsewhere";
+    ground.execute(away).await;
+    go_on.notify_one();
+    for one in asked {
+        assert!(one.await.unwrap().is_err());
+    }
+    assert_eq!(puppet.counts()["look"], 2);
+    let back = "ALTER TABLE elsewhere RENAME TO django_session";
+    ground.execute(back).await;
     site.look_whole(&[]).await.unwrap();
     assert_eq!(puppet.counts()["look"], 3);
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use sea_query::{Cond, Expr, ExprTrait, LockBehavior, LockType, Query};
 
-use super::sweep::{Judged, Now};
+use super::sweep::{Dates, Judged, Now};
 use super::users::{user_id, user_row};
 use super::{At, CHUNK, KEY, SqlStore};
 use crate::store::db::Failure;
@@ -105,13 +105,15 @@ pub(super) async fn dates(
 }
 
 /// Deletes these sessions where they still are what was judged, and where nobody of `ids` was seen
-/// after the cutoff.
+/// after the cutoff. With dates that are [`Dates::Taken`] all of a chunk are named where
+/// all went, and none otherwise: which they were is not asked.
 pub(super) async fn delete(
     store: &SqlStore,
     tx: &mut Tx,
     doomed: &[Judged<'_>],
     ids: &[UserId],
     batch: &SweepBatch,
+    how: Dates,
 ) -> Result<Vec<SessionKey>, Failure> {
     let (mut rows, mut by_date) = (Vec::new(), Vec::new());
     for one in doomed {
@@ -141,20 +143,26 @@ pub(super) async fn delete(
             .cond_where(seen_since)
             .to_owned()
     });
-    let by_content = rows.chunks(CHUNK).map(|chunk| sessions.unchanged(chunk));
-    let by_date = by_date.chunks(store.db.chunk()).map(|chunk| {
-        let keys = chunk.iter().map(|(key, _)| *key);
-        let pairs = expr::pairs(KEY, &sessions.table.expires, chunk);
-        Cond::all().add(expr::among(d, KEY, keys)).add(pairs)
-    });
+    let take = |condition: Cond| {
+        let not_back = back.clone().map(Expr::not_exists);
+        sessions.take(Cond::all().add(condition).add_option(not_back))
+    };
     let mut deleted = Vec::with_capacity(doomed.len());
-    for condition in by_content.chain(by_date) {
-        let mut condition = Cond::all().add(condition);
-        if let Some(back) = &back {
-            condition = condition.add(Expr::not_exists(back.clone()));
-        }
-        let taken = sessions.take(condition).within(tx).await?;
+    for chunk in rows.chunks(CHUNK) {
+        let taken = take(sessions.unchanged(chunk)).within(tx).await?;
         deleted.extend(taken.into_iter().map(SessionKey::new));
+    }
+    for chunk in by_date.chunks(store.db.chunk()) {
+        let keys = || chunk.iter().map(|(key, _)| *key);
+        let pairs = expr::pairs(KEY, &sessions.table.expires, chunk);
+        let take = take(Cond::all().add(expr::among(d, KEY, keys())).add(pairs));
+        match how {
+            Dates::Read => deleted.extend(take.within(tx).await?.into_iter().map(SessionKey::new)),
+            Dates::Taken if take.counted(tx).await? == chunk.len() as u64 => {
+                deleted.extend(keys().map(SessionKey::new));
+            }
+            Dates::Taken => {}
+        }
     }
     Ok(deleted)
 }

@@ -48,7 +48,7 @@ impl Seen {
 
     /// Whether a look for these ages need not find again what this one has seen.
     pub fn covers(&self, ages: &[SignedDuration]) -> bool {
-        self.ages == ages
+        ages.iter().all(|age| self.ages.contains(age))
     }
 
     /// Whether this is the same server, later on.
@@ -94,7 +94,8 @@ mod tests {
     #[test]
     fn other_ages_are_looked_for_anew() {
         let seen = told("1", 7).unwrap();
-        assert!(seen.covers(&[SignedDuration::from_secs(1)]));
-        assert!(!seen.covers(&[SignedDuration::from_secs(1), SignedDuration::from_secs(2)]));
+        let ages = [1, 2].map(SignedDuration::from_secs);
+        assert!(seen.covers(&ages[..1]) && seen.covers(&[]));
+        assert!(!seen.covers(&ages));
     }
 }

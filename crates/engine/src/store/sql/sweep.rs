@@ -65,7 +65,7 @@ type Owners<'a> = HashMap<&'a SessionKey, &'a UserId>;
 
 /// How it is known whether a session has the date still that it had when it was judged.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Dates {
+pub(super) enum Dates {
     /// By its deletion: with another date, it stays.
     Taken,
     /// It is read before.
@@ -124,7 +124,7 @@ async fn attempt(
     if apart && began.elapsed() > LATEST {
         return Err(put_off().into());
     }
-    done.deleted = delete(store, &mut tx, &doomed, &ids, batch).await?;
+    done.deleted = delete(store, &mut tx, &doomed, &ids, batch, how).await?;
     if how == Dates::Taken && done.deleted.len() < doomed.len() {
         tx.rollback().await?;
         return Ok(None);

@@ -76,6 +76,12 @@ impl Take {
         }
     }
 
+    /// Takes them, and says only how many: for whoever knows all that there can be.
+    pub async fn counted(&self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
+        let statement = self.statement(tx.dialect(), self.condition.clone());
+        tx.count(statement).await
+    }
+
     /// Takes rows that this transaction has locked. The condition is asked again: it may speak of other tables.
     async fn take_held(&self, tx: &mut Tx, held: Vec<String>) -> Result<Vec<String>, sqlx::Error> {
         let d = tx.dialect();
