@@ -163,9 +163,11 @@ impl Mark {
     }
 
     /// The next look leaves nothing out that was seen by somebody's doing: what was saved, who was active. Where no
-    /// dates tell, it lists every session. It is a look by which something is decided, and no replica will do for it.
+    /// dates tell, it lists every session. It is a look by which something is decided: no replica will do for it, nor what
+    /// another look has seen.
     pub fn freshen(&mut self) {
         self.decides = true;
+        self.course.seen = None;
         self.folder.hurry();
         self.people.freshen();
         self.copies.hurry();

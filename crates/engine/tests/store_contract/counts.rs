@@ -1,11 +1,13 @@
 //! What a look and a deed ask of the database, counted by PostgreSQL itself: it follows what changed, not what there is.
 
+use std::time::{Duration, Instant};
+
 use curfew_engine::config::Policy;
 use curfew_engine::django::session::Expiry;
 use curfew_engine::policy::Rules;
 use curfew_engine::roster::Roster;
 use curfew_engine::store::{Mark, Store};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::common::{Engine, Ground, KEYS, Person};
 
@@ -217,8 +219,13 @@ async fn sessions_are_deleted_and_looked_for_by_one_statement_each() {
 async fn all_is_over(ground: &Ground) {
     let over = "SELECT CAST(count(*) AS bigint) FROM django_session \
                 WHERE age(xmin) <= age(CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS xid))";
+    let began = Instant::now();
     while ground.db.int(over).await > 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "someone's transaction"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -252,4 +259,18 @@ async fn what_a_look_has_seen_is_not_handed_over_again_and_what_was_committed_la
         .await;
     let asked = watched.asked_by_a_look().await;
     assert_eq!(of(&asked, CLOCK), (1, 2), "{asked:#?}");
+
+    // By a web server whose clock is ahead: seen once it is the time.
+    let ahead = Timestamp::now() + SignedDuration::from_secs(14);
+    watched.ground.save(&key(8), Some(8), ahead).await;
+    all_is_over(&watched.ground).await;
+    watched.look().await;
+    let began = Instant::now();
+    while of(&watched.asked_by_a_look().await, CLOCK) == (1, 1) {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "it is never seen"
+        );
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }

@@ -91,7 +91,7 @@ pub(super) async fn copy(
     whole(&cut)
 }
 
-/// As [`copy`], the rows handed over to several at once, in no order; they may be at it still when this returns.
+/// As [`copy`], the rows handed over to several at once, in no order.
 pub(super) async fn copy_to<H: Hand>(
     db: &Db,
     query: &SelectStatement,
@@ -103,7 +103,7 @@ pub(super) async fn copy_to<H: Hand>(
         while let Some(part) = parts.recv().await {
             crew.give(cut.rows(part)?).await?;
         }
-        Ok(())
+        crew.rest().await
     };
     tokio::try_join!(read, feed)?;
     whole(&cut)

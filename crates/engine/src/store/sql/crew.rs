@@ -52,7 +52,7 @@ impl<H: Hand> Crew<H> {
         Ok(())
     }
 
-    /// Once all that was given is taken in.
+    /// Once all that was given is taken in: of a row that comes again, the later one is to be taken in later.
     pub async fn rest(&mut self) -> Result<()> {
         while let Some(done) = self.busy.join_next().await {
             self.back(done)?;

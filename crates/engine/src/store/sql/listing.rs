@@ -32,8 +32,10 @@ pub(crate) struct Course {
     pub(super) no_blocks: bool,
     /// Rows bear the numbers of their transactions.
     pub(super) numbered: bool,
+    /// They would, and the server does not let them be asked for.
+    pub(super) no_numbers: bool,
     /// What the last look has seen, by those.
-    pub(super) seen: Option<Seen>,
+    pub(in crate::store) seen: Option<Seen>,
     pub(super) blocks: BlockStride,
     pub(super) keys: Stride<200, 2_000, 20_000>,
 }
@@ -55,7 +57,7 @@ impl SqlSessions {
             false => size(&self.db, &self.table.table).await?,
         };
         // What lies in blocks of its own are rows as PostgreSQL writes them.
-        mark.course.numbered = size.is_some();
+        mark.course.numbered = size.is_some() && !mark.course.no_numbers;
         Ok(size)
     }
 

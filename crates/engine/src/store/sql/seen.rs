@@ -2,9 +2,12 @@
 //! it, and whoever looks sees no row of a transaction that was not over, nor of any later one.
 //!
 //! A busy site saves thousands of sessions in the seconds that each look goes back for those that were committed late:
-//! by their numbers they are handed over once.
+//! by their numbers they are handed over once. A look by which something is decided goes back for all of them (`Mark::freshen`).
+//!
+//! What this does not see: a server that crashed, lost numbers it had not written down, and gave them out again before the
+//! next look. A listing finds what was saved with those.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use sea_query::Expr;
 
 use crate::store::schema::TimeColumn;
@@ -19,6 +22,8 @@ pub(crate) struct Seen {
     server: Cell,
     /// Sessions of other ages it has not looked for.
     ages: Vec<SignedDuration>,
+    /// Nor for what was saved after this moment.
+    until: Timestamp,
 }
 
 impl Seen {
@@ -35,7 +40,7 @@ impl Seen {
     }
 
     /// The answer to that. None: the server does not say.
-    pub fn told(row: &[Cell], ages: &[SignedDuration]) -> Option<Self> {
+    pub fn told(row: &[Cell], ages: &[SignedDuration], until: Timestamp) -> Option<Self> {
         let [Cell::Text(lowest), server @ Cell::Int(_), ..] = row else {
             return None;
         };
@@ -43,7 +48,13 @@ impl Seen {
             lowest: lowest.parse().ok()?,
             server: server.clone(),
             ages: ages.to_vec(),
+            until,
         })
+    }
+
+    /// It has not asked for what was saved later.
+    pub fn until(&self) -> Timestamp {
+        self.until
     }
 
     /// Whether a look for these ages need not find again what this one has seen.
@@ -74,7 +85,7 @@ mod tests {
 
     fn told(lowest: &str, server: i64) -> Option<Seen> {
         let row = [Cell::Text(lowest.into()), Cell::Int(server), Cell::Int(3)];
-        Seen::told(&row, &[SignedDuration::from_secs(1)])
+        Seen::told(&row, &[SignedDuration::from_secs(1)], Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -86,7 +97,11 @@ mod tests {
         assert!(!told("5000000001", 8).unwrap().follows(&before));
         assert_eq!(told("-", 7), None);
         assert_eq!(
-            Seen::told(&[Cell::Null, Cell::Null, Cell::Int(3)], &[]),
+            Seen::told(
+                &[Cell::Null, Cell::Null, Cell::Int(3)],
+                &[],
+                Timestamp::UNIX_EPOCH
+            ),
             None
         );
     }

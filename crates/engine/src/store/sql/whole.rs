@@ -68,7 +68,7 @@ impl SqlSessions {
         Ok(true)
     }
 
-    /// By as many hands as the sink has: while they take in the end of a step, the next one is read.
+    /// By as many hands as the sink has.
     async fn copy_blocks(
         &self,
         now: Timestamp,
@@ -77,39 +77,25 @@ impl SqlSessions {
         sink: &mut dyn Sink,
     ) -> Result<()> {
         let shape = self.whole_shape();
-        let mut crew = Crew::of(|| {
-            Some(Reading {
-                sessions: self.clone(),
-                shape: shape.clone(),
-                helper: sink.helper()?,
-            })
-        });
-        let steps = Steps::of(blocks, &mut mark.course.blocks);
-        let copied = self.copy_steps(now, steps, &mut crew, &shape, sink).await;
-        let rested = match &mut crew {
-            Some(crew) => crew.rest().await,
-            None => Ok(()),
-        };
-        copied.and(rested)
-    }
-
-    async fn copy_steps(
-        &self,
-        now: Timestamp,
-        mut steps: Steps<'_>,
-        crew: &mut Option<Crew<Reading>>,
-        shape: &[Read],
-        sink: &mut dyn Sink,
-    ) -> Result<()> {
+        let (mut crew, mut steps) = (None, Steps::of(blocks, &mut mark.course.blocks));
         while let Some(step) = steps.next() {
             let mut query = self.select_sessions();
             query.and_where(self.expires().gt(self.moment(now)));
             step.bound(&mut query);
-            let copied = match crew {
+            crew = crew.or_else(|| {
+                Crew::of(|| {
+                    Some(Reading {
+                        sessions: self.clone(),
+                        shape: shape.clone(),
+                        helper: sink.helper()?,
+                    })
+                })
+            });
+            let copied = match &mut crew {
                 Some(crew) => copy_to(&self.db, &query, crew).await,
                 None => {
                     let take =
-                        |fields: &Fields<'_>| self.hand_over(fields, shape, |row| sink.take(row));
+                        |fields: &Fields<'_>| self.hand_over(fields, &shape, |row| sink.take(row));
                     copy(&self.db, &query, take).await
                 }
             };
