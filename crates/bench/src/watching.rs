@@ -20,7 +20,7 @@ use crate::report::{Figure, Goal, Measure};
 use crate::site::Site;
 
 /// Sessions that were saved since the last look.
-pub const TOUCHED: usize = 1_000;
+const TOUCHED: usize = 1_000;
 /// Longer than the time that a look reaches back, so that no pair reads another's sessions again.
 pub const APART: Duration = Duration::from_secs(11);
 /// The window's own pace, and so many looks.
@@ -155,6 +155,32 @@ pub async fn idling(engine: &Engine, database: &mut PgConnection) -> Result<Vec<
     ])
 }
 
+/// Sessions of which some are saved in each run.
+pub struct Savers<'a> {
+    all: Vec<(usize, &'a String)>,
+    /// So many in one run.
+    pub size: usize,
+}
+
+impl<'a> Savers<'a> {
+    /// Of those that are there. Whoever's session was just saved is not idle, and could not be swept afterwards.
+    pub fn of(population: &'a Population, there: &HashSet<String>) -> Self {
+        let of = |(user, keys)| std::iter::repeat(user).zip::<&Vec<String>>(keys);
+        let mine = population.people.iter().enumerate().flat_map(of);
+        let mine = mine.filter(|(user, _)| !user.is_multiple_of(ONE_IN));
+        let all: Vec<(usize, &String)> = mine.filter(|(_, key)| there.contains(*key)).collect();
+        let size = TOUCHED.min(all.len() / 2).max(1);
+        Self { all, size }
+    }
+
+    /// Other ones in each run: whose, a number from 0 on, and the key.
+    pub fn of_run(&self, run: usize) -> impl Iterator<Item = (usize, &'a String)> {
+        let every = (self.all.len() / self.size).max(1);
+        let some = self.all.iter().skip(run).step_by(every);
+        some.take(self.size).copied()
+    }
+}
+
 /// A look after a thousand people did something.
 pub async fn touched(
     engine: &Engine,
@@ -167,22 +193,16 @@ pub async fn touched(
         .await?
         .into_iter()
         .collect();
-    let of = |(user, keys)| std::iter::repeat(user).zip::<&Vec<String>>(keys);
-    let mine = population.people.iter().enumerate().flat_map(of);
-    // Whoever's session was just saved is not idle, and could not be swept afterwards.
-    let mine = mine.filter(|(user, _)| !user.is_multiple_of(ONE_IN));
-    let all: Vec<(usize, &String)> = mine.filter(|(_, key)| there.contains(*key)).collect();
-    let size = TOUCHED.min(all.len() / 2).max(1);
+    let savers = Savers::of(population, &there);
     let mut pairs = Vec::new();
     for run in 0..=runs {
         tokio::time::sleep(APART).await;
         engine.look().await?;
         let now = Timestamp::now();
-        let some = all.iter().skip(run).step_by(all.len() / size).take(size);
         let (mut keys, mut data) = (Vec::new(), Vec::new());
-        for (user, key) in some {
-            keys.push((*key).clone());
-            data.push(population::saved(*user, now).0);
+        for (user, key) in savers.of_run(run) {
+            keys.push(key.clone());
+            data.push(population::saved(user, now).0);
         }
         let date = population::saved(0, now).1.to_string();
         sqlx::query(
@@ -209,7 +229,7 @@ pub async fn touched(
     // The first pair prepares statements.
     pairs.remove(0);
     Ok(Measure {
-        work: format!("warm look, {size} sessions touched"),
+        work: format!("warm look, {} sessions touched", savers.size),
         against: "the raw indexed read of those rows".into(),
         goal: Goal::AtMost(2.0),
         pairs,

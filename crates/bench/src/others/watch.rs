@@ -9,11 +9,10 @@ use curfew_engine::Site as Engine;
 use jiff::Timestamp;
 
 use super::store::{Saves, Store};
-use crate::overdue::ONE_IN;
 use crate::population::{COOKIE_AGE, Population};
 use crate::report::{Goal, Measure};
 use crate::site::Site;
-use crate::watching::{EVERY, TOUCHED, first_look};
+use crate::watching::{EVERY, Savers, first_look};
 
 /// By then each save has to have been seen.
 const SEEN_WITHIN: Duration = Duration::from_secs(120);
@@ -68,19 +67,14 @@ pub async fn touched(
     runs: usize,
     store: &mut impl Store,
 ) -> Result<Measure> {
-    let of = |(user, keys)| std::iter::repeat(user).zip::<&Vec<String>>(keys);
-    let mine = population.people.iter().enumerate().flat_map(of);
-    // Whoever's session was just saved is not idle, and could not be swept afterwards.
-    let mine = mine.filter(|(user, _)| !user.is_multiple_of(ONE_IN));
-    let all: Vec<(usize, &String)> = mine.filter(|(_, key)| there.contains(*key)).collect();
-    let size = TOUCHED.min(all.len() / 2).max(1);
+    let savers = Savers::of(population, there);
     let mut pairs = Vec::new();
     for run in 0..=runs {
         store.settle(engine).await?;
-        let some = all.iter().skip(run).step_by(all.len() / size).take(size);
+        let some = savers.of_run(run);
         let saves = Saves {
             at: Timestamp::now(),
-            sessions: some.map(|(user, key)| (*user, (*key).clone())).collect(),
+            sessions: some.map(|(user, key)| (user, key.clone())).collect(),
         };
         store.save(&saves).await?;
         // As with PostgreSQL: neither of the two is the first to read them.
@@ -97,7 +91,8 @@ pub async fn touched(
     pairs.remove(0);
     Ok(Measure {
         work: format!(
-            "warm look, {size} sessions touched{}",
+            "warm look, {} sessions touched{}",
+            savers.size,
             store.words().touched_work
         ),
         against: store.words().touched.into(),
