@@ -60,6 +60,10 @@ impl Overdue {
 
     /// They are overdue, and everybody else is here.
     pub async fn restore(&self, database: &mut PgConnection) -> Result<()> {
+        // They come back to where they lay, all over the table, and not to its end.
+        sqlx::raw_sql("VACUUM django_session")
+            .execute(&mut *database)
+            .await?;
         sqlx::raw_sql(RESTORE).execute(&mut *database).await?;
         sqlx::query("UPDATE auth_user SET last_activity = now() WHERE NOT id = ANY($1)")
             .bind(&self.0)

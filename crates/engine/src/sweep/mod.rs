@@ -39,6 +39,9 @@ const REFUSED: &str = "stays: the database refused to delete their sessions";
 struct Done {
     marked: Vec<UserId>,
     deleted: Vec<SessionKey>,
+    /// Looked for again once their batch was over: those that were there, and whether that could not be asked of some.
+    there: Vec<SessionKey>,
+    unlooked: bool,
     spared: HashMap<UserId, &'static str>,
     /// The database would not do it for someone, and said so.
     refused: Option<Error>,
@@ -192,9 +195,10 @@ impl Site {
         let exempts = Arc::new(move |row: &UserRow| {
             exemption(&exempt, &row.username, row.staff, row.superuser)
         });
-        let swept = |people: &'_ [Taken]| {
+        let swept = |people: &[&Taken]| {
             let (overdue, stale): (Vec<&Taken>, Vec<&Taken>) = people
                 .iter()
+                .copied()
                 .partition(|t| t.reason == SweepReason::Overdue);
             let dated = overdue.iter().flat_map(|t| &t.sessions);
             self.store.sweep(SweepBatch {
@@ -213,19 +217,29 @@ impl Site {
             })
         };
         let at_once = self.store.sweeps_at_once();
-        let mut batches: VecDeque<&[Taken]> = plan.taken.chunks(BATCH).collect();
+        let mut batches: VecDeque<Vec<&Taken>> = plan.batches(BATCH).into();
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < at_once
                 && done.broken.is_none()
                 && let Some(people) = batches.pop_front()
             {
-                let batch = swept(people);
-                running.push(async move { (people, batch.await) });
+                let batch = swept(&people);
+                running.push(async move {
+                    let swept = batch.await;
+                    let there = match &swept {
+                        // At once, while the database has at hand where they lay.
+                        Ok(batch) => self.there(&batch.deleted).await,
+                        Err(_) => Ok(Vec::new()),
+                    };
+                    (people, swept, there)
+                });
             }
-            let Some((people, swept)) = running.next().await else {
+            let Some((people, swept, there)) = running.next().await else {
                 return done;
             };
+            done.unlooked |= there.is_err();
+            done.there.extend(there.into_iter().flatten());
             match swept {
                 Ok(batch) => {
                     {
@@ -241,15 +255,15 @@ impl Site {
                     }
                 }
                 // One row that another table of the site holds on to must not keep everyone else here.
-                Err(error) if error.code == Code::Database => match people {
+                Err(error) if error.code == Code::Database => match people.as_slice() {
                     [one] => {
                         done.refused = Some(error);
                         done.spared.insert(one.id.clone(), REFUSED);
                     }
                     several => several
-                        .chunks(1)
+                        .iter()
                         .rev()
-                        .for_each(|one| batches.push_front(one)),
+                        .for_each(|one| batches.push_front(vec![*one])),
                 },
                 Err(error) => {
                     done.broken.get_or_insert(error);

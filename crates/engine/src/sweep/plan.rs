@@ -23,6 +23,8 @@ pub struct Taken {
     pub sessions: Vec<(SessionKey, Option<Timestamp>)>,
     /// Their newest evidence when the plan was made.
     pub seen: Option<Timestamp>,
+    /// How many people the plan met before them: as the first look found them, which is about how the table lies.
+    met: usize,
 }
 
 impl Taken {
@@ -52,6 +54,16 @@ pub struct Plan {
     pub exempt: Exempt,
     /// What must be consented to first.
     pub held: Option<Error>,
+}
+
+impl Plan {
+    /// Those it takes, in batches of so many. Who lies together goes together: a batch then touches a few of the table's
+    /// pages, and not one for each session.
+    pub fn batches(&self, size: usize) -> Vec<Vec<&Taken>> {
+        let mut all: Vec<&Taken> = self.taken.iter().collect();
+        all.sort_by_key(|taken| taken.met);
+        all.chunks(size).map(<[&Taken]>::to_vec).collect()
+    }
 }
 
 /// Makes the plan, longest idle first.
@@ -98,6 +110,7 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
                 SweepReason::Stale => Vec::new(),
             },
             seen: verdict.seen.map(|(at, _)| at),
+            met: taken.len(),
         });
     }
     taken.sort_by(|a, b| {

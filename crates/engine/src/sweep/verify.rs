@@ -7,7 +7,7 @@ use super::Done;
 use super::plan::{Plan, Taken};
 use crate::error::Result;
 use crate::site::{Site, hold};
-use crate::store::{SessionKey, UserId};
+use crate::store::{SessionKey, Sink, UserId};
 
 /// Where a request under way can bring a session back, it is looked again after this long.
 const SOON: Duration = Duration::from_secs(5);
@@ -22,21 +22,36 @@ impl Site {
     /// something is not idle. They stay, and are told of as such. Nor does it wait for a minute: who was idle for so long
     /// has no request that old, and who comes back later is in the roster and before the next sweep, like anybody else.
     pub(super) async fn verify(&self, plan: &Plan, done: &mut Done) -> bool {
-        if done.broken.is_some() || done.refused.is_some() {
+        if done.broken.is_some() || done.refused.is_some() || done.unlooked {
             return false;
         }
         let lasting = self.can_come_back() && !done.deleted.is_empty();
-        let Ok(mut back) = self.look_after(done).await else {
+        if self.look_after(done).await.is_err() {
+            return false;
+        }
+        // All were looked for when their batch was over; what is there again since then was saved, and that look has met it.
+        let met: Vec<SessionKey> = {
+            let mut roster = hold(&self.roster);
+            let met = done.deleted.iter().filter(|key| roster.knows(key.lend()));
+            met.chain(&done.there).cloned().collect()
+        };
+        let Ok(met) = self.there(&met).await else {
             return false;
         };
+        let mut back: HashSet<SessionKey> = met.into_iter().collect();
         if lasting {
             tokio::time::sleep(SOON / 2).await;
             // The window's picture must not grow old meanwhile; the look that counts is the next.
             let _kept_young = self.look().await;
             tokio::time::sleep(SOON / 2).await;
-            match self.look_after(done).await {
+            let (there, looked) = tokio::join!(self.there(&done.deleted), self.look_after(done));
+            match there.and_then(|there| looked.map(|()| there)) {
                 Ok(again) => back.extend(again),
                 Err(_) => return false,
+            }
+            // Where no date tells what was saved, only a listing meets them, and they are to be seen at once.
+            if !back.is_empty() && self.look_for_sweep(&[]).await.is_err() {
+                return false;
             }
             let owners: HashMap<&SessionKey, &Taken> = plan
                 .taken
@@ -54,28 +69,35 @@ impl Site {
         back.is_empty() && (done.deleted.is_empty() || self.store.sees_copies())
     }
 
-    /// One look after the deed: which of the deleted sessions are there again. Clears the flags that are.
-    async fn look_after(&self, done: &Done) -> Result<HashSet<SessionKey>> {
-        let (back, looked) = tokio::join!(
-            self.store.surviving(&done.deleted),
-            self.look_for_sweep(&done.marked)
-        );
-        let (back, ()) = (back?, looked?);
-        let rewritten: Vec<UserId> = {
-            let roster = hold(&self.roster);
-            done.marked
-                .iter()
-                .filter(|id| {
-                    roster
-                        .person(id)
-                        .is_some_and(|p| p.usable() == 0 && p.is_flagged())
-                })
-                .cloned()
-                .collect()
-        };
-        for id in &rewritten {
-            self.store.clear_flag(id).await?;
+    /// Which of these sessions are there.
+    pub(super) async fn there(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
+        match keys {
+            [] => Ok(Vec::new()),
+            keys => self.store.surviving(keys).await,
         }
-        Ok(back.into_iter().collect())
+    }
+
+    /// One look after the deed. Clears the flags that are up again.
+    async fn look_after(&self, done: &Done) -> Result<()> {
+        self.look_fresh(&done.marked).await?;
+        if self.raised(done).is_empty() {
+            return Ok(());
+        }
+        // Whoever signed in again has a flag by right: that is known once their new session would have been met.
+        self.look_for_sweep(&done.marked).await?;
+        for id in self.raised(done) {
+            self.store.clear_flag(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// Whose flag was cleared and is up, with no session that lets them in.
+    fn raised(&self, done: &Done) -> Vec<UserId> {
+        let roster = hold(&self.roster);
+        let up = |id: &&UserId| {
+            let person = roster.person(id);
+            person.is_some_and(|p| p.usable() == 0 && p.is_flagged())
+        };
+        done.marked.iter().filter(up).cloned().collect()
     }
 }
