@@ -16,6 +16,7 @@ mod read;
 mod rows;
 mod session;
 mod settle;
+mod standing;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unreadable;
@@ -118,7 +119,7 @@ impl Roster {
     /// Everyone with a usable session or the flag.
     pub fn people(&self) -> impl Iterator<Item = &Person> {
         let people = self.people.iter().map(|(_, person)| person);
-        people.filter(|person| person.verdict.is_some())
+        people.filter(|person| person.state().is_some())
     }
 
     /// Keys of all of a user's sessions, usable or not.

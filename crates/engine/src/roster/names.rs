@@ -134,7 +134,7 @@ impl Names {
         };
         let name = |number: u32| self.fields(number).0;
         let before = |a: u32, b: u32| (name(a), least(a)).cmp(&(name(b), least(b))).is_lt();
-        let mut sorted: Vec<(u128, u32)> = news.iter().map(|n| (head(name(*n)), *n)).collect();
+        let mut sorted: Vec<(Head, u32)> = news.iter().map(|n| (head(name(*n)), *n)).collect();
         sorted.sort_unstable_by(|a, b| {
             a.0.cmp(&b.0)
                 .then_with(|| (name(a.1), least(a.1)).cmp(&(name(b.1), least(b.1))))
@@ -145,7 +145,7 @@ impl Names {
 
         let email = |number: u32| self.fields(number).1;
         let before = |a: u32, b: u32| (email(a), by_name.place(a)) < (email(b), by_name.place(b));
-        let mut sorted: Vec<(u128, u32)> = news.iter().map(|n| (head(email(*n)), *n)).collect();
+        let mut sorted: Vec<(Head, u32)> = news.iter().map(|n| (head(email(*n)), *n)).collect();
         sorted.sort_unstable_by(|a, b| {
             a.0.cmp(&b.0)
                 .then_with(|| email(a.1).cmp(email(b.1)))
@@ -234,13 +234,15 @@ impl Order {
     }
 }
 
-/// The beginning of a text as a number that sorts as the text does.
-fn head(text: &[u8]) -> u128 {
-    let mut bytes = [0; 16];
-    for (slot, byte) in bytes.iter_mut().zip(text) {
+/// The beginning of a text. As a number, which is aligned, a pair of it and a person would take up 32 bytes for 20.
+type Head = [u8; 16];
+
+fn head(text: &[u8]) -> Head {
+    let mut head = [0; 16];
+    for (slot, byte) in head.iter_mut().zip(text) {
         *slot = *byte;
     }
-    u128::from_be_bytes(bytes)
+    head
 }
 
 /// Two sorted rows of people as one.

@@ -5,7 +5,6 @@ use super::Roster;
 use super::person::Person;
 use super::rows::NONE;
 use crate::config::Exempt;
-use crate::policy::Verdict;
 use crate::view::{Filter, Page, Query, Sort, State};
 
 /// The people of one question, in its order.
@@ -85,10 +84,12 @@ impl Roster {
     /// What a question sorts by, as a number. What is not known stands last, whichever way the rest is turned.
     fn key(&self, number: u32, person: &Person, query: &Query) -> u64 {
         let place = |place: u32| (place != NONE).then_some(u64::from(place));
-        let seen = person.verdict.and_then(|v| v.seen);
-        let at = seen.map(|(at, _)| ordered(at.as_microsecond()));
+        let standing = person.standing.as_ref();
+        let at = standing
+            .and_then(|standing| standing.seen_at())
+            .map(ordered);
         let key = match query.sort {
-            Sort::State => person.verdict.map(|v| v.state as u64),
+            Sort::State => standing.map(|standing| standing.state as u64),
             Sort::Username => place(self.names.by_name.place(number)),
             Sort::Email => match person.email() {
                 Some(_) => place(self.names.by_email.place(number)),
@@ -96,11 +97,8 @@ impl Roster {
             },
             Sort::LastSeen => at,
             // Who is active is not idle at all: their rows keep still while they act. Least idle is last seen latest.
-            Sort::Idle => match person.verdict {
-                Some(Verdict {
-                    state: State::Active,
-                    ..
-                }) => Some(0),
+            Sort::Idle => match person.state() {
+                Some(State::Active) => Some(0),
                 _ => at.map(|at| u64::MAX - at),
             },
             Sort::Sessions => Some(u64::from(person.usable())),
@@ -108,7 +106,7 @@ impl Roster {
                 let rank = u64::from(person.is_superuser()) << 1;
                 Some(rank | u64::from(person.is_staff()))
             }
-            Sort::Evidence => seen.map(|(_, source)| source as u64),
+            Sort::Evidence => person.evidence().map(|source| source as u64),
         };
         match key {
             Some(key) if query.descending => (u64::MAX - 1).saturating_sub(key),
@@ -124,7 +122,7 @@ fn ordered(number: i64) -> u64 {
 }
 
 fn fits(person: &Person, filter: Filter) -> bool {
-    let Some(state) = person.verdict.map(|v| v.state) else {
+    let Some(state) = person.state() else {
         return false;
     };
     match filter {

@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use jiff::Timestamp;
 
 use super::person::{Person, Touch};
+use super::session::micros;
 
 #[derive(Default)]
 pub(super) struct People {
@@ -87,7 +88,7 @@ impl People {
     /// As [`Self::touch`], where a session that lets them in was saved at this moment, and no more.
     pub fn touch_by_save(&mut self, number: u32, saved: Timestamp) {
         if let Some(person) = self.touch_so(number, Touch::Save) {
-            person.made.last_save = person.made.last_save.max(Some(saved));
+            person.made.saved(micros(Some(saved)));
         }
     }
 

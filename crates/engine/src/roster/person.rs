@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 
 use super::rows::{NONE, Rows};
-use super::session::{HashStart, Row, micros, moment};
+use super::session::{HashStart, Row, UNKNOWN, micros, moment};
+use super::standing::Standing;
 use crate::django::session::Signature;
-use crate::policy::{Facts, Verdict};
+use crate::policy::Facts;
 use crate::store::{UserId, UserRow};
+use crate::view::{Evidence, State};
 
 const READ: u8 = 1;
 const MISSING: u8 = 2;
@@ -32,8 +34,8 @@ pub struct Person {
     /// The first of their sessions, and how many there are.
     pub(super) first: u32,
     pub(super) sessions: u32,
-    /// What the last settling made of them; the seconds in it are of the moment when it last changed.
-    pub verdict: Option<Verdict>,
+    /// What the last settling made of them. None: neither signed in nor flagged.
+    pub(super) standing: Option<Standing>,
     pub(super) made: Made,
     /// When time alone changes that.
     pub(super) due: i64,
@@ -59,7 +61,8 @@ pub(super) struct Made {
     /// Those that the SECRET_KEY fits, and those that it does not.
     pub fit: u32,
     pub unfit: u32,
-    pub last_save: Option<Timestamp>,
+    /// The newest save, in microseconds since 1970.
+    last_save: i64,
 }
 
 /// What is kept of a password: what the auth hashes made with it begin with. The password itself is not kept.
@@ -99,7 +102,7 @@ impl Person {
             password: None,
             first: NONE,
             sessions: 0,
-            verdict: None,
+            standing: None,
             made: Made::NOTHING,
             due: i64::MAX,
             touched: Touch::Nothing,
@@ -179,14 +182,33 @@ impl Person {
 
     /// The newest save among those.
     pub fn last_save(&self) -> Option<Timestamp> {
-        self.made.last_save
+        self.made.last_save()
+    }
+
+    /// None: neither signed in nor flagged.
+    pub fn state(&self) -> Option<State> {
+        self.standing.map(|standing| standing.state)
+    }
+
+    /// Their newest evidence that can be trusted.
+    pub fn last_seen(&self) -> Option<Timestamp> {
+        self.standing?.seen()
+    }
+
+    /// What that is.
+    pub fn evidence(&self) -> Option<Evidence> {
+        self.standing?.source()
+    }
+
+    /// What tells of a time in the future.
+    pub fn fault(&self) -> Option<Evidence> {
+        self.standing?.fault()
     }
 
     /// Seconds since they were last seen; none where the state is unknown.
     pub fn idle_seconds(&self, now: Timestamp) -> Option<u32> {
-        let verdict = self.verdict?;
-        verdict.idle_seconds?;
-        let seconds = now.duration_since(verdict.seen?.0).as_secs().max(0);
+        let standing = self.standing.filter(|standing| standing.tells)?;
+        let seconds = now.duration_since(standing.seen()?).as_secs().max(0);
         Some(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
@@ -258,7 +280,7 @@ impl Person {
             marks: MISSING,
             first: self.first,
             sessions: self.sessions,
-            verdict: self.verdict,
+            standing: self.standing,
             made: self.made,
             due: self.due,
             touched: self.touched,
@@ -334,7 +356,7 @@ impl Person {
         Facts {
             last_activity: self.last_activity(),
             last_login: self.last_login(),
-            last_save: made.last_save,
+            last_save: made.last_save(),
             flagged: self.is_flagged(),
             usable_sessions: made.usable,
         }
@@ -347,6 +369,16 @@ impl Made {
         rejected: 0,
         fit: 0,
         unfit: 0,
-        last_save: None,
+        last_save: UNKNOWN,
     };
+
+    /// A session that lets them in was saved at this moment.
+    pub fn saved(&mut self, at: i64) {
+        // No moment at all is less than any.
+        self.last_save = self.last_save.max(at);
+    }
+
+    pub fn last_save(&self) -> Option<Timestamp> {
+        moment(self.last_save)
+    }
 }

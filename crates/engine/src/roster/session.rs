@@ -11,7 +11,7 @@ use crate::django::session::{ExpiryKind, Signature, Unreadable};
 pub(super) type HashStart = u64;
 
 /// No time: not known, or none.
-const UNKNOWN: i64 = i64::MIN;
+pub(super) const UNKNOWN: i64 = i64::MIN;
 
 #[derive(Clone, Copy)]
 pub(super) struct Row {

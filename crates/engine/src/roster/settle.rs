@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Roster;
 use super::person::{Made, Person, Touch};
 use super::rows::{NONE, Rows};
+use super::standing::Standing;
 use crate::event::Person as EventPerson;
 use crate::policy::{AHEAD, Facts, Rules, judge};
 use crate::view::{Counts, State};
@@ -115,7 +116,7 @@ impl Roster {
         };
         let facts = person.facts(&made);
         let verdict = judge(&facts, now, rules);
-        let (before, after) = (person.verdict.map(|v| v.state), verdict.map(|v| v.state));
+        let (before, after) = (person.state(), verdict.map(|v| v.state));
         if before == Some(State::Active) && after == Some(State::Idle) {
             crossed.went_idle.push(EventPerson {
                 id: person.id_text().to_string(),
@@ -133,7 +134,7 @@ impl Roster {
         count(&mut self.tally, after, &made, true);
         self.fit = self.fit - person.made.fit + made.fit;
         self.unfit = self.unfit - person.made.unfit + made.unfit;
-        (person.verdict, person.made) = (verdict, made);
+        (person.standing, person.made) = (verdict.as_ref().map(Standing::of), made);
         let due = due.min(next_change(&facts, now, rules));
         let other = std::mem::replace(&mut person.due, due) != due;
         if verdict.is_none() && person.sessions == 0 {
@@ -167,7 +168,7 @@ fn walk(person: &mut Person, rows: &mut Rows, now: Timestamp) -> (Made, i64) {
         match person.refusal(&row, now) {
             None => {
                 made.usable += 1;
-                made.last_save = made.last_save.max(row.saved());
+                made.saved(row.saved_at());
             }
             Some(_) => made.rejected += 1,
         }

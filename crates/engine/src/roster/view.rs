@@ -59,10 +59,7 @@ impl Roster {
         let Some(person) = self.person(id) else {
             return Vec::new();
         };
-        let decides = person
-            .verdict
-            .and_then(|v| v.seen)
-            .map(|(_, source)| source);
+        let decides = person.evidence();
         let mut sources = Vec::with_capacity(3);
         if let Some(label) = activity {
             sources.push((Evidence::LastActivity, label, person.last_activity()));
@@ -81,18 +78,16 @@ impl Roster {
     }
 
     pub(super) fn row(&self, person: &Person, exempt: &Exempt) -> UserView {
-        let verdict = person.verdict;
-        let seen = verdict.and_then(|v| v.seen);
         let (staff, superuser) = (person.is_staff(), person.is_superuser());
         UserView {
             id: person.id_text().to_string(),
             username: person.username().to_string(),
             email: person.email().map(str::to_string),
             name: person.name().map(str::to_string),
-            state: verdict.map_or(State::Unknown, |v| v.state),
+            state: person.state().unwrap_or(State::Unknown),
             last_activity: person.last_activity(),
-            last_seen: seen.map(|(at, _)| at),
-            evidence: seen.map(|(_, source)| source),
+            last_seen: person.last_seen(),
+            evidence: person.evidence(),
             idle_seconds: self.now.and_then(|now| person.idle_seconds(now)),
             sessions: person.usable(),
             flagged: person.is_flagged(),
@@ -100,7 +95,7 @@ impl Roster {
             superuser,
             enabled: person.is_enabled(),
             exempt: exemption(exempt, person.username(), staff, superuser).map(str::to_string),
-            fault: verdict.and_then(|v| v.fault).map(|source| {
+            fault: person.fault().map(|source| {
                 let name = match source {
                     Evidence::LastActivity => "the activity column",
                     Evidence::LastLogin => "last_login",

@@ -5,10 +5,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use sea_query_sqlx::SqlxBinder;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{
@@ -17,6 +15,7 @@ use sqlx::{
 
 pub use super::explain::explain;
 use super::identity::Identity;
+use super::kept::{Own, answers};
 use super::mysql::{self, Passing};
 use super::schema::Dialect;
 use super::sqlite;
@@ -30,12 +29,10 @@ use crate::error::{Code, Error, Result};
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How long a free connection is waited for.
 const ACQUIRE: Duration = Duration::from_secs(3);
-/// A connection that was in use so recently is taken to live; any other is asked first.
-const TRUSTED: Duration = Duration::from_millis(500);
 /// How long a server that gives no connection is asked for its reason.
 const REASON: Duration = Duration::from_secs(2);
 /// Connections, at most.
-const MOST: u32 = 3;
+pub(super) const MOST: u32 = 3;
 
 /// The driver's own pool.
 #[derive(Debug, Clone)]
@@ -54,6 +51,7 @@ enum Source {
 
 struct State {
     pool: Pool,
+    own: Arc<Own>,
     /// The file that was opened, so that another one in its place is noticed.
     file: Option<Identity>,
     /// Statements of an earlier pool may still run at the server.
@@ -109,6 +107,7 @@ impl Db {
         source.try_once(DEADLINE).await?;
         let state = State {
             pool: source.pool(),
+            own: Arc::default(),
             file: source.identity(),
             left_behind: false,
         };
@@ -135,8 +134,11 @@ impl Db {
         }
     }
 
+    /// All its connections are there for whoever asks.
     pub fn pool(&self) -> Pool {
-        self.with(|state| state.pool.clone())
+        let (pool, own) = self.with(|state| (state.pool.clone(), state.own.clone()));
+        own.let_go();
+        pool
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -150,12 +152,22 @@ impl Db {
     }
 
     pub(super) async fn run(&self, statement: Statement) -> Result<Vec<Vec<Cell>>> {
-        let pool = self.ready()?;
+        let (pool, own) = self.ready()?;
         // One statement holds nothing while its answer waits to be taken, so it needs no task of its own.
         self.told(ToItsEnd::of(async move {
             match &pool {
-                Pool::Postgres(pool) => statement.on_postgres(pool).await,
-                Pool::Mysql(pool) => statement.on_mysql(pool).await,
+                Pool::Postgres(pool) => {
+                    let mut taken = own.postgres.take(pool).await?;
+                    let rows = statement.on_postgres(&mut *taken.connection).await?;
+                    own.postgres.put(taken, pool);
+                    Ok(rows)
+                }
+                Pool::Mysql(pool) => {
+                    let mut taken = own.mysql.take(pool).await?;
+                    let rows = statement.on_mysql(&mut *taken.connection).await?;
+                    own.mysql.put(taken, pool);
+                    Ok(rows)
+                }
                 Pool::Sqlite(pool) => {
                     let again = || statement.clone().on_sqlite(pool);
                     sqlite::patiently(sqlite::PATIENCE, again).await
@@ -179,7 +191,7 @@ impl Db {
     }
 
     /// The pool, once it is known that it still leads to the site.
-    fn ready(&self) -> Result<Pool> {
+    fn ready(&self) -> Result<(Pool, Arc<Own>)> {
         if let Source::Sqlite(options) = &*self.source {
             let now = Identity::of(options.get_filename())?;
             return Ok(self.with(|state| {
@@ -188,7 +200,7 @@ impl Db {
                     state.pool = self.source.pool();
                     state.file = Some(now);
                 }
-                state.pool.clone()
+                (state.pool.clone(), state.own.clone())
             }));
         }
         Ok(self.with(|state| {
@@ -203,7 +215,7 @@ impl Db {
                     Pool::Sqlite(_) => {}
                 }
             }
-            state.pool.clone()
+            (state.pool.clone(), state.own.clone())
         }))
     }
 
@@ -249,6 +261,7 @@ impl Db {
     fn give_up(&self) {
         self.with(|state| {
             state.pool = self.source.pool();
+            state.own = Arc::default();
             state.left_behind = true;
         });
     }
@@ -347,19 +360,6 @@ impl Source {
         };
         Err(Error::new(error.code, format!("{at}: {}", error.message)))
     }
-}
-
-/// Asks a connection that was idle whether it lives.
-fn answers<C: Connection + Send>(
-    connection: &mut C,
-    meta: PoolConnectionMetadata,
-) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
-    Box::pin(async move {
-        if meta.idle_for > TRUSTED {
-            connection.ping().await?;
-        }
-        Ok(true)
-    })
 }
 
 /// Ends statements of Curfew's that are older than any deadline: whoever asked has long stopped waiting, and

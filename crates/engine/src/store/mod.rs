@@ -10,6 +10,7 @@ mod explain;
 mod expr;
 mod files;
 mod identity;
+mod kept;
 pub mod key;
 mod late;
 mod memcached;

@@ -80,10 +80,10 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
     let mut taken = Vec::new();
     let mut skipped = Vec::new();
     for person in roster.people() {
-        let Some(verdict) = person.verdict.filter(|_| person.is_read()) else {
+        let Some(state) = person.state().filter(|_| person.is_read()) else {
             continue;
         };
-        let reason = match verdict.state {
+        let reason = match state {
             State::Overdue => SweepReason::Overdue,
             State::Stale => SweepReason::Stale,
             _ => continue,
@@ -109,7 +109,7 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
                 SweepReason::Overdue => roster.leaving(person, rules.cutoff(at)),
                 SweepReason::Stale => Vec::new(),
             },
-            seen: verdict.seen.map(|(at, _)| at),
+            seen: person.last_seen(),
             met: taken.len(),
         });
     }

@@ -338,7 +338,7 @@ async fn a_flag_that_others_set_and_clear_is_found_at_every_look(engine: Engine)
     let state = |looking: &mut Looking, at| {
         looking.roster.settle(at, &rules());
         let person = looking.roster.person(&ground.id(1));
-        person.and_then(|p| p.verdict).map(|v| v.state)
+        person.and_then(|p| p.state())
     };
     assert_eq!(state(&mut looking, ground.now), None);
     let flag = ground.shape.names.flag;

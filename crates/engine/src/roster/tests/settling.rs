@@ -13,7 +13,7 @@ fn names(crossed: &Crossed) -> Vec<(&str, u32)> {
 }
 
 fn state(roster: &Roster, who: &str) -> Option<State> {
-    Some(roster.person(&id(who))?.verdict?.state)
+    roster.person(&id(who))?.state()
 }
 
 #[test]
