@@ -1,6 +1,7 @@
 //! Sessions and users in SQL tables, of PostgreSQL, MySQL or SQLite: the statements of looks and logouts.
 //! Reads go in steps of bounded size; what costs much is done only as often as its cost allows.
 
+mod arrays;
 mod batch;
 mod copy;
 mod crew;

@@ -5,16 +5,32 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement, UnionType};
+use zeroize::Zeroizing;
 
+use super::arrays::elements;
 use super::listing::Course;
 use super::seen::Seen;
-use super::{OVERLAP, SqlSessions};
+use super::{KEY, OVERLAP, SqlSessions};
 use crate::error::{Code, Result};
-use crate::store::statement::Cell;
-use crate::store::{AGES, KeyRef, Sink, expr};
+use crate::store::schema::Dialect;
+use crate::store::statement::{Cell, Read, field};
+use crate::store::{AGES, KeyRef, SessionKey, Sink, expr};
 
 /// How far the database's time may be from where it was expected.
 const ABOUT: SignedDuration = SignedDuration::from_secs(5);
+
+/// Keys and dates, as a statement returned them.
+enum Found {
+    Rows(Vec<Vec<Cell>>),
+    /// PostgreSQL's, in its binary form.
+    Arrays {
+        keys: Zeroizing<Vec<u8>>,
+        dates: Vec<u8>,
+    },
+}
+
+/// What was asked for beside them, the time, and those.
+type Answer = (Vec<Cell>, Timestamp, Found);
 
 /// From when to when sessions were saved.
 type Span = (Timestamp, Timestamp);
@@ -31,8 +47,8 @@ impl SqlSessions {
         let Some((span, query)) = self.select_touched(last, now, now, &ages(sink)) else {
             return Ok(());
         };
-        let rows = self.db.rows(&query, &self.dates_shape()).await?;
-        self.take_touched(rows, span, sink).await
+        let found = Found::Rows(self.db.rows(&query, &self.dates_shape()).await?);
+        self.take_touched(found, span, sink).await
     }
 
     /// The database's time, and what [`Self::read_touched`] finds, by one statement: a trip costs more than what is
@@ -49,9 +65,6 @@ impl SqlSessions {
         let Some((span, mut touched)) = self.select_touched(last, about, last, &ages) else {
             return Ok(None);
         };
-        let d = self.dialect();
-        let [text, moment] = self.dates_shape();
-        let null = || Expr::cust("NULL");
         let before = course.seen.take();
         let before = before.filter(|seen| course.numbered && seen.covers(&ages));
         if let Some(before) = &before {
@@ -59,15 +72,15 @@ impl SqlSessions {
             let ahead = self.saved_within(before.until(), span.1, last, &ages);
             touched.cond_where(Cond::any().add(before.since()).add_option(ahead));
         }
-        let [lowest, server] = match course.numbered {
+        let asked = match course.numbered {
             true => Seen::columns(&self.table.expires),
-            false => [null(), null()],
+            false => ["NULL", "NULL"].map(Expr::cust),
         };
-        let mut query = Query::select()
-            .exprs([lowest, server, expr::now(d)])
-            .to_owned();
-        query.union(UnionType::All, touched.expr(null()).to_owned());
-        let mut rows = match self.db.rows(&query, &[text, moment, moment]).await {
+        let answer = match self.dialect() {
+            Dialect::Postgres => self.as_arrays(asked, touched).await,
+            Dialect::Mysql | Dialect::Sqlite => self.as_rows(asked, touched).await,
+        };
+        let answer = match answer {
             Err(error)
                 if course.numbered && matches!(error.code, Code::Database | Code::Denied) =>
             {
@@ -75,14 +88,9 @@ impl SqlSessions {
                 (course.numbered, course.no_numbers) = (false, true);
                 return Ok(None);
             }
-            rows => rows?,
+            answer => answer?,
         };
-        let clock = |row: &Vec<Cell>| row.get(2).and_then(|cell| cell.time(&TimeZone::UTC));
-        let at = rows.iter().position(|row| clock(row).is_some());
-        let Some((now, told)) = at
-            .map(|at| rows.swap_remove(at))
-            .and_then(|told| Some((clock(&told)?, told)))
-        else {
+        let Some((told, now, found)) = answer else {
             return Ok(None);
         };
         let seen = Seen::told(&told, &ages, span.1);
@@ -91,7 +99,7 @@ impl SqlSessions {
         if elsewhere || now.duration_since(about).abs() > ABOUT {
             return Ok(None);
         }
-        self.take_touched(rows, span, sink).await?;
+        self.take_touched(found, span, sink).await?;
         // Only now: what could not be taken in has to come again.
         course.seen = seen;
         Ok(Some(now))
@@ -108,23 +116,86 @@ impl SqlSessions {
     ) -> Option<(Span, SelectStatement)> {
         let since = last.checked_sub(OVERLAP).ok()?;
         let until = until.checked_add(OVERLAP).ok()?;
-        let mut query = self.select_dates();
-        query.cond_where(self.saved_within(since, until, over, ages)?);
+        let d = self.dialect();
+        let query = Query::select()
+            .expr_as(expr::text(d, expr::col(KEY)), "key")
+            .expr_as(expr::time(d, &self.table.expires), "date")
+            .from(expr::table(&self.table.table))
+            .cond_where(self.saved_within(since, until, over, ages)?)
+            .to_owned();
         Some(((since, until), query))
     }
 
-    async fn take_touched(
+    /// What is asked for beside them, the time, and the sessions.
+    async fn as_rows(&self, asked: [Expr; 2], touched: SelectStatement) -> Result<Option<Answer>> {
+        let [text, moment] = self.dates_shape();
+        let mut query = Query::select()
+            .exprs(asked)
+            .expr(expr::now(self.dialect()))
+            .to_owned();
+        let no_time = Expr::cust("NULL");
+        query.union(UnionType::All, touched.to_owned().expr(no_time).to_owned());
+        let mut rows = self.db.rows(&query, &[text, moment, moment]).await?;
+        let clock = |row: &Vec<Cell>| row.get(2).and_then(|cell| cell.time(&TimeZone::UTC));
+        let Some(at) = rows.iter().position(|row| clock(row).is_some()) else {
+            return Ok(None);
+        };
+        let told = rows.swap_remove(at);
+        Ok(clock(&told).map(|now| (told, now, Found::Rows(rows))))
+    }
+
+    /// As [`Self::as_rows`], all in one row.
+    async fn as_arrays(
         &self,
-        rows: Vec<Vec<Cell>>,
-        span: Span,
-        sink: &mut dyn Sink,
-    ) -> Result<()> {
+        asked: [Expr; 2],
+        touched: SelectStatement,
+    ) -> Result<Option<Answer>> {
+        let [text, moment] = self.dates_shape();
+        // As of its begin, for the arrays are full before the row is made.
+        let query = Query::select()
+            .exprs(asked)
+            .expr(Expr::cust("statement_timestamp()"))
+            .expr(Expr::cust("array_agg(saved.key)"))
+            .expr(Expr::cust("array_agg(saved.date)"))
+            .from_subquery(touched, "saved")
+            .to_owned();
+        let shape = [text, moment, moment, Read::Bytes, Read::Bytes];
+        let row = self.db.rows(&query, &shape).await?.pop();
+        let mut cells = row.unwrap_or_default();
+        let dates = cells.pop().map(Cell::bytes).unwrap_or_default();
+        let keys = Zeroizing::new(cells.pop().map(Cell::bytes).unwrap_or_default());
+        let now = cells.pop().and_then(|cell| cell.time(&TimeZone::UTC));
+        Ok(now.map(|now| (cells, now, Found::Arrays { keys, dates })))
+    }
+
+    async fn take_touched(&self, found: Found, span: Span, sink: &mut dyn Sink) -> Result<()> {
         // Columns of the table's own may tell more.
         let own = self.whole_shape().len() > self.session_shape().len();
         let span = (!own).then_some(span);
         let saved = |key: KeyRef<'_>, expires| sink.saved(key, expires, span);
-        let named = self.name(rows, saved);
-        self.read_keys(&named.wanted, sink).await
+        let wanted = match found {
+            Found::Rows(rows) => self.name(rows, saved).wanted,
+            Found::Arrays { keys, dates } => self.name_in(&keys, &dates, saved),
+        };
+        self.read_keys(&wanted, sink).await
+    }
+
+    /// Names what is in these arrays, and says which of it is wanted.
+    fn name_in(
+        &self,
+        keys: &[u8],
+        dates: &[u8],
+        mut wants: impl FnMut(KeyRef<'_>, Timestamp) -> bool,
+    ) -> Vec<SessionKey> {
+        let mut wanted = Vec::new();
+        for (key, date) in elements(keys).zip(elements(dates)) {
+            let key = String::from_utf8_lossy(key.unwrap_or_default());
+            let expires = self.expiry(&field(date, Read::Moment));
+            if wants(KeyRef::new(&key), expires) {
+                wanted.push(SessionKey::new(key));
+            }
+        }
+        wanted
     }
 
     /// Saved between these moments, at one of these ages, and not over by `over`. None: no date tells.

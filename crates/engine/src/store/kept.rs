@@ -1,0 +1,109 @@
+//! The connection of single statements. A pool asks each connection that it gets back whether it lives, so there a
+//! statement costs two trips; this one stays out of it from statement to statement, as long as the pool has another to give.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
+use sqlx::{Connection, Database, MySql, Pool, Postgres};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::db::MOST;
+
+/// A connection that was in use so recently is taken to live; any other is asked first.
+const TRUSTED: Duration = Duration::from_millis(500);
+/// So long after it was taken it goes back to the pool, which knows when a connection has grown old.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// A connection of a pool's, while a statement runs on it.
+pub(super) struct Taken<DB: Database> {
+    pub connection: PoolConnection<DB>,
+    since: Instant,
+}
+
+struct Idle<DB: Database> {
+    taken: Taken<DB>,
+    used: Instant,
+}
+
+/// Where it waits for the next statement.
+pub(super) struct Kept<DB: Database>(Mutex<Option<Idle<DB>>>);
+
+impl<DB: Database> Default for Kept<DB> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<DB: Database> Kept<DB> {
+    fn swap(&self, idle: Option<Idle<DB>>) -> Option<Idle<DB>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *kept, idle)
+    }
+
+    /// The one that is kept, if it lives; else one of the pool's.
+    pub async fn take(&self, pool: &Pool<DB>) -> Result<Taken<DB>, sqlx::Error> {
+        if let Some(Idle { mut taken, used }) = self.swap(None) {
+            if used.elapsed() <= TRUSTED || taken.connection.ping().await.is_ok() {
+                return Ok(taken);
+            }
+            drop(taken.connection.detach());
+        }
+        Ok(Taken {
+            connection: pool.acquire().await?,
+            since: Instant::now(),
+        })
+    }
+
+    /// Keeps it for the next statement. Where somebody may be waiting for it, it goes to the pool.
+    pub fn put(&self, taken: Taken<DB>, pool: &Pool<DB>) {
+        let others = pool.size() < MOST || pool.num_idle() > 0;
+        if others && taken.since.elapsed() < LONGEST && !pool.is_closed() {
+            let used = Instant::now();
+            drop(self.swap(Some(Idle { taken, used })));
+        }
+    }
+
+    fn let_go(&self) {
+        drop(self.swap(None));
+    }
+}
+
+impl<DB: Database> Drop for Kept<DB> {
+    fn drop(&mut self) {
+        // On its way to the pool it needs a runtime.
+        if let (Some(idle), Err(_)) = (self.swap(None), Handle::try_current()) {
+            drop(idle.taken.connection.detach());
+        }
+    }
+}
+
+/// The connection of single statements, of the pool's own kind. SQLite's cost no trip.
+#[derive(Default)]
+pub(super) struct Own {
+    pub postgres: Kept<Postgres>,
+    pub mysql: Kept<MySql>,
+}
+
+impl Own {
+    /// The pool has all of its connections.
+    pub fn let_go(&self) {
+        self.postgres.let_go();
+        self.mysql.let_go();
+    }
+}
+
+/// Asks a connection that was idle whether it lives.
+pub(super) fn answers<C: Connection + Send>(
+    connection: &mut C,
+    meta: PoolConnectionMetadata,
+) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    Box::pin(async move {
+        if meta.idle_for > TRUSTED {
+            connection.ping().await?;
+        }
+        Ok(true)
+    })
+}
