@@ -55,11 +55,17 @@ pub struct Crossed {
     pub revision_moved: bool,
 }
 
+/// The database's time between two looks is reckoned from its last answer, which was under way for an unknown while: the
+/// next answer may be less by so much, though no clock went back.
+const WAVER: SignedDuration = SignedDuration::from_secs(1);
+
 impl Roster {
     /// Judges people at the database's `now`, counts, and forgets who is neither signed in nor flagged.
     pub fn settle(&mut self, now: Timestamp, rules: &Rules) -> Crossed {
         let mut crossed = Crossed::default();
         let mut changed = std::mem::take(&mut self.moved);
+        let before = self.now.filter(|b| b.duration_since(now) <= WAVER);
+        let now = before.map_or(now, |before| now.max(before));
         // Other rules, or a clock that went back: what was made of people holds no more.
         let anew = self.rules != Some(*rules) || self.now.is_none_or(|before| now < before);
         let mut those = self.people.take_touched();

@@ -50,6 +50,20 @@ fn everyone_is_counted_in_one_place() {
 }
 
 #[test]
+fn a_time_that_wavers_is_no_clock_that_went_back() {
+    let mut roster = roster();
+    signed_in(&mut roster, user("7", "ana"), 0);
+    roster.settle(later(300), &rules());
+    assert_eq!(state(&roster, "7"), Some(State::Idle));
+    roster.settle(later(299), &rules());
+    assert_eq!(roster.now(), Some(later(300)));
+    assert_eq!(state(&roster, "7"), Some(State::Idle));
+    roster.settle(later(298), &rules());
+    assert_eq!(roster.now(), Some(later(298)));
+    assert_eq!(state(&roster, "7"), Some(State::Active));
+}
+
+#[test]
 fn someone_goes_idle_at_the_exact_second_and_once() {
     let mut roster = roster();
     signed_in(&mut roster, user("7", "ana"), 0);
