@@ -45,6 +45,15 @@ pub fn same(dialect: Dialect, expr: Expr, text: &str) -> Expr {
     }
 }
 
+/// Exactly one of these texts.
+pub fn same_as_one<'a>(dialect: Dialect, expr: Expr, texts: impl Iterator<Item = &'a str>) -> Expr {
+    match dialect {
+        Dialect::Postgres => any_of(expr, texts.map(str::to_owned).collect::<Vec<String>>()),
+        Dialect::Sqlite => expr.is_in(texts),
+        Dialect::Mysql => bytes(expr).is_in(texts),
+    }
+}
+
 /// A column that holds exactly one of these texts, found by its index.
 pub fn among<'a>(
     dialect: Dialect,
@@ -52,8 +61,7 @@ pub fn among<'a>(
     texts: impl Iterator<Item = &'a str> + Clone,
 ) -> Expr {
     match dialect {
-        Dialect::Postgres => any_of(column, texts.map(str::to_owned).collect::<Vec<String>>()),
-        Dialect::Sqlite => col(column).is_in(texts),
+        Dialect::Postgres | Dialect::Sqlite => same_as_one(dialect, col(column), texts),
         Dialect::Mysql => col(column)
             .is_in(texts.clone())
             .and(bytes(col(column)).is_in(texts)),
@@ -61,8 +69,8 @@ pub fn among<'a>(
 }
 
 /// One value for all of them: the statement is the same however many there are, and is planned once.
-fn any_of(column: &str, values: impl Into<Value>) -> Expr {
-    Expr::cust_with_exprs("$1 = ANY($2)", [col(column), Expr::val(values)])
+fn any_of(expr: Expr, values: impl Into<Value>) -> Expr {
+    Expr::cust_with_exprs("$1 = ANY($2)", [expr, Expr::val(values)])
 }
 
 /// A text column and a moment's that hold one of these pairs; PostgreSQL's alone.
@@ -166,7 +174,7 @@ pub fn one_of(dialect: Dialect, column: &str, kind: Kind, ids: &[UserId]) -> Opt
     let values: Vec<Expr> = match kind {
         Kind::Integer if dialect == Dialect::Postgres => {
             let ids: Vec<i64> = ids.filter_map(|id| id.parse().ok()).collect();
-            return (!ids.is_empty()).then(|| any_of(column, ids));
+            return (!ids.is_empty()).then(|| any_of(col(column), ids));
         }
         Kind::Integer => ids.filter_map(|id| integer(dialect, id)).collect(),
         Kind::Uuid => ids

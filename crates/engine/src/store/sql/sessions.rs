@@ -122,19 +122,26 @@ impl SqlSessions {
         query
     }
 
-    /// Each of these rows, as long as its content is what was read. Timestamp and signature stand at the end.
+    /// Each of these rows, as long as its content is what was read. Of what is signed, timestamp and signature stand at the
+    /// end, and no two contents have the same: so one question holds all keys and all ends, where a pair for each row would
+    /// be gone through for each row. A session that took over what another of them held is as much to go as that one.
     pub(super) fn unchanged(&self, rows: &[SessionRow]) -> Cond {
+        let d = self.dialect();
+        let texts = rows.iter().filter_map(|row| {
+            let data = std::str::from_utf8(row.data.bytes()).ok()?;
+            Some((row.key.expose(), data))
+        });
+        let (signed, others): (Vec<_>, Vec<_>) =
+            texts.partition(|(_, data)| matches!(Form::of(data), Form::Signed));
         let mut any = Cond::any();
-        for row in rows {
-            let Ok(data) = std::str::from_utf8(row.data.bytes()) else {
-                continue;
-            };
-            let d = self.dialect();
-            let same = match Form::of(data) {
-                Form::Signed => expr::same(d, expr::tail(d, DATA), version_of(data)),
-                Form::Legacy | Form::Cached => expr::same(d, expr::col(DATA), data),
-            };
-            any = any.add(expr::col(KEY).eq(row.key.expose()).and(same));
+        if !signed.is_empty() {
+            let these = expr::among(d, KEY, signed.iter().map(|(key, _)| *key));
+            let ends = signed.iter().map(|(_, data)| version_of(data));
+            any = any.add(these.and(expr::same_as_one(d, expr::tail(d, DATA), ends)));
+        }
+        for (key, data) in others {
+            let same = expr::same(d, expr::col(DATA), data);
+            any = any.add(expr::col(KEY).eq(key).and(same));
         }
         any
     }
