@@ -26,6 +26,21 @@ describe("pages", () => {
     expect(asked(fake).every((a) => (a.question?.limit ?? 1e9) <= PAGE)).toBe(true);
   });
 
+  it("lets go of pages far out of sight, and asks for them again", async () => {
+    const { fake, people } = await loaded(10_000);
+    people.want(500, 520);
+    await settle();
+    expect(people.row(0)).toBeDefined();
+    people.want(3000, 3020);
+    await settle();
+    expect(people.row(3000)).toBeDefined();
+    expect(people.row(0)).toBeUndefined();
+    people.want(0, 20);
+    await settle();
+    expect(people.row(0)).toBeDefined();
+    expect(asked(fake).map((a) => a.question?.offset)).toEqual([0, 500, 3000, 0]);
+  });
+
   it("asks again when the picture moved, at most four times a second", async () => {
     const { fake, people } = await loaded();
     const before = asked(fake).length;

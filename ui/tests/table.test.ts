@@ -97,6 +97,24 @@ describe("a refresh", () => {
     expect((document.activeElement as HTMLElement).dataset["username"]).toBe(name);
   });
 
+  it("keeps the focus on a person's button, and on nobody else's where they leave", async () => {
+    const { fake } = await openWindow({ users: 30 });
+    const name = names()[4] ?? "";
+    button(`Log out ${name}`).focus();
+    const at = fake.population.people.findIndex((p) => p.username === name);
+    const one = fake.population.people[at];
+    if (one) one.seen = fake.now + 1;
+    fake.moved();
+    await settle();
+    expect(names()[0]).toBe(name);
+    expect(document.activeElement).toBe(button(`Log out ${name}`));
+    fake.population.people.splice(at, 1);
+    fake.moved();
+    await settle();
+    expect(names()).not.toContain(name);
+    expect(document.activeElement?.getAttribute("aria-rowindex")).toBe("2");
+  });
+
   it("ticks times between two looks without asking", async () => {
     const { fake } = await openWindow({ users: 12 });
     const before = fake.asked.filter((a) => a.what === "users").length;

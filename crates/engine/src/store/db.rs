@@ -15,7 +15,7 @@ use sqlx::{
 
 pub use super::explain::explain;
 use super::identity::Identity;
-use super::kept::{Own, answers};
+use super::kept::{Own, Waiting, answers};
 use super::mysql::{self, Passing};
 use super::schema::Dialect;
 use super::sqlite;
@@ -134,7 +134,13 @@ impl Db {
         }
     }
 
-    /// All its connections are there for whoever asks.
+    /// The pool, with all of its connections; and as long as the other one is there, none is kept out of it.
+    pub(super) async fn whole_pool(&self) -> (Pool, Waiting) {
+        let (pool, own) = self.with(|state| (state.pool.clone(), state.own.clone()));
+        (pool, own.give_back().await)
+    }
+
+    /// As [`Self::whole_pool`], but for one that may be on its way.
     pub fn pool(&self) -> Pool {
         let (pool, own) = self.with(|state| (state.pool.clone(), state.own.clone()));
         own.let_go();
@@ -159,13 +165,13 @@ impl Db {
                 Pool::Postgres(pool) => {
                     let mut taken = own.postgres.take(pool).await?;
                     let rows = statement.on_postgres(&mut *taken.connection).await?;
-                    own.postgres.put(taken, pool);
+                    own.keep(&own.postgres, taken, pool);
                     Ok(rows)
                 }
                 Pool::Mysql(pool) => {
                     let mut taken = own.mysql.take(pool).await?;
                     let rows = statement.on_mysql(&mut *taken.connection).await?;
-                    own.mysql.put(taken, pool);
+                    own.keep(&own.mysql, taken, pool);
                     Ok(rows)
                 }
                 Pool::Sqlite(pool) => {
@@ -179,7 +185,8 @@ impl Db {
 
     /// Begins a transaction that means to write. To be called within [`Db::finish`].
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        Ok(match self.pool() {
+        let (pool, _waiting) = self.whole_pool().await;
+        Ok(match pool {
             Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
             Pool::Mysql(pool) => Tx::Mysql(pool.begin().await?, self.passing),
             // A reader that turns writer half way can only fail.
@@ -267,7 +274,8 @@ impl Db {
     }
 
     pub async fn close(&self) {
-        match self.pool() {
+        let (pool, _waiting) = self.whole_pool().await;
+        match pool {
             Pool::Postgres(pool) => pool.close().await,
             Pool::Mysql(pool) => pool.close().await,
             Pool::Sqlite(pool) => pool.close().await,

@@ -1,7 +1,8 @@
 //! The connection of single statements. A pool asks each connection that it gets back whether it lives, so there a
 //! statement costs two trips; this one stays out of it from statement to statement, as long as the pool has another to give.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -58,11 +59,22 @@ impl<DB: Database> Kept<DB> {
     }
 
     /// Keeps it for the next statement. Where somebody may be waiting for it, it goes to the pool.
-    pub fn put(&self, taken: Taken<DB>, pool: &Pool<DB>) {
+    fn put(&self, taken: Taken<DB>, pool: &Pool<DB>) {
         let others = pool.size() < MOST || pool.num_idle() > 0;
-        if others && taken.since.elapsed() < LONGEST && !pool.is_closed() {
+        if others && taken.since.elapsed() < LONGEST {
             let used = Instant::now();
             drop(self.swap(Some(Idle { taken, used })));
+        }
+        // A pool that closes waits for all that it has given.
+        if pool.is_closed() {
+            self.let_go();
+        }
+    }
+
+    /// The pool has it by the end of this.
+    async fn give_back(&self) {
+        if let Some(Idle { mut taken, .. }) = self.swap(None) {
+            taken.connection.return_to_pool().await;
         }
     }
 
@@ -85,10 +97,37 @@ impl<DB: Database> Drop for Kept<DB> {
 pub(super) struct Own {
     pub postgres: Kept<Postgres>,
     pub mysql: Kept<MySql>,
+    /// Who waits for one of the pool's.
+    waiting: AtomicUsize,
+}
+
+/// As long as this is there, somebody waits.
+pub(super) struct Waiting(Arc<Own>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Own {
-    /// The pool has all of its connections.
+    /// Keeps a connection after a statement, unless somebody waits for it.
+    pub fn keep<DB: Database>(&self, kept: &Kept<DB>, taken: Taken<DB>, pool: &Pool<DB>) {
+        if self.waiting.load(Ordering::SeqCst) == 0 {
+            kept.put(taken, pool);
+        }
+    }
+
+    /// The pool has all of its connections by the end of this, and gets each that is used meanwhile, as long as somebody waits.
+    pub async fn give_back(self: &Arc<Self>) -> Waiting {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let waiting = Waiting(self.clone());
+        self.postgres.give_back().await;
+        self.mysql.give_back().await;
+        waiting
+    }
+
+    /// The pool will soon have all of its connections.
     pub fn let_go(&self) {
         self.postgres.let_go();
         self.mysql.let_go();

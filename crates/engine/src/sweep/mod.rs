@@ -39,9 +39,10 @@ const REFUSED: &str = "stays: the database refused to delete their sessions";
 struct Done {
     marked: Vec<UserId>,
     deleted: Vec<SessionKey>,
-    /// Looked for again once their batch was over: those that were there, and whether that could not be asked of some.
+    /// Those that were there when their batch was over, and those that could not be asked for.
     there: Vec<SessionKey>,
-    unlooked: bool,
+    /// Dates tell what is saved, whoever's sessions went: looks find what they found before.
+    dates_told: bool,
     spared: HashMap<UserId, &'static str>,
     /// The database would not do it for someone, and said so.
     refused: Option<Error>,
@@ -160,8 +161,10 @@ impl Site {
     fn plan(&self) -> Result<Plan> {
         let rules: Rules = self.rules();
         let policy: Policy = self.policy();
+        let reckoned = self.db_now();
         let roster = hold(&self.roster);
-        let at = roster.now().unwrap_or(Timestamp::UNIX_EPOCH);
+        // What the roster was judged by may be a little ahead of what the last look was told.
+        let at = roster.now().min(reckoned).unwrap_or(Timestamp::UNIX_EPOCH);
         plan::plan(&roster, at, &rules, &policy)
     }
 
@@ -216,6 +219,7 @@ impl Site {
                 exempts: exempts.clone(),
             })
         };
+        let before = self.told_by_dates();
         let at_once = self.store.sweeps_at_once();
         let mut batches: VecDeque<Vec<&Taken>> = plan.batches(BATCH).into();
         let mut running = FuturesUnordered::new();
@@ -225,28 +229,15 @@ impl Site {
                 && let Some(people) = batches.pop_front()
             {
                 let batch = swept(&people);
-                running.push(async move {
-                    let swept = batch.await;
-                    let there = match &swept {
-                        // At once, while the database has at hand where they lay.
-                        Ok(batch) => self.there(&batch.deleted).await,
-                        Err(_) => Ok(Vec::new()),
-                    };
-                    (people, swept, there)
-                });
+                running.push(async move { (people, self.looked_again(batch.await).await) });
             }
-            let Some((people, swept, there)) = running.next().await else {
+            let Some((people, swept)) = running.next().await else {
+                done.dates_told = self.still_told_by_dates(before);
                 return done;
             };
-            done.unlooked |= there.is_err();
-            done.there.extend(there.into_iter().flatten());
             match swept {
-                Ok(batch) => {
-                    {
-                        let mut roster = hold(&self.roster);
-                        roster.forget(&batch.deleted);
-                        roster.unflag(&batch.marked);
-                    }
+                Ok((batch, there)) => {
+                    done.there.extend(there);
                     done.marked.extend(batch.marked);
                     done.deleted.extend(batch.deleted);
                     done.spared.extend(batch.spared);

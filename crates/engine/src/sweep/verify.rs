@@ -1,13 +1,13 @@
 //! The looks after a sweep's deed, and what is made of a session that is there again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use super::Done;
 use super::plan::{Plan, Taken};
 use crate::error::Result;
 use crate::site::{Site, hold};
-use crate::store::{SessionKey, Sink, UserId};
+use crate::store::{AGES, BatchDone, SessionKey, Sink, UserId};
 
 /// Where a request under way can bring a session back, it is looked again after this long.
 const SOON: Duration = Duration::from_secs(5);
@@ -22,17 +22,19 @@ impl Site {
     /// something is not idle. They stay, and are told of as such. Nor does it wait for a minute: who was idle for so long
     /// has no request that old, and who comes back later is in the roster and before the next sweep, like anybody else.
     pub(super) async fn verify(&self, plan: &Plan, done: &mut Done) -> bool {
-        if done.broken.is_some() || done.refused.is_some() || done.unlooked {
+        if done.broken.is_some() || done.refused.is_some() {
             return false;
         }
         let lasting = self.can_come_back() && !done.deleted.is_empty();
         if self.look_after(done).await.is_err() {
             return false;
         }
-        // All were looked for when their batch was over; what is there again since then was saved, and that look has met it.
+        // All were looked for when their batch was over. What is there again since then was saved, and where dates tell that
+        // look has met it; where they do not, all are asked for once more.
         let met: Vec<SessionKey> = {
             let mut roster = hold(&self.roster);
-            let met = done.deleted.iter().filter(|key| roster.knows(key.lend()));
+            let mut met = |key: &&SessionKey| !done.dates_told || roster.knows(key.lend());
+            let met = done.deleted.iter().filter(|key| met(key));
             met.chain(&done.there).cloned().collect()
         };
         let Ok(met) = self.there(&met).await else {
@@ -69,8 +71,40 @@ impl Site {
         back.is_empty() && (done.deleted.is_empty() || self.store.sees_copies())
     }
 
+    /// A batch that has ended, and what of it is there again: asked for at once, while the database has at hand where it lay.
+    /// What cannot be asked for now may be there.
+    pub(super) async fn looked_again(
+        &self,
+        swept: Result<BatchDone>,
+    ) -> Result<(BatchDone, Vec<SessionKey>)> {
+        let batch = swept?;
+        {
+            let mut roster = hold(&self.roster);
+            roster.forget(&batch.deleted);
+            roster.unflag(&batch.marked);
+        }
+        let there = self.there(&batch.deleted).await;
+        let there = there.unwrap_or_else(|_| batch.deleted.clone());
+        Ok((batch, there))
+    }
+
+    /// The ages by which looks find what is saved. None: dates do not tell all of it.
+    pub(super) fn told_by_dates(&self) -> Option<BTreeSet<i64>> {
+        let mut roster = hold(&self.roster);
+        let tell = roster.dates_tell(AGES);
+        tell.then(|| roster.ages().into_iter().collect())
+    }
+
+    /// Whether looks find all that they found before these sessions went.
+    pub(super) fn still_told_by_dates(&self, before: Option<BTreeSet<i64>>) -> bool {
+        match (before, self.told_by_dates()) {
+            (Some(before), Some(now)) => before.is_subset(&now),
+            _ => false,
+        }
+    }
+
     /// Which of these sessions are there.
-    pub(super) async fn there(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
+    async fn there(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
         match keys {
             [] => Ok(Vec::new()),
             keys => self.store.surviving(keys).await,
@@ -84,7 +118,7 @@ impl Site {
             return Ok(());
         }
         // Whoever signed in again has a flag by right: that is known once their new session would have been met.
-        self.look_for_sweep(&done.marked).await?;
+        self.look_whole(&done.marked).await?;
         for id in self.raised(done) {
             self.store.clear_flag(&id).await?;
         }

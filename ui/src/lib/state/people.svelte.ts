@@ -13,6 +13,8 @@ import {
 import { changesBetween } from "./order";
 
 export const PAGE = 50;
+/** Pages kept on either side of those in sight. */
+const AROUND = 20;
 /** At most four questions a second. */
 const PACE = 250;
 
@@ -191,8 +193,12 @@ export class People {
     const keep = new Set([...this.#fresh].filter(([, r]) => r >= this.#revision).map(([n]) => n));
     const from = Math.floor(this.#first / PAGE);
     const to = Math.floor(this.#last / PAGE);
-    for (const n of [...this.#pages.keys()])
-      if (!keep.has(n) && (n < from - 1 || n > to + 1)) this.#pages.delete(n);
+    const within = (n: number, many: number) => n >= from - many && n <= to + many;
+    for (const n of [...this.#pages.keys()]) {
+      if (within(n, keep.has(n) ? AROUND : 1)) continue;
+      this.#pages.delete(n);
+      this.#fresh.delete(n);
+    }
   }
 
   /** New contents for the people in sight, where they are; and how many places would change. */

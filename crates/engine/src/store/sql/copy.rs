@@ -121,16 +121,21 @@ fn parts(
     db: &Db,
     query: &SelectStatement,
 ) -> Result<(impl Future<Output = Result<()>>, mpsc::Receiver<Vec<u8>>)> {
-    let Pool::Postgres(pool) = db.pool() else {
+    if db.dialect() != Dialect::Postgres {
         return Err(garbled());
-    };
+    }
+    let own = db.clone();
     let sql = format!(
         "COPY ({}) TO STDOUT (FORMAT binary)",
         query.to_string(PostgresQueryBuilder)
     );
     let (parts, taken) = mpsc::channel::<Vec<u8>>(AHEAD);
     let read = db.finish(async move {
+        let (Pool::Postgres(pool), waiting) = own.whole_pool().await else {
+            return Ok(());
+        };
         let mut stream = pool.copy_out_raw(&sql).await?;
+        drop(waiting);
         let mut part = Vec::with_capacity(PART);
         while let Some(bytes) = stream.try_next().await? {
             if part.len() + bytes.len() > PART {

@@ -19,6 +19,9 @@ use crate::store::{AGES, KeyRef, SessionKey, Sink, expr};
 /// How far the database's time may be from where it was expected.
 const ABOUT: SignedDuration = SignedDuration::from_secs(5);
 
+/// Between looks so close together only so much is saved.
+const SOON: SignedDuration = SignedDuration::from_secs(60);
+
 /// Keys and dates, as a statement returned them.
 enum Found {
     Rows(Vec<Vec<Cell>>),
@@ -76,9 +79,11 @@ impl SqlSessions {
             true => Seen::columns(&self.table.expires),
             false => ["NULL", "NULL"].map(Expr::cust),
         };
+        // An array is whole in the server's memory; after a long while it would be a long one.
+        let soon = about.duration_since(last) <= SOON;
         let answer = match self.dialect() {
-            Dialect::Postgres => self.as_arrays(asked, touched).await,
-            Dialect::Mysql | Dialect::Sqlite => self.as_rows(asked, touched).await,
+            Dialect::Postgres if soon => self.as_arrays(asked, touched).await,
+            _ => self.as_rows(asked, touched).await,
         };
         let answer = match answer {
             Err(error)
