@@ -140,7 +140,7 @@ impl Db {
         (pool, own.give_back().await)
     }
 
-    /// As [`Self::whole_pool`], but for one that may be on its way.
+    /// The pool. One of its connections may still be on its way back to it.
     pub fn pool(&self) -> Pool {
         let (pool, own) = self.with(|state| (state.pool.clone(), state.own.clone()));
         own.let_go();
