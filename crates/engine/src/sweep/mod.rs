@@ -60,7 +60,7 @@ impl Site {
 
     /// A plan after a fresh look.
     async fn plan_now(&self) -> Result<Plan> {
-        self.look_for_sweep(&[]).await?;
+        self.look_for_sweep().await?;
         let plan = self.plan()?;
         // Whoever is stale has no session at all: that only a look at all of them tells. And whoever is overdue has none
         // that began after the cutoff, so a listing since then has met them all.
@@ -74,11 +74,11 @@ impl Site {
     }
 
     /// A look before a sweep, or after it: at every session, where dates do not tell which were saved.
-    async fn look_for_sweep(&self, users: &[UserId]) -> Result<()> {
+    async fn look_for_sweep(&self) -> Result<()> {
         let dates_tell = hold(&self.roster).dates_tell(AGES);
         match dates_tell {
-            true => self.look_fresh(users).await,
-            false => self.look_whole(users).await,
+            true => self.look_fresh(&[]).await,
+            false => self.look_whole(&[]).await,
         }
     }
 

@@ -52,7 +52,7 @@ impl Site {
                 Err(_) => return false,
             }
             // Where no date tells what was saved, only a listing meets them, and they are to be seen at once.
-            if !back.is_empty() && self.look_for_sweep(&[]).await.is_err() {
+            if !back.is_empty() && self.look_for_sweep().await.is_err() {
                 return false;
             }
             let owners: HashMap<&SessionKey, &Taken> = plan
