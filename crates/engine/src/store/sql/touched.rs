@@ -221,8 +221,8 @@ impl SqlSessions {
         let spans = joined(spans.collect());
         let d = self.dialect();
         let within = spans.into_iter().map(|(from, to)| {
-            let from = self.expires().gt(expr::shown(d, expires, from));
-            from.and(self.expires().lte(expr::shown(d, expires, to)))
+            let from = self.expires().gt(expr::shown_unseen(d, expires, from));
+            from.and(self.expires().lte(expr::shown_unseen(d, expires, to)))
         });
         let any = within.fold(Cond::any(), Cond::add);
         (!any.is_empty()).then_some(any)
