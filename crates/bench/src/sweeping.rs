@@ -30,10 +30,12 @@ pub async fn measure(
     let mut pairs = Vec::new();
     for _ in 0..runs {
         let engine = overdue.met(site, state, database).await?;
+        checkpoint(database).await?;
         let ours = by_curfew(&engine, size).await?;
         engine.close().await;
         // As warm for the one as for the other: a first look has just gone through the whole table.
         overdue.met(site, state, database).await?.close().await;
+        checkpoint(database).await?;
         tokio::time::sleep(APART).await;
         pairs.push((ours, by_hand(&people, population, database).await?));
     }
@@ -43,6 +45,12 @@ pub async fn measure(
         goal: GOAL,
         pairs,
     })
+}
+
+/// The first change of a page after a checkpoint writes all of it to the log: for the one as for the other.
+async fn checkpoint(database: &mut PgConnection) -> Result<()> {
+    sqlx::raw_sql("CHECKPOINT").execute(database).await?;
+    Ok(())
 }
 
 /// In a table's words.

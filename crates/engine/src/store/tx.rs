@@ -57,15 +57,6 @@ impl Tx {
         }
     }
 
-    /// Waits for other people's locks no longer than the site should wait for ours.
-    pub async fn limit_waiting(&mut self) -> Result<(), sqlx::Error> {
-        if let Self::Postgres(tx) = self {
-            let limits = "SELECT set_config('lock_timeout', '100ms', true), set_config('statement_timeout', '5s', true)";
-            sqlx::query(limits).execute(&mut **tx).await?;
-        }
-        Ok(())
-    }
-
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Postgres(tx) => tx.commit().await,

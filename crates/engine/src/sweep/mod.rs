@@ -1,54 +1,30 @@
 //! The inactivity sweep: plan, apply in small batches, look again, report. The journal is written before the
 //! deed, and the store's predicates decide at the last moment who stays.
 
+mod apply;
 pub mod plan;
 mod record;
 pub mod schedule;
 mod verify;
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::collections::HashSet;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use crate::config::Policy;
-use crate::django::session::Decoder;
 use crate::error::{Code, Error, Result};
 use crate::event::Event;
 use crate::journal::{self, Draft};
-use crate::policy::{Rules, exemption};
-use crate::roster::last_save;
+use crate::policy::Rules;
 use crate::site::{Site, hold};
-use crate::store::{AGES, Data, SessionKey, SessionRow, SweepBatch, UserId, UserRow};
+use crate::store::{AGES, SessionKey, UserId};
 use crate::tell::webhook::Message;
 use crate::view::{Skipped, SweepReason, SweepReport, SweepSummary, SweepUser};
 
-use plan::{Plan, Taken};
+use apply::Done;
+use plan::Plan;
 use record::{intent, outcome, summary};
 use verify::CAME_BACK;
-
-/// People in one transaction: few enough that no lock is held for long.
-const BATCH: usize = 50;
-const REFUSED: &str = "stays: the database refused to delete their sessions";
-
-/// What the batches did, put together.
-#[derive(Default)]
-struct Done {
-    marked: Vec<UserId>,
-    deleted: Vec<SessionKey>,
-    /// Those that were there when their batch was over, and those that could not be asked for.
-    there: Vec<SessionKey>,
-    /// Dates tell what is saved, whoever's sessions went: looks find what they found before.
-    dates_told: bool,
-    spared: HashMap<UserId, &'static str>,
-    /// The database would not do it for someone, and said so.
-    refused: Option<Error>,
-    /// Why the sweep ended before its last batch.
-    broken: Option<Error>,
-}
 
 impl Site {
     /// What a sweep would do now, after a fresh look. Touches nothing, and works where nothing may be touched.
@@ -129,9 +105,12 @@ impl Site {
         self.record(intent(self, &plan, &id)).await?;
         let mut done = self.apply(&plan).await;
         let verified = self.verify(&plan, &mut done).await;
-        let report = self.report(&plan, &done, verified);
+        let deleted: HashSet<&SessionKey> = done.deleted.iter().collect();
+        let report = self.report(&plan, &done, &deleted, verified);
         // The deed is done: a journal that fails now is told of, and does not undo what happened.
-        let outcome = self.record(outcome(self, &plan, &done, &report, &id)).await;
+        let outcome = self
+            .record(outcome(self, &plan, &done, &deleted, &report, &id))
+            .await;
         if let Some(error) = done.broken {
             if report.users.is_empty() {
                 return Err(error);
@@ -187,84 +166,13 @@ impl Site {
         }
     }
 
-    async fn apply(&self, plan: &Plan) -> Done {
-        let mut done = Done::default();
-        let config = self.settings();
-        let decoder = Mutex::new(Decoder::new(crate::site::secret_keys(&config).as_ref()));
-        let (cutoff, age) = (plan.cutoff, config.sessions.cookie_age);
-        let decide =
-            Arc::new(move |id: &UserId, row: &SessionRow| may_go(&decoder, age, cutoff, id, row));
-        let exempt = plan.exempt.clone();
-        let exempts = Arc::new(move |row: &UserRow| {
-            exemption(&exempt, &row.username, row.staff, row.superuser)
-        });
-        let swept = |people: &[&Taken]| {
-            let (overdue, stale): (Vec<&Taken>, Vec<&Taken>) = people
-                .iter()
-                .copied()
-                .partition(|t| t.reason == SweepReason::Overdue);
-            let dated = overdue.iter().flat_map(|t| &t.sessions);
-            self.store.sweep(SweepBatch {
-                dates: dated
-                    .filter_map(|(key, date)| Some((key.clone(), (*date)?)))
-                    .collect(),
-                overdue: overdue
-                    .iter()
-                    .map(|t| (t.id.clone(), t.keys().cloned().collect()))
-                    .collect(),
-                stale: stale.iter().map(|t| (t.id.clone(), t.seen)).collect(),
-                cutoff,
-                saves_prove: config.sessions.saved_every_request,
-                decide: decide.clone(),
-                exempts: exempts.clone(),
-            })
-        };
-        let before = self.told_by_dates();
-        let at_once = self.store.sweeps_at_once();
-        let mut batches: VecDeque<Vec<&Taken>> = plan.batches(BATCH).into();
-        let mut running = FuturesUnordered::new();
-        loop {
-            while running.len() < at_once
-                && done.broken.is_none()
-                && let Some(people) = batches.pop_front()
-            {
-                let batch = swept(&people);
-                running.push(async move { (people, self.looked_again(batch.await).await) });
-            }
-            let Some((people, swept)) = running.next().await else {
-                done.dates_told = self.still_told_by_dates(before);
-                return done;
-            };
-            match swept {
-                Ok((batch, there)) => {
-                    done.there.extend(there);
-                    done.marked.extend(batch.marked);
-                    done.deleted.extend(batch.deleted);
-                    done.spared.extend(batch.spared);
-                    if let Some(error) = batch.broken {
-                        done.broken.get_or_insert(error);
-                    }
-                }
-                // One row that another table of the site holds on to must not keep everyone else here.
-                Err(error) if error.code == Code::Database => match people.as_slice() {
-                    [one] => {
-                        done.refused = Some(error);
-                        done.spared.insert(one.id.clone(), REFUSED);
-                    }
-                    several => several
-                        .iter()
-                        .rev()
-                        .for_each(|one| batches.push_front(vec![*one])),
-                },
-                Err(error) => {
-                    done.broken.get_or_insert(error);
-                }
-            }
-        }
-    }
-
-    fn report(&self, plan: &Plan, done: &Done, verified: bool) -> SweepReport {
-        let deleted: HashSet<&SessionKey> = done.deleted.iter().collect();
+    fn report(
+        &self,
+        plan: &Plan,
+        done: &Done,
+        deleted: &HashSet<&SessionKey>,
+        verified: bool,
+    ) -> SweepReport {
         let marked: HashSet<&UserId> = done.marked.iter().collect();
         let mut users: Vec<SweepUser> = Vec::new();
         let mut skipped = plan.skipped.clone();
@@ -368,25 +276,4 @@ pub(crate) fn view_only(site: &str) -> Error {
             "{site} is view-only; allow changes in the window, or set armed = true for it in config.toml"
         ),
     )
-}
-
-/// A session as it is now may go where it still is that user's and was not saved since the cutoff.
-fn may_go(
-    decoder: &Mutex<Decoder>,
-    cookie_age: Option<Duration>,
-    cutoff: Timestamp,
-    id: &UserId,
-    row: &SessionRow,
-) -> bool {
-    let decoded = match &row.data {
-        Data::Encoded(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => hold(decoder).decode(text),
-            Err(_) => return false,
-        },
-        Data::Cached(bytes) => hold(decoder).cached(bytes),
-    };
-    decoded.is_ok_and(|session| {
-        session.user.as_deref().map(UserId::new).as_ref() == Some(id)
-            && last_save(row.lend(), Some(&session), cookie_age).is_none_or(|at| at <= cutoff)
-    })
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::Done;
-use super::plan::Plan;
+use super::apply::Done;
+use super::plan::{Plan, Taken};
 use crate::journal::Draft;
 use crate::site::Site;
 use crate::store::SessionKey;
@@ -30,6 +30,12 @@ pub(super) fn summary(report: &SweepReport) -> SweepSummary {
 }
 
 pub(super) fn intent(site: &Site, plan: &Plan, id: &str) -> Draft {
+    let users = plan.taken.iter().map(|t| entry(t, |_| true)).collect();
+    draft(site, plan, id, users)
+}
+
+/// What every entry of a sweep says.
+fn draft(site: &Site, plan: &Plan, id: &str, users: Vec<EntryUser>) -> Draft {
     Draft {
         at: plan.at,
         operator: site.operator.clone(),
@@ -37,16 +43,7 @@ pub(super) fn intent(site: &Site, plan: &Plan, id: &str) -> Draft {
         deed: Deed::Sweep,
         phase: Phase::Intent,
         id: id.to_string(),
-        users: plan
-            .taken
-            .iter()
-            .map(|t| EntryUser {
-                id: t.id.to_string(),
-                username: t.username.clone(),
-                idle_seconds: t.idle_seconds,
-                sessions: t.keys().map(SessionKey::fingerprint).collect(),
-            })
-            .collect(),
+        users,
         reason: None,
         outcome: None,
         users_marked: None,
@@ -55,14 +52,28 @@ pub(super) fn intent(site: &Site, plan: &Plan, id: &str) -> Draft {
     }
 }
 
+/// A person, and some of their sessions.
+fn entry(taken: &Taken, which: impl Fn(&SessionKey) -> bool) -> EntryUser {
+    EntryUser {
+        id: taken.id.to_string(),
+        username: taken.username.clone(),
+        idle_seconds: taken.idle_seconds,
+        sessions: taken
+            .keys()
+            .filter(|key| which(key))
+            .map(SessionKey::fingerprint)
+            .collect(),
+    }
+}
+
 pub(super) fn outcome(
     site: &Site,
     plan: &Plan,
     done: &Done,
+    deleted: &HashSet<&SessionKey>,
     report: &SweepReport,
     id: &str,
 ) -> Draft {
-    let deleted: HashSet<&SessionKey> = done.deleted.iter().collect();
     let acted: HashSet<&str> = report.users.iter().map(|u| u.id.as_str()).collect();
     let text = match (&done.broken, &done.refused) {
         (Some(error), _) => format!("ended early: {}", error.message),
@@ -70,28 +81,20 @@ pub(super) fn outcome(
         (None, None) if report.verified => "signed out, verified".to_string(),
         (None, None) => "signed out, not verified".to_string(),
     };
+    let gone = |key: &SessionKey| deleted.contains(key);
+    let users = plan
+        .taken
+        .iter()
+        .filter(|t| acted.contains(t.id.as_str()) || t.keys().any(gone))
+        .map(|t| entry(t, gone))
+        .collect();
     Draft {
         at: site.db_now().unwrap_or(plan.at),
         phase: Phase::Outcome,
-        users: plan
-            .taken
-            .iter()
-            .filter(|t| acted.contains(t.id.as_str()) || t.keys().any(|k| deleted.contains(k)))
-            .map(|t| EntryUser {
-                id: t.id.to_string(),
-                username: t.username.clone(),
-                idle_seconds: t.idle_seconds,
-                sessions: t
-                    .keys()
-                    .filter(|k| deleted.contains(k))
-                    .map(SessionKey::fingerprint)
-                    .collect(),
-            })
-            .collect(),
         outcome: Some(text),
         users_marked: Some(report.users_marked),
         sessions_deleted: Some(report.sessions_deleted),
         verified: Some(report.verified),
-        ..intent(site, plan, id)
+        ..draft(site, plan, id, users)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use super::Done;
+use super::apply::Done;
 use super::plan::{Plan, Taken};
 use crate::error::Result;
 use crate::site::{Site, hold};
@@ -71,21 +71,17 @@ impl Site {
         back.is_empty() && (done.deleted.is_empty() || self.store.sees_copies())
     }
 
-    /// A batch that has ended, and what of it is there again: asked for at once, while the database has at hand where it lay.
+    /// What a batch took is not there for the roster either.
+    pub(super) fn forget(&self, batch: &BatchDone) {
+        let mut roster = hold(&self.roster);
+        roster.forget(&batch.deleted);
+        roster.unflag(&batch.marked);
+    }
+
+    /// Which sessions of a batch are there again: asked for once it is over, while the database has at hand where they lay.
     /// What cannot be asked for now may be there.
-    pub(super) async fn looked_again(
-        &self,
-        swept: Result<BatchDone>,
-    ) -> Result<(BatchDone, Vec<SessionKey>)> {
-        let batch = swept?;
-        {
-            let mut roster = hold(&self.roster);
-            roster.forget(&batch.deleted);
-            roster.unflag(&batch.marked);
-        }
-        let there = self.there(&batch.deleted).await;
-        let there = there.unwrap_or_else(|_| batch.deleted.clone());
-        Ok((batch, there))
+    pub(super) async fn there_again(&self, deleted: Vec<SessionKey>) -> Vec<SessionKey> {
+        self.there(&deleted).await.unwrap_or(deleted)
     }
 
     /// The ages by which looks find what is saved. None: dates do not tell all of it.

@@ -126,6 +126,8 @@ pub(super) async fn delete(
         At::Elsewhere(sessions) => return Ok(sessions.delete_unchanged(&rows).await?),
         At::Beside(sessions) => sessions,
     };
+    // In the order of the index, which the database would bring them into.
+    by_date.sort_unstable();
     let d = tx.dialect();
     let users = &store.users;
     let mut seen_since = Cond::any();

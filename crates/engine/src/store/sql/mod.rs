@@ -41,6 +41,8 @@ use crate::error::{Code, Error, Result};
 
 /// Sessions in one statement that compares each one's content.
 const CHUNK: usize = 500;
+/// Statements that are under way together where many keys or users are asked for.
+const ASKED_AT_ONCE: usize = 2;
 /// A save that began before the last look may be committed after it.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(10);
 

@@ -4,15 +4,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::SqlStore;
 use super::copy::{Steps, copy, size};
 use super::stream::Fields;
 use super::stride::{BlockStride, Stride};
 use super::users::user_row;
-use crate::error::{Code, Result};
+use super::{ASKED_AT_ONCE, SqlStore};
+use crate::error::{Code, Error, Result};
 use crate::store::key::UserId;
 use crate::store::pace::{Pace, Share};
 use crate::store::statement::field;
@@ -153,8 +154,10 @@ impl SqlStore {
     }
 
     async fn read_users(&self, ids: &[UserId], sink: &mut dyn Sink) -> Result<()> {
-        for chunk in ids.chunks(self.db.chunk()) {
-            let rows = self.users(chunk).await?;
+        let some = |chunk| async move { Ok::<_, Error>((chunk, self.users(chunk).await?)) };
+        let all: Vec<_> = ids.chunks(self.db.chunk()).map(some).collect();
+        let mut read = stream::iter(all).buffered(ASKED_AT_ONCE);
+        while let Some((chunk, rows)) = read.try_next().await? {
             let found: BTreeSet<&UserId> = rows.iter().map(|r| &r.id).collect();
             let missing = chunk
                 .iter()

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement, SimpleExpr};
 
 use super::take::Take;
-use super::{CHUNK, DATA, KEY};
+use super::{ASKED_AT_ONCE, CHUNK, DATA, KEY};
 use crate::django::session::{Form, version_of};
 use crate::error::Result;
 use crate::store::catalog::Kind;
@@ -16,9 +16,6 @@ use crate::store::key::SessionKey;
 use crate::store::schema::{Dialect, SessionTable};
 use crate::store::statement::{Cell, Read};
 use crate::store::{Mark, SessionRow, Sessions, Sink, expr};
-
-/// Statements that are under way together where many keys are asked for.
-const ASKED_AT_ONCE: usize = 2;
 
 /// Sessions in a table with Django's three columns, and perhaps some of its own.
 #[derive(Clone)]
@@ -53,11 +50,10 @@ impl Sessions for SqlSessions {
 
     async fn surviving(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
         let some = |keys: &[SessionKey]| {
-            let query = Query::select()
-                .expr(expr::text(self.dialect(), expr::col(KEY)))
-                .from(expr::table(&self.table.table))
-                .and_where(self.these(keys))
-                .to_owned();
+            // With the dates, which nobody needs: for keys alone PostgreSQL goes through another index than a deletion does,
+            // and whoever asks after one would have that read, too.
+            let mut query = self.select_dates();
+            query.and_where(self.these(keys));
             async move { self.db.rows(&query, &[Read::Text]).await }
         };
         let all: Vec<_> = keys.chunks(self.db.chunk()).map(some).collect();

@@ -90,7 +90,6 @@ async fn attempt(
 ) -> Result<Option<BatchDone>, Failure> {
     let began = Instant::now();
     let mut tx = store.db.begin().await?;
-    tx.limit_waiting().await?;
     touch(store, &mut tx).await?;
     let mut done = BatchDone::default();
 

@@ -1,0 +1,147 @@
+//! A plan's batches, as many of them at once as the store allows, and what each did.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+
+use super::plan::{Plan, Taken};
+use crate::django::session::Decoder;
+use crate::error::{Code, Error};
+use crate::policy::exemption;
+use crate::roster::last_save;
+use crate::site::{Site, hold};
+use crate::store::{Data, SessionKey, SessionRow, SweepBatch, UserId, UserRow};
+use crate::view::SweepReason;
+
+/// People in one transaction: few enough that no lock is held for long.
+const BATCH: usize = 50;
+const REFUSED: &str = "stays: the database refused to delete their sessions";
+
+/// What the batches did, put together.
+#[derive(Default)]
+pub(super) struct Done {
+    pub marked: Vec<UserId>,
+    pub deleted: Vec<SessionKey>,
+    /// Those that were there when their batch was over, and those that could not be asked for.
+    pub there: Vec<SessionKey>,
+    /// Dates tell what is saved, whoever's sessions went: looks find what they found before.
+    pub dates_told: bool,
+    pub spared: HashMap<UserId, &'static str>,
+    /// The database would not do it for someone, and said so.
+    pub refused: Option<Error>,
+    /// Why the sweep ended before its last batch.
+    pub broken: Option<Error>,
+}
+
+impl Site {
+    pub(super) async fn apply(&self, plan: &Plan) -> Done {
+        let mut done = Done::default();
+        let config = self.settings();
+        let decoder = Mutex::new(Decoder::new(crate::site::secret_keys(&config).as_ref()));
+        let (cutoff, age) = (plan.cutoff, config.sessions.cookie_age);
+        let decide =
+            Arc::new(move |id: &UserId, row: &SessionRow| may_go(&decoder, age, cutoff, id, row));
+        let exempt = plan.exempt.clone();
+        let exempts = Arc::new(move |row: &UserRow| {
+            exemption(&exempt, &row.username, row.staff, row.superuser)
+        });
+        let swept = |people: &[&Taken]| {
+            let (overdue, stale): (Vec<&Taken>, Vec<&Taken>) = people
+                .iter()
+                .copied()
+                .partition(|t| t.reason == SweepReason::Overdue);
+            let dated = overdue.iter().flat_map(|t| &t.sessions);
+            self.store.sweep(SweepBatch {
+                dates: dated
+                    .filter_map(|(key, date)| Some((key.clone(), (*date)?)))
+                    .collect(),
+                overdue: overdue
+                    .iter()
+                    .map(|t| (t.id.clone(), t.keys().cloned().collect()))
+                    .collect(),
+                stale: stale.iter().map(|t| (t.id.clone(), t.seen)).collect(),
+                cutoff,
+                saves_prove: config.sessions.saved_every_request,
+                decide: decide.clone(),
+                exempts: exempts.clone(),
+            })
+        };
+        let before = self.told_by_dates();
+        let at_once = self.store.sweeps_at_once();
+        let mut batches: VecDeque<Vec<&Taken>> = plan.batches(BATCH).into();
+        let (mut running, mut asking) = (FuturesUnordered::new(), FuturesUnordered::new());
+        loop {
+            while running.len() < at_once
+                && asking.len() < at_once
+                && done.broken.is_none()
+                && let Some(people) = batches.pop_front()
+            {
+                let batch = swept(&people);
+                running.push(async move { (people, batch.await) });
+            }
+            // What a batch deleted is asked for beside the next.
+            let (people, swept) = tokio::select! {
+                Some(there) = asking.next() => {
+                    done.there.extend(there);
+                    continue;
+                }
+                Some(ended) = running.next() => ended,
+                else => {
+                    done.dates_told = self.still_told_by_dates(before);
+                    return done;
+                }
+            };
+            match swept {
+                Ok(batch) => {
+                    self.forget(&batch);
+                    asking.push(self.there_again(batch.deleted.clone()));
+                    done.marked.extend(batch.marked);
+                    done.deleted.extend(batch.deleted);
+                    done.spared.extend(batch.spared);
+                    if let Some(error) = batch.broken {
+                        done.broken.get_or_insert(error);
+                    }
+                }
+                // One row that another table of the site holds on to must not keep everyone else here.
+                Err(error) if error.code == Code::Database => match people.as_slice() {
+                    [one] => {
+                        done.refused = Some(error);
+                        done.spared.insert(one.id.clone(), REFUSED);
+                    }
+                    several => several
+                        .iter()
+                        .rev()
+                        .for_each(|one| batches.push_front(vec![*one])),
+                },
+                Err(error) => {
+                    done.broken.get_or_insert(error);
+                }
+            }
+        }
+    }
+}
+
+/// A session as it is now may go where it still is that user's and was not saved since the cutoff.
+fn may_go(
+    decoder: &Mutex<Decoder>,
+    cookie_age: Option<Duration>,
+    cutoff: Timestamp,
+    id: &UserId,
+    row: &SessionRow,
+) -> bool {
+    let decoded = match &row.data {
+        Data::Encoded(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => hold(decoder).decode(text),
+            Err(_) => return false,
+        },
+        Data::Cached(bytes) => hold(decoder).cached(bytes),
+    };
+    decoded.is_ok_and(|session| {
+        session.user.as_deref().map(UserId::new).as_ref() == Some(id)
+            && last_save(row.lend(), Some(&session), cookie_age).is_none_or(|at| at <= cutoff)
+    })
+}
