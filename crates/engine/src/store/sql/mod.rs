@@ -303,8 +303,8 @@ impl Store for SqlStore {
 
     fn sweeps_at_once(&self) -> usize {
         match (self.dialect(), &self.sessions) {
-            // Each waits for the disk; two of them wait together.
-            (Dialect::Postgres, At::Beside(_)) => 2,
+            // Each waits for the disk; as many as there are connections wait together, and a look for one of them.
+            (Dialect::Postgres, At::Beside(_)) => 3,
             _ => 1,
         }
     }
