@@ -16,7 +16,7 @@ use crate::pgbench::Play;
 use crate::population::Population;
 use crate::report::{Figure, median};
 use crate::site::Site;
-use crate::watching::APART;
+use crate::watching::{APART, warm};
 
 /// Of requests a second, with Curfew against without.
 const GOAL: f64 = 0.97;
@@ -77,7 +77,7 @@ pub async fn measure(
             sqlx::raw_sql("CHECKPOINT").execute(&mut *database).await?;
             // Not everyone at once did something just now.
             tokio::time::sleep(APART).await;
-            engine.look().await?;
+            warm(&engine).await?;
             let beside = (run + turn).is_multiple_of(2);
             let swept = beside.then(|| (engine.clone(), people.len()));
             let (per_second, saw) = one(&play, url, swept, database).await?;

@@ -11,7 +11,7 @@ use crate::overdue::Overdue;
 use crate::population::Population;
 use crate::report::{Goal, Measure};
 use crate::site::Site;
-use crate::watching::APART;
+use crate::watching::{APART, warm};
 
 pub const GOAL: Goal = Goal::AtMost(1.5);
 /// People in one batch, as Curfew has them.
@@ -53,9 +53,6 @@ async fn checkpoint(database: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// Looks of a roster that is warm.
-const WARM: usize = 5;
-
 /// In a table's words.
 pub fn work(size: usize) -> String {
     format!(
@@ -67,9 +64,7 @@ pub fn work(size: usize) -> String {
 pub async fn by_curfew(engine: &Engine, size: usize) -> Result<Duration> {
     // Not everyone at once did something just now; and readings are as rare as they are once their cost is known.
     tokio::time::sleep(APART).await;
-    for _ in 0..WARM {
-        engine.look().await?;
-    }
+    warm(engine).await?;
     engine.preview().await?;
     let began = Instant::now();
     let report = engine.sweep(true).await?;

@@ -26,6 +26,8 @@ pub const APART: Duration = Duration::from_secs(11);
 /// The window's own pace, and so many looks.
 pub const EVERY: Duration = Duration::from_secs(2);
 const LOOKS: u32 = 30;
+/// More than Curfew remembers.
+const COSTS: u32 = 5;
 /// Looks before that, in which the readings' paces settle.
 const WARM: u32 = 10;
 
@@ -114,6 +116,14 @@ pub async fn still(engine: &Engine, runs: usize, database: &mut PgConnection) ->
         goal: Goal::AtMost(3.0),
         pairs,
     })
+}
+
+/// Looks until it is known what each reading costs, and with that how often it is made.
+pub async fn warm(engine: &Engine) -> Result<()> {
+    for _ in 0..COSTS {
+        engine.look().await?;
+    }
+    Ok(())
 }
 
 /// What looking every two seconds takes of one core, on either side.

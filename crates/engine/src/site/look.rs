@@ -149,6 +149,14 @@ impl Site {
         self.look_at(&mut mark).await
     }
 
+    /// A look that knows of what people did as far as the table of users tells, and reads these anew.
+    pub(crate) async fn look_at_people(&self, users: &[UserId]) -> Result<()> {
+        let mut mark = self.mark.lock().await;
+        mark.freshen_people();
+        mark.read_again(users);
+        self.look_at(&mut mark).await
+    }
+
     /// The sessions saved since the last look, and no more: what a logout asks for before its first deletion, without
     /// waiting for a look that is under way. People's states stay as the last look left them.
     pub(crate) async fn glance(&self) -> Result<()> {

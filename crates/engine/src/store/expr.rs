@@ -50,8 +50,18 @@ pub fn same_as_one<'a>(dialect: Dialect, expr: Expr, texts: impl Iterator<Item =
     match dialect {
         Dialect::Postgres => any_of(expr, texts.map(str::to_owned).collect::<Vec<String>>()),
         Dialect::Sqlite => expr.is_in(texts),
-        Dialect::Mysql => bytes(expr).is_in(texts),
+        Dialect::Mysql => bytes(expr).is_in(padded(texts)),
     }
+}
+
+/// So many that few lengths occur: MySQL's driver prepares a statement anew for each number of values. Which they are is
+/// the same.
+fn padded<T: Clone>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<T> = values.collect();
+    if let Some(last) = values.last().cloned() {
+        values.resize(values.len().next_power_of_two(), last);
+    }
+    values
 }
 
 /// A column that holds exactly one of these texts, found by its index.
@@ -63,8 +73,8 @@ pub fn among<'a>(
     match dialect {
         Dialect::Postgres | Dialect::Sqlite => same_as_one(dialect, col(column), texts),
         Dialect::Mysql => col(column)
-            .is_in(texts.clone())
-            .and(bytes(col(column)).is_in(texts)),
+            .is_in(padded(texts.clone()))
+            .and(bytes(col(column)).is_in(padded(texts))),
     }
 }
 
@@ -206,6 +216,10 @@ pub fn one_of(dialect: Dialect, column: &str, kind: Kind, ids: &[UserId]) -> Opt
             return (!texts.is_empty()).then(found);
         }
     };
+    let values = match dialect {
+        Dialect::Mysql => padded(values.into_iter()),
+        Dialect::Postgres | Dialect::Sqlite => values,
+    };
     (!values.is_empty()).then(|| col(column).is_in(values))
 }
 
@@ -260,6 +274,14 @@ pub fn not_after(dialect: Dialect, column: &TimeColumn, at: Timestamp) -> Expr {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_of_few_lengths_hold_the_same_values() {
+        assert!(padded(std::iter::empty::<u32>()).is_empty());
+        assert_eq!(padded(1..=3), [1, 2, 3, 3]);
+        assert_eq!(padded(1..=4), [1, 2, 3, 4]);
+        assert_eq!(padded(0..350).len(), 512);
+    }
 
     #[test]
     fn moments_are_written_as_django_writes_them() {

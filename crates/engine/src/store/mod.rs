@@ -167,12 +167,17 @@ impl Mark {
     /// dates tell, it lists every session. It is a look by which something is decided: no replica will do for it, nor what
     /// another look has seen.
     pub fn freshen(&mut self) {
-        self.decides = true;
+        self.freshen_people();
         self.course.seen = None;
         self.folder.hurry();
-        self.people.freshen();
         self.copies.hurry();
         self.scan.at_once = true;
+    }
+
+    /// The same of what the table of users tells.
+    pub fn freshen_people(&mut self) {
+        self.decides = true;
+        self.people.freshen();
     }
 }
 

@@ -107,9 +107,14 @@ impl Site {
         }
     }
 
-    /// One look after the deed. Clears the flags that are up again.
+    /// One look after the deed. Clears the flags that are up again. Where only a listing of all sessions would tell what was
+    /// saved, none is made: the keys are asked for one by one.
     async fn look_after(&self, done: &Done) -> Result<()> {
-        self.look_fresh(&done.marked).await?;
+        let dates_tell = hold(&self.roster).dates_tell(AGES);
+        match dates_tell {
+            true => self.look_fresh(&done.marked).await?,
+            false => self.look_at_people(&done.marked).await?,
+        }
         if self.raised(done).is_empty() {
             return Ok(());
         }

@@ -94,6 +94,7 @@ fn serve(account: &Account, bin: &Path, folder: &Path, disk: Disk) -> Result<(Ru
             "synchronous_commit=off",
             // Tests count what is asked of it.
             "shared_preload_libraries=pg_stat_statements",
+            "pg_stat_statements.track_planning=on",
             // A replica that comes late finds what it missed.
             "wal_keep_size=512MB",
         ];
