@@ -27,9 +27,6 @@ use crate::error::{Code, Error, Result};
 /// How long a reading may take before the site counts as not answering.
 /// With the two seconds between looks it has to stay under the ten within which people are told.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// A transaction waits for other people's locks no longer than the site should wait for its own.
-const BEGIN_ON_POSTGRES: &str =
-    "BEGIN; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'";
 /// How long a free connection is waited for.
 const ACQUIRE: Duration = Duration::from_secs(3);
 /// How long a server that gives no connection is asked for its reason.
@@ -190,7 +187,10 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let (pool, _waiting) = self.whole_pool().await;
         Ok(match pool {
-            Pool::Postgres(pool) => Tx::Postgres(pool.begin_with(BEGIN_ON_POSTGRES).await?),
+            // What went wrong within it has left it open: nobody shall have that connection again.
+            Pool::Postgres(pool) => Tx::on_postgres(&pool)
+                .await
+                .inspect_err(|_| self.give_up())?,
             Pool::Mysql(pool) => Tx::Mysql(pool.begin().await?, self.passing),
             // A reader that turns writer half way can only fail.
             Pool::Sqlite(pool) => {

@@ -36,7 +36,8 @@ pub fn explain(error: &sqlx::Error) -> Error {
 
 /// Someone else holds what was asked for, or held it for too long.
 pub(crate) fn held_up(error: &Error) -> bool {
-    error.code == Code::Database && error.message.to_lowercase().contains("lock")
+    let text = error.message.to_lowercase();
+    error.code == Code::Database && text.contains("lock") && !text.contains("transaction block")
 }
 
 /// As if a lock had not been to be had: for what took too long to be gone on with.

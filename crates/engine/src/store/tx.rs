@@ -1,7 +1,7 @@
 //! A short transaction that means to write.
 
 use sea_query_sqlx::SqlxBinder;
-use sqlx::{MySql, Postgres, Sqlite, Transaction};
+use sqlx::{MySql, PgPool, Postgres, Sqlite, Transaction};
 
 use super::mysql::Passing;
 use super::schema::Dialect;
@@ -15,7 +15,15 @@ pub enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
 }
 
+/// Waits for other people's locks no longer than the site should wait for its own. All in one trip.
+const BEGIN_ON_POSTGRES: &str =
+    "BEGIN; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'";
+
 impl Tx {
+    pub async fn on_postgres(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        pool.begin_with(BEGIN_ON_POSTGRES).await.map(Self::Postgres)
+    }
+
     pub fn dialect(&self) -> Dialect {
         match self {
             Self::Postgres(_) => Dialect::Postgres,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::plan::{Plan, Taken};
 use crate::django::session::Decoder;
@@ -19,6 +20,8 @@ use crate::view::SweepReason;
 
 /// People in one transaction: few enough that no lock is held for long.
 const BATCH: usize = 50;
+/// Where batches take longer, the last connection is left to looks.
+const QUICK: Duration = Duration::from_millis(300);
 const REFUSED: &str = "stays: the database refused to delete their sessions";
 
 /// What the batches did, put together.
@@ -71,7 +74,8 @@ impl Site {
             })
         };
         let before = self.told_by_dates();
-        let at_once = self.store.sweeps_at_once();
+        let most = self.store.sweeps_at_once();
+        let mut at_once = most.div_ceil(2);
         let mut batches: VecDeque<Vec<&Taken>> = plan.batches(BATCH).into();
         let (mut running, mut asking) = (FuturesUnordered::new(), FuturesUnordered::new());
         loop {
@@ -81,10 +85,11 @@ impl Site {
                 && let Some(people) = batches.pop_front()
             {
                 let batch = swept(&people);
-                running.push(async move { (people, batch.await) });
+                let began = Instant::now();
+                running.push(async move { (people, batch.await, began.elapsed()) });
             }
             // What a batch deleted is asked for beside the next.
-            let (people, swept) = tokio::select! {
+            let (people, swept, took) = tokio::select! {
                 Some(there) = asking.next() => {
                     done.there.extend(there);
                     continue;
@@ -94,6 +99,10 @@ impl Site {
                     done.dates_told = self.still_told_by_dates(before);
                     return done;
                 }
+            };
+            at_once = match took < QUICK {
+                true => most,
+                false => most.div_ceil(2),
             };
             match swept {
                 Ok(batch) => {

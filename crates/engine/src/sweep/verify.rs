@@ -67,6 +67,9 @@ impl Site {
             }
             done.deleted.retain(|key| !back.contains(key));
             back.clear();
+        } else if !back.is_empty() {
+            // It is not verified; and they are to be seen.
+            let _seen = self.look_for_sweep().await;
         }
         back.is_empty() && (done.deleted.is_empty() || self.store.sees_copies())
     }
@@ -110,10 +113,12 @@ impl Site {
     /// One look after the deed. Clears the flags that are up again. Where only a listing of all sessions would tell what was
     /// saved, none is made: the keys are asked for one by one.
     async fn look_after(&self, done: &Done) -> Result<()> {
-        let dates_tell = hold(&self.roster).dates_tell(AGES);
-        match dates_tell {
-            true => self.look_fresh(&done.marked).await?,
-            false => self.look_at_people(&done.marked).await?,
+        if done.dates_told {
+            self.look_fresh(&done.marked).await?;
+        } else {
+            self.look_at_people(&done.marked).await?;
+            // What a listing under way had read before it went.
+            hold(&self.roster).forget(&done.deleted);
         }
         if self.raised(done).is_empty() {
             return Ok(());

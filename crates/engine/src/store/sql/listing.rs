@@ -32,6 +32,8 @@ pub(crate) struct Course {
     pub(super) no_blocks: bool,
     /// Rows bear the numbers of their transactions.
     pub(super) numbered: bool,
+    /// So many of them, about.
+    pub(super) rows: u64,
     /// They would, and the server does not let them be asked for.
     pub(super) no_numbers: bool,
     /// What the last look has seen, by those.
@@ -58,6 +60,7 @@ impl SqlSessions {
         };
         // What lies in blocks of its own are rows as PostgreSQL writes them.
         mark.course.numbered = size.is_some() && !mark.course.no_numbers;
+        mark.course.rows = size.as_ref().map_or(0, |size| size.rows);
         Ok(size)
     }
 

@@ -22,6 +22,10 @@ const ABOUT: SignedDuration = SignedDuration::from_secs(5);
 /// Between looks so close together only so much is saved.
 const SOON: SignedDuration = SignedDuration::from_secs(60);
 
+/// Of a larger table PostgreSQL takes a range whose ends it does not see for so large that it compiles a program for it at
+/// each asking (`jit_above_cost`); a plan costs less. A span of each age counts for itself.
+const UNSEEN: u64 = 2_000_000;
+
 /// Keys and dates, as a statement returned them.
 enum Found {
     Rows(Vec<Vec<Cell>>),
@@ -47,7 +51,7 @@ impl SqlSessions {
         now: Timestamp,
         sink: &mut dyn Sink,
     ) -> Result<()> {
-        let Some((span, query)) = self.select_touched(last, now, now, &ages(sink)) else {
+        let Some((span, query)) = self.select_touched(last, now, now, &ages(sink), None) else {
             return Ok(());
         };
         let found = Found::Rows(self.db.rows(&query, &self.dates_shape()).await?);
@@ -65,14 +69,15 @@ impl SqlSessions {
         sink: &mut dyn Sink,
     ) -> Result<Option<Timestamp>> {
         let ages = ages(sink);
-        let Some((span, mut touched)) = self.select_touched(last, about, last, &ages) else {
+        let rows = course.numbered.then_some(course.rows);
+        let Some((span, mut touched)) = self.select_touched(last, about, last, &ages, rows) else {
             return Ok(None);
         };
         let before = course.seen.take();
         let before = before.filter(|seen| course.numbered && seen.covers(&ages));
         if let Some(before) = &before {
             // A web server's clock may be ahead of the database's: such a save was not asked for when it was committed.
-            let ahead = self.saved_within(before.until(), span.1, last, &ages);
+            let ahead = self.saved_within(before.until(), span.1, last, &ages, rows);
             touched.cond_where(Cond::any().add(before.since()).add_option(ahead));
         }
         let asked = match course.numbered {
@@ -118,6 +123,7 @@ impl SqlSessions {
         until: Timestamp,
         over: Timestamp,
         ages: &[SignedDuration],
+        rows: Option<u64>,
     ) -> Option<(Span, SelectStatement)> {
         let since = last.checked_sub(OVERLAP).ok()?;
         let until = until.checked_add(OVERLAP).ok()?;
@@ -126,7 +132,7 @@ impl SqlSessions {
             .expr_as(expr::text(d, expr::col(KEY)), "key")
             .expr_as(expr::time(d, &self.table.expires), "date")
             .from(expr::table(&self.table.table))
-            .cond_where(self.saved_within(since, until, over, ages)?)
+            .cond_where(self.saved_within(since, until, over, ages, rows)?)
             .to_owned();
         Some(((since, until), query))
     }
@@ -203,13 +209,15 @@ impl SqlSessions {
         wanted
     }
 
-    /// Saved between these moments, at one of these ages, and not over by `over`. None: no date tells.
+    /// Saved between these moments, at one of these ages, and not over by `over`. None: no date tells. `rows` is about what
+    /// a table of PostgreSQL's own holds.
     fn saved_within(
         &self,
         since: Timestamp,
         until: Timestamp,
         over: Timestamp,
         ages: &[SignedDuration],
+        rows: Option<u64>,
     ) -> Option<Cond> {
         let expires = &self.table.expires;
         // What is over stays over, however short its age.
@@ -220,9 +228,15 @@ impl SqlSessions {
         });
         let spans = joined(spans.collect());
         let d = self.dialect();
+        let many = spans.len() as u64;
+        let unseen = rows.is_some_and(|rows| rows.saturating_mul(many) <= UNSEEN);
+        let shown = match unseen {
+            true => expr::shown_unseen,
+            false => expr::shown,
+        };
         let within = spans.into_iter().map(|(from, to)| {
-            let from = self.expires().gt(expr::shown_unseen(d, expires, from));
-            from.and(self.expires().lte(expr::shown_unseen(d, expires, to)))
+            let from = self.expires().gt(shown(d, expires, from));
+            from.and(self.expires().lte(shown(d, expires, to)))
         });
         let any = within.fold(Cond::any(), Cond::add);
         (!any.is_empty()).then_some(any)
