@@ -32,10 +32,10 @@ pub(crate) struct Course {
     pub(super) no_blocks: bool,
     /// Rows bear the numbers of their transactions.
     pub(super) numbered: bool,
-    /// So many of them, about.
-    pub(super) rows: u64,
     /// They would, and the server does not let them be asked for.
     pub(super) no_numbers: bool,
+    /// How many rows the table has, about.
+    pub(super) rows: u64,
     /// What the last look has seen, by those.
     pub(in crate::store) seen: Option<Seen>,
     pub(super) blocks: BlockStride,
