@@ -62,3 +62,19 @@ fn by_state(db: &dyn DatabaseError) -> (Code, &'static str) {
     };
     (code, fix)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_that_was_aborted_holds_nothing_up() {
+        let says = |text: &str| held_up(&Error::new(Code::Database, format!("it says: {text}")));
+        assert!(says("canceling statement due to lock timeout"));
+        assert!(says("database is locked"));
+        assert!(held_up(&put_off()));
+        assert!(!says(
+            "current transaction is aborted, commands ignored until end of transaction block"
+        ));
+    }
+}
