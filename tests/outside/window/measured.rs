@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Person, SOON, Site, Window, active, setting, until};
+use crate::harness::{Person, SOON, Seeded, Site, Window, active, setting, until};
 
 use super::crowd::{CROWD, PEOPLE};
 
@@ -14,8 +14,11 @@ const TYPED: u32 = 50;
 /// Refreshes of the rows in sight: so many of them come first.
 const REFRESHES: u32 = 1_000;
 const FIRST: u32 = 50;
-/// People who do something all the time: they are on top.
+/// In one script, which has half a minute.
+const AT_ONCE: u32 = 10;
+/// People who are active and so on top, and those of them who sign in all the time.
 const BUSY: u32 = 60;
+const IN_SIGHT: u32 = 3;
 /// Pairs of scrolling through everybody and through nobody.
 const PAIRS: usize = 5;
 const SCROLLED: Duration = Duration::from_secs(3);
@@ -54,26 +57,28 @@ const answered = text => {
     done(times);
 })();";
 
-/// Has the site looked at, as often as its rows are to be seen to change, and no more than four times a second.
+/// Has the site looked at, as often as the table's rows are to be seen to hold somebody or something else, and no more than
+/// four times a second. An age that only ticks is no refresh.
 const REFRESH: &str = "
 const [times, done] = arguments;
 const invoke = window.__TAURI_INTERNALS__.invoke;
 const pause = () => new Promise(go => setTimeout(go, 250));
-let changed = false;
-const watch = new MutationObserver(() => { changed = true; });
+const text = row => [...row.children].filter(cell => !cell.classList.contains('seen')).map(cell => cell.textContent);
+const shown = () => [...document.querySelectorAll('[role=grid] [data-username]')].map(text).sort().join();
 (async () => {
     const rules = (await invoke('site')).notices;
-    const body = document.querySelector('.body[role=rowgroup]');
-    watch.observe(body, {subtree: true, childList: true, characterData: true, attributes: true});
-    for (let seen = 0; seen < times;) {
-        changed = false;
+    for (let seen = 0, before = shown(); seen < times;) {
         await invoke('set_notices', {rules});
         await pause();
-        if (changed) seen += 1;
+        const now = shown();
+        if (now !== before) seen += 1;
+        before = now;
     }
-    watch.disconnect();
     done(null);
 })();";
+
+const STAY: &str =
+    "UPDATE accounts_customuser SET last_activity = now() WHERE username LIKE 'busy%'";
 
 /// How long each frame took, in milliseconds, with the table moving or not.
 const FRAMES: &str = "
@@ -164,24 +169,23 @@ async fn search(window: &Window, texts: &[String], pause: u32) -> Vec<f64> {
     )
 }
 
-/// The rows in sight change so many times, as people do something.
-async fn refresh(site: &Site, window: &Window, times: u32) {
+/// The rows in sight change so many times, as those on top sign in at one more place after another; and they stay on top.
+async fn refresh(site: &Site, seeded: &Seeded, window: &Window, times: u32) {
     let busy = async {
         for turn in 0_u32.. {
-            // One in ten at a time, so that rows change their places.
-            let some = format!(
-                "UPDATE accounts_customuser SET last_activity = now() \
-                 WHERE username LIKE 'busy%' AND id % 10 = {}",
-                turn % 10
+            let key = seeded.key(&format!("busy{}", turn % IN_SIGHT));
+            let arrive = format!(
+                "INSERT INTO django_session SELECT md5(random()::text), session_data, now() + interval '14 days' \
+                 FROM django_session WHERE session_key = '{key}'"
             );
-            site.db.execute(&some).await;
+            site.db.execute(&arrive).await;
+            site.db.execute(STAY).await;
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    // A script has half a minute.
     let seen = async {
-        for _ in 0..times / FIRST {
-            window.run_async(REFRESH, vec![json!(FIRST)]).await;
+        for _ in 0..times / AT_ONCE {
+            window.run_async(REFRESH, vec![json!(AT_ONCE)]).await;
         }
     };
     tokio::select! {
@@ -223,7 +227,7 @@ async fn scrolling(window: &Window) -> (usize, usize) {
 async fn the_window_with_a_hundred_thousand_people() {
     let site = Site::for_window().await;
     let busy: Vec<Person> = (0..BUSY).map(|n| active(&format!("busy{n}"))).collect();
-    site.seed(&busy).await;
+    let seeded = site.seed(&busy).await;
     site.db.execute(CROWD).await;
     let index = "CREATE INDEX ON accounts_customuser (last_activity)";
     site.db.execute(index).await;
@@ -263,9 +267,9 @@ async fn the_window_with_a_hundred_thousand_people() {
     ));
 
     search(&window, &[String::new()], 500).await;
-    refresh(&site, &window, FIRST).await;
+    refresh(&site, &seeded, &window, FIRST).await;
     let before = memory_at_rest(&window).await;
-    refresh(&site, &window, REFRESHES - FIRST).await;
+    refresh(&site, &seeded, &window, REFRESHES - FIRST).await;
     let after = memory_at_rest(&window).await;
     let more = 100.0 * ((after.0 + after.1) / (before.0 + before.1) - 1.0);
     figures.push(figure(
