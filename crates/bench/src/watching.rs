@@ -21,6 +21,10 @@ use crate::site::Site;
 
 /// Sessions that were saved since the last look.
 const TOUCHED: usize = 1_000;
+/// A look that finds nothing takes so little that one pair in a few says nothing of it: so many pairs for each run.
+pub const STILLS: usize = 20;
+/// Looks never follow one another at once: before either side of such a pair nothing happens for so long.
+pub const REST: Duration = Duration::from_millis(20);
 /// Longer than the time that a look reaches back, so that no pair reads another's sessions again.
 pub const APART: Duration = Duration::from_secs(11);
 /// The window's own pace, and so many looks.
@@ -94,11 +98,14 @@ pub async fn cold(
 
 /// A look that finds nothing new.
 pub async fn still(engine: &Engine, runs: usize, database: &mut PgConnection) -> Result<Measure> {
+    warm(engine).await?;
     let mut pairs = Vec::new();
-    for _ in 0..runs {
+    for _ in 0..runs * STILLS {
+        tokio::time::sleep(REST).await;
         let began = Instant::now();
         engine.look().await?;
         let ours = began.elapsed();
+        tokio::time::sleep(REST).await;
         let began = Instant::now();
         let none = sqlx::query(
             "SELECT session_key FROM django_session WHERE expire_date BETWEEN now() + interval '9 years' AND now() + interval '10 years'",
@@ -204,6 +211,7 @@ pub async fn touched(
         .into_iter()
         .collect();
     let savers = Savers::of(population, &there);
+    warm(engine).await?;
     let mut pairs = Vec::new();
     for run in 0..=runs {
         tokio::time::sleep(APART).await;

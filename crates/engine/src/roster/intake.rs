@@ -15,6 +15,8 @@ use crate::store::{Extra, KeyRef, SessionKey, SessionRef, Sink, UserId, UserRow}
 const WAVER: SignedDuration = SignedDuration::from_secs(2);
 /// The moment of a save is kept to the second before it.
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
+/// Sessions that are looked up together: what is known of so many is soon at hand again.
+const AT_ONCE: usize = 256;
 /// Ages differ by minutes: within so short a span, one date means one age.
 const SHORT: SignedDuration = SignedDuration::from_secs(60);
 
@@ -155,6 +157,52 @@ impl Roster {
         }
     }
 
+    /// As of the last settling.
+    fn lets_in(&self, number: u32) -> bool {
+        let row = &self.rows[number];
+        let person = self.people.get(row.person);
+        let let_in = |(person, now): (&Person, _)| person.refusal(row, now).is_none();
+        person.zip(self.now).is_some_and(let_in)
+    }
+
+    /// Takes in that it has this date after a save within this span. True where it has to be read again.
+    ///
+    /// Django gives a session another key where somebody signs in. So one that lets its holder in is not read again at
+    /// once where its date says when it was saved; the next listing reads it.
+    fn save(
+        &mut self,
+        number: u32,
+        expires: Timestamp,
+        within: Option<(Timestamp, Timestamp)>,
+        lets_in: bool,
+    ) -> bool {
+        self.name(number);
+        let row = self.rows[number];
+        let moved = row.expires_at() != micros(Some(expires));
+        let (Some((from, to)), true) = (within, lets_in) else {
+            // Where dates are kept to the second, two saves may have the same.
+            return moved || expires.subsec_nanosecond() == 0;
+        };
+        if row.kind() == ExpiryKind::Fixed || !moved {
+            return moved || row.kind() == ExpiryKind::Fixed;
+        }
+        // Within a longer span, it may have been saved at another moment, and with another age.
+        let saved = row.saved_if(expires).filter(|saved| {
+            let from = from.checked_sub(SECOND).unwrap_or(from);
+            to.duration_since(from) <= SHORT && from <= *saved && *saved <= to
+        });
+        let Some(saved) = saved else {
+            return true;
+        };
+        self.moved = true;
+        self.rows[number].save_again(expires);
+        match row.saved() <= Some(saved) {
+            true => self.people.touch_by_save(row.person, saved),
+            false => self.people.touch(row.person),
+        }
+        false
+    }
+
     /// Takes these sessions out at once, without waiting for the next listing.
     pub fn forget(&mut self, keys: &[SessionKey]) {
         for key in keys {
@@ -202,44 +250,26 @@ impl Sink for Roster {
         }
     }
 
-    /// Django gives a session another key where somebody signs in. So one that lets its holder in is not read again at
-    /// once where its date says when it was saved; the next listing reads it.
     fn saved(
         &mut self,
-        key: KeyRef<'_>,
-        expires: Timestamp,
+        found: &[(KeyRef<'_>, Timestamp)],
         within: Option<(Timestamp, Timestamp)>,
-    ) -> bool {
-        let Some(number) = self.rows.find(key) else {
-            return true;
-        };
-        self.name(number);
-        let row = self.rows[number];
-        let moved = row.expires_at() != micros(Some(expires));
-        let person = self.people.get(row.person);
-        let lets_in = |now| person.is_some_and(|p| p.refusal(&row, now).is_none());
-        let (Some((from, to)), true) = (within, self.now.is_some_and(lets_in)) else {
-            // Where dates are kept to the second, two saves may have the same.
-            return moved || expires.subsec_nanosecond() == 0;
-        };
-        if row.kind() == ExpiryKind::Fixed || !moved {
-            return moved || row.kind() == ExpiryKind::Fixed;
+    ) -> Vec<usize> {
+        let mut wanted = Vec::new();
+        for (n, some) in found.chunks(AT_ONCE).enumerate() {
+            let keys: Vec<Key> = some.iter().map(|(key, _)| Key::of(*key)).collect();
+            let numbers = self.rows.numbers_of(&keys);
+            let lets_in: Vec<bool> = numbers
+                .iter()
+                .map(|number| number.is_some_and(|number| self.lets_in(number)))
+                .collect();
+            for (at, (number, lets_in)) in numbers.into_iter().zip(lets_in).enumerate() {
+                if number.is_none_or(|number| self.save(number, some[at].1, within, lets_in)) {
+                    wanted.push(n * AT_ONCE + at);
+                }
+            }
         }
-        // Within a longer span, it may have been saved at another moment, and with another age.
-        let saved = row.saved_if(expires).filter(|saved| {
-            let from = from.checked_sub(SECOND).unwrap_or(from);
-            to.duration_since(from) <= SHORT && from <= *saved && *saved <= to
-        });
-        let Some(saved) = saved else {
-            return true;
-        };
-        self.moved = true;
-        self.rows[number].save_again(expires);
-        match row.saved() <= Some(saved) {
-            true => self.people.touch_by_save(row.person, saved),
-            false => self.people.touch(row.person),
-        }
-        false
+        wanted
     }
 
     fn knows(&mut self, key: KeyRef<'_>) -> bool {

@@ -64,6 +64,23 @@ impl Rows {
         found.copied()
     }
 
+    /// As [`Self::number`], of several. All of it lies anywhere in memory: a processor waits for many pieces at once where it
+    /// meets them in short steps, and for one after the other where each is followed by all that is done with it.
+    pub fn numbers_of(&self, keys: &[Key]) -> Vec<Option<u32>> {
+        let hashes: Vec<u64> = keys.iter().map(|key| key.hash(&self.hasher)).collect();
+        // By a few bits of its hash: nearly always the one that is looked for.
+        let first = |hash: &u64| self.numbers.find(*hash, |_| true).copied();
+        let likely: Vec<Option<u32>> = hashes.iter().map(first).collect();
+        let found = keys.iter().zip(likely).map(|(key, likely)| {
+            let likely = likely?;
+            match self.has(likely, key) {
+                true => Some(likely),
+                false => self.number(key),
+            }
+        });
+        found.collect()
+    }
+
     fn has(&self, number: u32, key: &Key) -> bool {
         let row = &self[number];
         match key {

@@ -90,11 +90,10 @@ impl Sink for Intake<'_> {
     }
     fn saved(
         &mut self,
-        key: KeyRef<'_>,
-        expires: Timestamp,
+        found: &[(KeyRef<'_>, Timestamp)],
         within: Option<(Timestamp, Timestamp)>,
-    ) -> bool {
-        self.roster().saved(key, expires, within)
+    ) -> Vec<usize> {
+        self.roster().saved(found, within)
     }
     fn knows(&mut self, key: KeyRef<'_>) -> bool {
         self.roster().knows(key)

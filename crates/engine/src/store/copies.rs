@@ -178,12 +178,10 @@ impl Sink for Beside<'_> {
     }
     fn saved(
         &mut self,
-        key: KeyRef<'_>,
-        expires: Timestamp,
+        found: &[(KeyRef<'_>, Timestamp)],
         within: Option<(Timestamp, Timestamp)>,
-    ) -> bool {
-        self.note(key);
-        self.sink.saved(key, expires, within)
+    ) -> Vec<usize> {
+        self.sink.saved(found, within)
     }
     fn listing_begins(&mut self) {
         self.sink.listing_begins();

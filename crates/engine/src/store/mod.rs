@@ -68,16 +68,20 @@ pub trait Sink: Send {
     }
     /// A session's key and date alone. True asks for the whole row.
     fn listed(&mut self, key: KeyRef<'_>, expires: Timestamp) -> bool;
-    /// A session's key and date alone, found where the saves since a moment have their dates: the span in which it was
-    /// saved if its age is what it was. None: its date does not tell all. True asks for the whole row.
+    /// Keys and dates alone of sessions, found where the saves since a moment have their dates: the span in which they were
+    /// saved if their age is what it was. None: their dates do not tell all. Those that come back, by their places, are asked
+    /// for whole.
     fn saved(
         &mut self,
-        key: KeyRef<'_>,
-        expires: Timestamp,
+        found: &[(KeyRef<'_>, Timestamp)],
         _within: Option<(Timestamp, Timestamp)>,
-    ) -> bool {
+    ) -> Vec<usize> {
         // Where dates are kept to the second, two saves may have the same.
-        self.listed(key, expires) || expires.subsec_nanosecond() == 0
+        let mut wants =
+            |key, expires: Timestamp| self.listed(key, expires) || expires.subsec_nanosecond() == 0;
+        let wanted = found.iter().enumerate();
+        let wanted = wanted.filter(|(_, (key, expires))| wants(*key, *expires));
+        wanted.map(|(place, _)| place).collect()
     }
     /// A listing begins: whatever it does not name or hand over is gone.
     fn listing_begins(&mut self);

@@ -200,7 +200,7 @@ fn what_was_followed_is_what_is_there() {
                         row.expires += later;
                         let span = Some((at - SECOND, at + SECOND));
                         let lent = KeyRef::new(&key);
-                        if roster.saved(lent, row.expires, span) {
+                        if !roster.saved(&[(lent, row.expires)], span).is_empty() {
                             roster.session(row.clone());
                         }
                     }

@@ -3,9 +3,42 @@
 use super::*;
 use crate::store::KeyRef;
 
+type Span = Option<(Timestamp, Timestamp)>;
+
+/// Whether it is asked for whole.
+fn saved_within(roster: &mut Roster, key: &str, expires: Timestamp, span: Span) -> bool {
+    !roster
+        .saved(&[(KeyRef::new(key), expires)], span)
+        .is_empty()
+}
+
 /// Saved within the last ten seconds, or else not by a save of its age.
 fn saved(roster: &mut Roster, key: &str, expires: Timestamp) -> bool {
-    roster.saved(KeyRef::new(key), expires, Some((ago(10), later(10))))
+    saved_within(roster, key, expires, Some((ago(10), later(10))))
+}
+
+#[test]
+fn of_many_at_once_those_come_back_that_are_asked_for() {
+    let mut roster = roster();
+    for n in 0..1_000 {
+        let id = n.to_string();
+        signed_in(&mut roster, user(&id, &id), 900);
+    }
+    roster.settle(now(), &rules());
+    let date = later(COOKIE_AGE - 2);
+    // Every seventh is not known.
+    let keys: Vec<String> = (0..1_000)
+        .map(|n| match n % 7 {
+            0 => format!("new {n}"),
+            _ => format!("key of {n}"),
+        })
+        .collect();
+    let found: Vec<_> = keys.iter().map(|key| (KeyRef::new(key), date)).collect();
+    let wanted = roster.saved(&found, Some((ago(10), later(10))));
+    assert_eq!(wanted, (0..1_000).step_by(7).collect::<Vec<_>>());
+    roster.settle(now(), &rules());
+    let seen = |n: u32| roster.person(&id(&n.to_string())).unwrap().last_save();
+    assert!((0..1_000).all(|n| seen(n) == Some(ago(if n % 7 == 0 { 900 } else { 2 }))));
 }
 
 #[test]
@@ -35,7 +68,7 @@ fn a_session_that_has_a_user_is_not_read_again_where_its_date_tells_when_it_was_
     assert!(saved(&mut roster, key, later(600)));
     // After a long pause, it may have been saved with another age a while ago.
     let long = Some((ago(3_600), later(10)));
-    assert!(roster.saved(KeyRef::new(key), later(COOKIE_AGE - 2), long));
+    assert!(saved_within(&mut roster, key, later(COOKIE_AGE - 2), long));
     assert_eq!(
         evidence(&roster),
         Some(ago(4) + SignedDuration::from_millis(700))
@@ -77,7 +110,7 @@ fn a_session_is_read_again_where_its_date_does_not_tell_all() {
         assert!(saved(&mut roster, key, later), "{key}");
     }
     // The table has columns of its own, say.
-    assert!(roster.saved(KeyRef::new("key of 7"), later, None));
+    assert!(saved_within(&mut roster, "key of 7", later, None));
     assert!(!saved(&mut roster, "key of 7", later));
     // Kept to the second, a date may be that of two saves.
     assert!(saved(&mut roster, "nobody's", expires) && saved(&mut roster, "fixed", expires));

@@ -1,5 +1,41 @@
 //! Many rows as one, of PostgreSQL's arrays in their binary form: a driver's work for each row costs more than what is in it.
 
+use sea_query::Expr;
+use zeroize::Zeroizing;
+
+use crate::store::statement::{Cell, Read, field};
+
+/// How many rows there are, and each of their columns as an array. Those are whole in the server's memory: for what is known
+/// not to be too much.
+pub(super) fn as_arrays(columns: impl IntoIterator<Item = Expr>) -> impl Iterator<Item = Expr> {
+    let arrays = columns.into_iter();
+    let arrays = arrays.map(|column| Expr::cust_with_exprs("array_agg($1)", [column]));
+    std::iter::once(Expr::cust("count(*)")).chain(arrays)
+}
+
+/// Takes the rows out of the answer to that. False, and none taken, where an array has fewer or more of them.
+pub(super) fn rows(answer: Vec<Cell>, shape: &[Read], mut take: impl FnMut(Vec<Cell>)) -> bool {
+    let mut answer = answer.into_iter();
+    let Some(Cell::Int(many)) = answer.next() else {
+        return false;
+    };
+    let columns = answer.map(|column| Zeroizing::new(column.bytes()));
+    let columns: Vec<_> = columns.collect();
+    let whole = |column: &Zeroizing<Vec<u8>>| i64::try_from(elements(column).count()) == Ok(many);
+    if !columns.iter().all(whole) {
+        return false;
+    }
+    let mut columns: Vec<_> = columns.iter().map(|column| elements(column)).collect();
+    for _ in 0..many {
+        let row = columns.iter_mut().zip(shape);
+        take(
+            row.map(|(column, read)| field(column.next().flatten(), *read))
+                .collect(),
+        );
+    }
+    true
+}
+
 /// The elements of an array of one dimension; none of no array. What is no array of that form has none.
 pub(super) fn elements(array: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     // Dimensions, flags, the elements' type; then of the one dimension its length and its first number.
@@ -31,7 +67,7 @@ fn number(bytes: &[u8]) -> Option<i32> {
 mod tests {
     use super::*;
 
-    fn array(elements: &[Option<&[u8]>]) -> Vec<u8> {
+    fn bytes(elements: &[Option<&[u8]>]) -> Vec<u8> {
         let numbers = [1, 1, 25, elements.len() as i32, 1];
         let mut bytes: Vec<u8> = numbers.into_iter().flat_map(i32::to_be_bytes).collect();
         for element in elements {
@@ -45,15 +81,39 @@ mod tests {
     #[test]
     fn elements_come_out_as_they_went_in() {
         let all: [Option<&[u8]>; 4] = [Some(b"one"), None, Some(b""), Some(b"four")];
-        assert_eq!(elements(&array(&all)).collect::<Vec<_>>(), all);
+        assert_eq!(elements(&bytes(&all)).collect::<Vec<_>>(), all);
         // An empty array has no dimension.
         let none = [0, 0, 25].map(i32::to_be_bytes).concat();
         assert_eq!(elements(&none).count() + elements(&[]).count(), 0);
     }
 
     #[test]
+    fn rows_are_taken_where_each_column_has_all_of_them() {
+        let names = bytes(&[Some(b"ana"), None, Some(b"bo")]);
+        let one = Some(&[0, 0, 0, 0, 0, 0, 0, 1][..]);
+        let taken = |many: i64, columns: [Cell; 2]| {
+            let answer = [Cell::Int(many)].into_iter().chain(columns).collect();
+            let mut all = Vec::new();
+            rows(answer, &[Read::Text, Read::Int], |row| all.push(row)).then_some(all)
+        };
+        let both = |ones: usize| {
+            let columns = [names.clone(), bytes(&vec![one; ones])];
+            columns.map(Cell::Bytes)
+        };
+        let text = |name: &str| Cell::Text(name.into());
+        let all = [text("ana"), Cell::Null, text("bo")].map(|name| vec![name, Cell::Int(1)]);
+        assert_eq!(taken(3, both(3)), Some(all.to_vec()));
+        assert_eq!(taken(3, both(2)), None);
+        assert_eq!(taken(2, both(3)), None);
+        // Of no row at all, an array is NULL.
+        assert_eq!(taken(0, [Cell::Null, Cell::Null]), Some(Vec::new()));
+        assert_eq!(taken(1, [Cell::Null, Cell::Null]), None);
+        assert!(!rows(Vec::new(), &[], |_| ()));
+    }
+
+    #[test]
     fn what_is_cut_off_ends_it() {
-        let whole = array(&[Some(b"one"), Some(b"two")]);
+        let whole = bytes(&[Some(b"one"), Some(b"two")]);
         for end in 0..whole.len() {
             assert!(elements(&whole[..end]).count() < 2, "{end}");
         }

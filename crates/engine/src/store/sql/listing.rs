@@ -237,22 +237,25 @@ impl SqlSessions {
         [Read::Text, expr::time_shape(self.dialect())]
     }
 
+    /// What a row of these two holds.
+    pub(super) fn key_and_date(&self, row: Vec<Cell>) -> Option<(SessionKey, Timestamp)> {
+        let mut cells = row.into_iter();
+        let key = SessionKey::new(cells.next()?.text()?);
+        Some((key, self.expiry(&cells.next()?)))
+    }
+
     /// Names what is in these rows.
-    pub(super) fn name(
+    fn name(
         &self,
         rows: Vec<Vec<Cell>>,
         mut wants: impl FnMut(KeyRef<'_>, Timestamp) -> bool,
     ) -> Named {
         let (count, mut last, mut wanted) = (rows.len(), None, Vec::new());
         for row in rows {
-            let mut cells = row.into_iter();
-            let (Some(key), Some(expires)) = (
-                cells.next().and_then(Cell::text).map(SessionKey::new),
-                cells.next(),
-            ) else {
+            let Some((key, expires)) = self.key_and_date(row) else {
                 continue;
             };
-            if wants(key.lend(), self.expiry(&expires)) {
+            if wants(key.lend(), expires) {
                 wanted.push(key.clone());
             }
             last = Some(key);

@@ -43,6 +43,8 @@ use crate::error::{Code, Error, Result};
 const CHUNK: usize = 500;
 /// Statements that are under way together where many keys or users are asked for.
 const ASKED_AT_ONCE: usize = 2;
+/// Between looks so close together only so much is saved.
+const SOON: SignedDuration = SignedDuration::from_secs(60);
 /// A save that began before the last look may be committed after it.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(10);
 

@@ -31,6 +31,8 @@ const FEW: u64 = 10_000;
 #[derive(Default)]
 pub(crate) struct Rounds {
     flags: Pace,
+    /// How many bore it. None: there is none, or it is not known.
+    flagged: Option<usize>,
     moved: Pace,
     /// What moved since then is still to be read.
     moved_since: Option<Timestamp>,
@@ -71,7 +73,7 @@ impl SqlStore {
                 ..Rounds::default()
             };
             let began = Instant::now();
-            self.read_everyone(sink).await?;
+            rounds.flagged = self.read_everyone(sink).await?;
             rounds
                 .turns
                 .took(began.elapsed(), Share::People, Instant::now());
@@ -79,7 +81,7 @@ impl SqlStore {
         };
         let began = Instant::now();
         if rounds.flags.due(began) {
-            self.read_flagged(sink).await?;
+            rounds.flagged = self.read_flagged(rounds.flagged, sink).await?;
             rounds
                 .flags
                 .took(began.elapsed(), Share::People, Instant::now());
@@ -89,7 +91,7 @@ impl SqlStore {
         let began = Instant::now();
         if rounds.moved.due(began) {
             let since = rounds.moved_since.unwrap_or(last);
-            self.read_moved_users(since, sink).await?;
+            self.read_moved_users(since, now, sink).await?;
             rounds.moved_since = Some(now);
             rounds
                 .moved
@@ -114,9 +116,9 @@ impl SqlStore {
         Ok(())
     }
 
-    /// All who have a session or the flag.
-    async fn read_everyone(&self, sink: &mut dyn Sink) -> Result<()> {
-        self.read_flagged(sink).await?;
+    /// All who have a session or the flag, and how many have that.
+    async fn read_everyone(&self, sink: &mut dyn Sink) -> Result<Option<usize>> {
+        let flagged = self.read_flagged(None, sink).await?;
         let wanted = sink.users_unread();
         let most = FEW + NOT_WANTED * wanted.len() as u64;
         if let Some(size) = size(&self.db, &self.users.table).await?
@@ -124,9 +126,11 @@ impl SqlStore {
             && self.copy_users(size.blocks, sink).await?
         {
             // Whom the table does not have, and who moved within it meanwhile.
-            return self.read_users(&sink.users_unread(), sink).await;
+            self.read_users(&sink.users_unread(), sink).await?;
+        } else {
+            self.read_users(&wanted, sink).await?;
         }
-        self.read_users(&wanted, sink).await
+        Ok(flagged)
     }
 
     /// False where the server does not read by blocks.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::arrays::elements;
 use super::listing::Course;
 use super::seen::Seen;
-use super::{KEY, OVERLAP, SqlSessions};
+use super::{KEY, OVERLAP, SOON, SqlSessions};
 use crate::error::{Code, Result};
 use crate::store::schema::Dialect;
 use crate::store::statement::{Cell, Read, field};
@@ -18,9 +18,6 @@ use crate::store::{AGES, KeyRef, SessionKey, Sink, expr};
 
 /// How far the database's time may be from where it was expected.
 const ABOUT: SignedDuration = SignedDuration::from_secs(5);
-
-/// Between looks so close together only so much is saved.
-const SOON: SignedDuration = SignedDuration::from_secs(60);
 
 /// Of a larger table PostgreSQL takes a range whose ends it does not see for so large that it compiles a program for it at
 /// each asking (`jit_above_cost`); a plan costs less. A span of each age counts for itself.
@@ -183,30 +180,26 @@ impl SqlSessions {
         // Columns of the table's own may tell more.
         let own = self.whole_shape().len() > self.session_shape().len();
         let span = (!own).then_some(span);
-        let saved = |key: KeyRef<'_>, expires| sink.saved(key, expires, span);
         let wanted = match found {
-            Found::Rows(rows) => self.name(rows, saved).wanted,
-            Found::Arrays { keys, dates } => self.name_in(&keys, &dates, saved),
+            Found::Rows(rows) => {
+                let named: Vec<_> = rows
+                    .into_iter()
+                    .filter_map(|row| self.key_and_date(row))
+                    .collect();
+                let lent = named.iter().map(|(key, date)| (key.lend(), *date));
+                which(lent.collect(), span, sink)
+            }
+            Found::Arrays { keys, dates } => {
+                let texts =
+                    elements(&keys).map(|key| String::from_utf8_lossy(key.unwrap_or_default()));
+                let texts: Vec<_> = texts.collect();
+                let dates = elements(&dates).map(|date| self.expiry(&field(date, Read::Moment)));
+                let lent = texts.iter().zip(dates);
+                let lent = lent.map(|(key, date)| (KeyRef::new(key), date));
+                which(lent.collect(), span, sink)
+            }
         };
         self.read_keys(&wanted, sink).await
-    }
-
-    /// Names what is in these arrays, and says which of it is wanted.
-    fn name_in(
-        &self,
-        keys: &[u8],
-        dates: &[u8],
-        mut wants: impl FnMut(KeyRef<'_>, Timestamp) -> bool,
-    ) -> Vec<SessionKey> {
-        let mut wanted = Vec::new();
-        for (key, date) in elements(keys).zip(elements(dates)) {
-            let key = String::from_utf8_lossy(key.unwrap_or_default());
-            let expires = self.expiry(&field(date, Read::Moment));
-            if wants(KeyRef::new(&key), expires) {
-                wanted.push(SessionKey::new(key));
-            }
-        }
-        wanted
     }
 
     /// Saved between these moments, at one of these ages, and not over by `over`. None: no date tells. `rows` is about what
@@ -241,6 +234,17 @@ impl SqlSessions {
         let any = within.fold(Cond::any(), Cond::add);
         (!any.is_empty()).then_some(any)
     }
+}
+
+/// Those of them that are asked for whole.
+fn which(
+    found: Vec<(KeyRef<'_>, Timestamp)>,
+    within: Option<Span>,
+    sink: &mut dyn Sink,
+) -> Vec<SessionKey> {
+    let wanted = sink.saved(&found, within).into_iter();
+    let wanted = wanted.filter_map(|place| found.get(place));
+    wanted.map(|(key, _)| key.to_key()).collect()
 }
 
 /// The ages that are looked for.

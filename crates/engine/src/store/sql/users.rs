@@ -4,14 +4,18 @@ use jiff::Timestamp;
 use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement};
 use secrecy::SecretString;
 
+use super::arrays::{self, as_arrays};
 use super::take::Take;
-use super::{OVERLAP, SqlStore};
+use super::{OVERLAP, SOON, SqlStore};
 use crate::error::Result;
 use crate::store::catalog::Kind;
 use crate::store::key::UserId;
 use crate::store::schema::{Dialect, TimeColumn, UserTable};
 use crate::store::statement::{Cell, Read};
 use crate::store::{Sink, UserRow, expr};
+
+/// So many ids take no more than some megabytes.
+const NOT_MANY: usize = 200_000;
 
 impl SqlStore {
     pub(super) fn user_shape(&self) -> [Read; 12] {
@@ -23,9 +27,19 @@ impl SqlStore {
     }
 
     pub(super) fn select_users(&self) -> SelectStatement {
+        Query::select()
+            .exprs(self.user_columns())
+            .from(expr::table(&self.users.table))
+            .to_owned()
+    }
+
+    fn user_columns(&self) -> [Expr; 12] {
         let d = self.dialect();
         let users = &self.users;
-        let none = || Expr::cust("NULL");
+        let none = || match d {
+            Dialect::Postgres => Expr::cust("CAST(NULL AS text)"),
+            Dialect::Mysql | Dialect::Sqlite => Expr::cust("NULL"),
+        };
         let text = |name: &Option<String>| match name {
             Some(name) => expr::text(d, expr::col(name)),
             None => none(),
@@ -43,21 +57,20 @@ impl SqlStore {
             (None, Dialect::Mysql | Dialect::Sqlite) => none(),
         };
         let password = users.password.clone().filter(|_| self.passwords);
-        Query::select()
-            .expr(expr::text(d, expr::col(&users.id)))
-            .expr(expr::text(d, expr::col(&users.username)))
-            .expr(text(&users.email))
-            .expr(text(&users.first_name))
-            .expr(text(&users.last_name))
-            .expr(time(&users.last_activity))
-            .expr(time(&users.last_login))
-            .expr(truth(&users.flag))
-            .expr(truth(&users.is_staff))
-            .expr(truth(&users.is_superuser))
-            .expr(truth(&users.is_active))
-            .expr(text(&password))
-            .from(expr::table(&users.table))
-            .to_owned()
+        [
+            expr::text(d, expr::col(&users.id)),
+            expr::text(d, expr::col(&users.username)),
+            text(&users.email),
+            text(&users.first_name),
+            text(&users.last_name),
+            time(&users.last_activity),
+            time(&users.last_login),
+            truth(&users.flag),
+            truth(&users.is_staff),
+            truth(&users.is_superuser),
+            truth(&users.is_active),
+            text(&password),
+        ]
     }
 
     pub(super) async fn user_rows(&self, query: &SelectStatement) -> Result<Vec<UserRow>> {
@@ -93,6 +106,7 @@ impl SqlStore {
     pub(super) async fn read_moved_users(
         &self,
         last: Timestamp,
+        now: Timestamp,
         sink: &mut dyn Sink,
     ) -> Result<()> {
         let d = self.dialect();
@@ -104,29 +118,65 @@ impl SqlStore {
         {
             any = any.add(expr::maybe_after(d, column, since));
         }
-        let mut query = self.select_users();
-        query.cond_where(any);
-        for row in self.user_rows(&query).await? {
-            sink.user(row);
-        }
-        Ok(())
+        let soon = now.duration_since(last) <= SOON;
+        let take = |cells| {
+            if let Some(row) = user_row(cells, &self.users) {
+                sink.user(row);
+            }
+        };
+        self.hand_over(self.user_columns(), &self.user_shape(), any, soon, take)
+            .await
     }
 
-    pub(super) async fn read_flagged(&self, sink: &mut dyn Sink) -> Result<()> {
+    /// Exactly these bear the flag. `before`: how many did, where that is known. Says how many do.
+    pub(super) async fn read_flagged(
+        &self,
+        before: Option<usize>,
+        sink: &mut dyn Sink,
+    ) -> Result<Option<usize>> {
         let Some(flag) = &self.users.flag else {
-            return Ok(());
+            return Ok(None);
         };
-        let query = Query::select()
-            .expr(expr::text(self.dialect(), expr::col(&self.users.id)))
+        let id = expr::text(self.dialect(), expr::col(&self.users.id));
+        let up = Cond::all().add(expr::col(flag).eq(true));
+        let not_many = before.is_some_and(|before| before <= NOT_MANY);
+        let mut ids = Vec::new();
+        let take = |cells: Vec<Cell>| {
+            let id = cells.into_iter().next().and_then(Cell::text);
+            ids.extend(id.map(|id| user_id(id, self.users.id_kind)));
+        };
+        self.hand_over([id], &[Read::Text], up, not_many, take)
+            .await?;
+        let many = ids.len();
+        sink.flagged(ids);
+        Ok(Some(many))
+    }
+
+    /// These columns of the users that meet a condition; at once, where those are not too many and the database can do it.
+    async fn hand_over<const N: usize>(
+        &self,
+        columns: [Expr; N],
+        shape: &[Read; N],
+        condition: Cond,
+        at_once: bool,
+        mut take: impl FnMut(Vec<Cell>),
+    ) -> Result<()> {
+        let these = Query::select()
             .from(expr::table(&self.users.table))
-            .and_where(expr::col(flag).eq(true))
+            .cond_where(condition)
             .to_owned();
-        let rows = self.db.rows(&query, &[Read::Text]).await?;
-        let ids = rows.into_iter().filter_map(|row| {
-            let id = row.into_iter().next()?.text()?;
-            Some(user_id(id, self.users.id_kind))
-        });
-        sink.flagged(ids.collect());
+        if at_once && self.dialect() == Dialect::Postgres {
+            let query = these.clone().exprs(as_arrays(columns.clone())).to_owned();
+            let mut arrays = vec![Read::Bytes; N + 1];
+            arrays[0] = Read::Int;
+            let answer = self.db.rows(&query, &arrays).await?.pop();
+            if arrays::rows(answer.unwrap_or_default(), shape, &mut take) {
+                return Ok(());
+            }
+        }
+        let query = these.clone().exprs(columns).to_owned();
+        let rows = self.db.rows(&query, shape).await?;
+        rows.into_iter().for_each(take);
         Ok(())
     }
 }
