@@ -352,3 +352,49 @@ async fn what_a_look_has_seen_is_not_handed_over_again_and_what_was_committed_la
         watched.look().await;
     }
 }
+
+/// Whoever asks for sessions waits for each.
+const SLOWLY: [&str; 3] = [
+    "ALTER TABLE django_session RENAME TO kept",
+    "CREATE FUNCTION slowly() RETURNS boolean LANGUAGE sql VOLATILE AS 'SELECT pg_sleep(0.05) IS NOT NULL'",
+    "CREATE VIEW django_session AS SELECT * FROM kept WHERE slowly()",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_asking_for_saves_takes_long_one_look_of_a_few_does_and_any_that_decides() {
+    let mut watched = Watched::with(10).await;
+    for statement in SLOWLY {
+        watched.ground.db.execute(statement).await;
+    }
+    // It takes some to be sure of it.
+    for number in 1..=5 {
+        watched
+            .ground
+            .save(&key(number), Some(number), Timestamp::now())
+            .await;
+        watched.look().await;
+    }
+    let save = async |watched: &Watched, number| {
+        let now = Timestamp::now();
+        watched.ground.save(&key(number), Some(number), now).await;
+    };
+    save(&watched, 6).await;
+    watched.look().await;
+    assert_eq!(watched.saved, 0);
+    watched.mark.freshen();
+    watched.look().await;
+    assert!(watched.saved > 0);
+
+    save(&watched, 7).await;
+    let began = Instant::now();
+    watched.look().await;
+    assert_eq!(watched.saved, 0);
+    while watched.saved == 0 {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "it is never seen"
+        );
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        watched.look().await;
+    }
+}
