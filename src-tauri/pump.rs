@@ -9,7 +9,7 @@ use curfew_engine::site::Site;
 use jiff::Timestamp;
 use tauri::{AppHandle, Manager};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::notify::Notifier;
 use crate::wire::NoticeEvent;
@@ -17,37 +17,48 @@ use crate::{screen, tray, window};
 
 /// At most four looks a second reach the window.
 const LOOKS_EVERY: Duration = Duration::from_millis(250);
-/// A look that found nothing new is told to the window when it has not heard for so long: it calls a picture of under
-/// three seconds that of now, and waking its web view is most of what a quiet site costs.
-const STILL_EVERY: Duration = Duration::from_millis(1_500);
+/// A look that found nothing new waits for so long after the one before: waking the window's web view is most of what a
+/// quiet site costs. A picture of under three seconds the window calls that of now.
+const STILL_EVERY: Duration = Duration::from_secs(2);
 /// How often a grouped notice is asked for.
 const NOTICES_EVERY: Duration = Duration::from_secs(1);
 
-/// Which looks the window has to hear of.
+/// Which look the window hears of next, and when.
 #[derive(Default)]
 struct Looks {
     waiting: Option<Event>,
-    told: Option<(Event, Instant)>,
+    /// What it knows.
+    told: Option<Event>,
+    at: Option<Instant>,
 }
 
 impl Looks {
-    fn take(&mut self, look: Event, now: Instant) {
-        let known = self
-            .told
-            .as_ref()
-            .is_some_and(|(told, at)| *told == look && now - *at < STILL_EVERY);
-        // What it knows takes the place of what waits: that was something else in between.
-        self.waiting = (!known).then_some(look);
+    fn take(&mut self, look: Event) {
+        self.waiting = Some(look);
     }
 
-    /// Something else was told: the next look is news again.
-    fn interrupted(&mut self) {
-        self.told = None;
+    /// Something else is told: a look that waits with news is to be told before, for it was before; and the next is news again.
+    fn interrupted(&mut self) -> Option<Event> {
+        let told = self.told.take();
+        self.waiting
+            .take()
+            .filter(|look| told.as_ref() != Some(look))
+    }
+
+    /// None: no look waits.
+    fn due(&self, now: Instant) -> Option<Instant> {
+        let look = self.waiting.as_ref()?;
+        let rest = match self.told.as_ref() == Some(look) {
+            true => STILL_EVERY,
+            false => LOOKS_EVERY,
+        };
+        Some(self.at.map_or(now, |at| at + rest))
     }
 
     fn tell(&mut self, now: Instant) -> Option<Event> {
         let look = self.waiting.take()?;
-        self.told = Some((look.clone(), now));
+        self.told = Some(look.clone());
+        self.at = Some(now);
         Some(look)
     }
 }
@@ -56,11 +67,11 @@ impl Looks {
 pub async fn pump(app: AppHandle, site: Arc<Site>, mut heard: Receiver<Event>) {
     let mut notices = Notices::new(site.view().notices);
     let mut looks = Looks::default();
-    let mut pace = interval(LOOKS_EVERY);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut due = interval(NOTICES_EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let now = Instant::now();
+        let look_due = looks.due(now);
         tokio::select! {
             event = heard.recv() => match event {
                 Ok(event) => {
@@ -72,9 +83,11 @@ pub async fn pump(app: AppHandle, site: Arc<Site>, mut heard: Receiver<Event>) {
                         post(&app, &site, notice);
                     }
                     match event {
-                        Event::Looked { .. } => looks.take(event, Instant::now()),
+                        Event::Looked { .. } => looks.take(event),
                         event => {
-                            looks.interrupted();
+                            if let Some(look) = looks.interrupted() {
+                                screen::tell(&app, look);
+                            }
                             screen::tell(&app, event);
                         }
                     }
@@ -85,7 +98,7 @@ pub async fn pump(app: AppHandle, site: Arc<Site>, mut heard: Receiver<Event>) {
                 }
                 Err(RecvError::Closed) => return,
             },
-            _ = pace.tick(), if looks.waiting.is_some() => {
+            () = sleep_until(look_due.unwrap_or(now)), if look_due.is_some() => {
                 if let Some(event) = looks.tell(Instant::now()) {
                     screen::tell(&app, event);
                 }
@@ -111,6 +124,7 @@ fn post(app: &AppHandle, site: &Arc<Site>, notice: Notice) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use curfew_engine::view::Counts;
@@ -122,32 +136,51 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_look_with_nothing_new_is_told_every_other_second() {
-        let began = Instant::now();
-        let mut looks = Looks::default();
-        let told: Vec<u64> = (0..8)
-            .filter(|second| {
-                let now = began + Duration::from_secs(*second);
-                looks.take(look(7), now);
-                looks.tell(now).is_some()
-            })
-            .collect();
-        assert_eq!(told, [0, 2, 4, 6]);
+    /// When it is told, in milliseconds after it came.
+    fn told(looks: &mut Looks, revision: u32, now: Instant) -> u128 {
+        looks.take(look(revision));
+        let due = looks.due(now).unwrap().max(now);
+        assert_eq!(looks.tell(due), Some(look(revision)));
+        assert_eq!(looks.due(due), None);
+        (due - now).as_millis()
     }
 
     #[test]
-    fn news_is_told_at_once_and_a_look_after_something_else_too() {
+    fn a_look_with_nothing_new_is_told_two_seconds_after_the_one_before() {
+        let began = Instant::now();
+        let after = |millis| began + Duration::from_millis(millis);
+        let mut looks = Looks::default();
+        assert_eq!(told(&mut looks, 7, began), 0);
+        assert_eq!(told(&mut looks, 7, after(1_200)), 800);
+        assert_eq!(told(&mut looks, 7, after(4_100)), 0);
+        // Of several that wait the last is told.
+        looks.take(look(7));
+        looks.take(look(8));
+        assert_eq!(looks.due(after(4_200)), Some(after(4_350)));
+        assert_eq!(looks.tell(after(4_350)), Some(look(8)));
+    }
+
+    #[test]
+    fn news_is_told_at_most_four_times_a_second_and_a_look_after_something_else_is_news() {
         let now = Instant::now();
         let mut looks = Looks::default();
-        looks.take(look(1), now);
-        assert_eq!(looks.tell(now), Some(look(1)));
-        looks.take(look(2), now);
-        assert_eq!(looks.tell(now), Some(look(2)));
-        looks.take(look(2), now);
-        assert_eq!(looks.tell(now), None);
-        looks.interrupted();
-        looks.take(look(2), now);
-        assert_eq!(looks.tell(now), Some(look(2)));
+        assert_eq!(told(&mut looks, 1, now), 0);
+        assert_eq!(told(&mut looks, 2, now), 250);
+        assert_eq!(looks.interrupted(), None);
+        assert_eq!(told(&mut looks, 2, now + Duration::from_secs(1)), 0);
+    }
+
+    #[test]
+    fn a_look_that_waits_is_told_before_what_came_after_it_or_not_at_all() {
+        let now = Instant::now();
+        let mut looks = Looks::default();
+        assert_eq!(told(&mut looks, 1, now), 0);
+        // The database stopped answering after it: told later, it would call the picture live.
+        looks.take(look(1));
+        assert_eq!(looks.interrupted(), None);
+        assert_eq!(looks.due(now), None);
+        looks.take(look(2));
+        assert_eq!(looks.interrupted(), Some(look(2)));
+        assert_eq!(looks.due(now), None);
     }
 }

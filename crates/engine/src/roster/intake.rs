@@ -259,6 +259,7 @@ impl Sink for Roster {
         for (n, some) in found.chunks(AT_ONCE).enumerate() {
             let keys: Vec<Key> = some.iter().map(|(key, _)| Key::of(*key)).collect();
             let numbers = self.rows.numbers_of(&keys);
+            Key::wipe(keys);
             let lets_in: Vec<bool> = numbers
                 .iter()
                 .map(|number| number.is_some_and(|number| self.lets_in(number)))

@@ -6,6 +6,8 @@
 use hashbrown::DefaultHashBuilder;
 use std::hash::BuildHasher;
 
+use zeroize::Zeroize;
+
 use crate::store::{KeyRef, SessionKey};
 
 pub(super) const PACKED: usize = 21;
@@ -39,6 +41,15 @@ impl Key {
         match pack(key.expose()) {
             Some(packed) => Self::Packed(packed),
             None => Self::Other(key.to_key()),
+        }
+    }
+
+    /// Leaves none of them behind.
+    pub fn wipe(mut keys: Vec<Self>) {
+        for key in &mut keys {
+            if let Self::Packed(packed) = key {
+                packed.zeroize();
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use crate::roster::{Crossed, Fresh, Reader, Roster};
 use crate::store::{Helper, KeyRef, Mark, SessionKey, SessionRef, Sink, UserId, UserRow};
 use crate::view::Link;
 
-/// Sessions that are read before the roster's lock is taken for them.
+/// Sessions that are read, or named, before the roster's lock is taken for them.
 const AT_ONCE: usize = 256;
 
 /// Reads sessions, and takes them into the roster. What costs is done without its lock, and the lock is held for a few
@@ -93,7 +93,12 @@ impl Sink for Intake<'_> {
         found: &[(KeyRef<'_>, Timestamp)],
         within: Option<(Timestamp, Timestamp)>,
     ) -> Vec<usize> {
-        self.roster().saved(found, within)
+        let mut wanted = Vec::new();
+        for (n, some) in found.chunks(AT_ONCE).enumerate() {
+            let places = self.roster().saved(some, within).into_iter();
+            wanted.extend(places.map(|place| n * AT_ONCE + place));
+        }
+        wanted
     }
     fn knows(&mut self, key: KeyRef<'_>) -> bool {
         self.roster().knows(key)

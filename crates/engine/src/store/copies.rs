@@ -181,6 +181,9 @@ impl Sink for Beside<'_> {
         found: &[(KeyRef<'_>, Timestamp)],
         within: Option<(Timestamp, Timestamp)>,
     ) -> Vec<usize> {
+        for (key, _) in found.iter().take(SAMPLE) {
+            self.note(*key);
+        }
         self.sink.saved(found, within)
     }
     fn listing_begins(&mut self) {

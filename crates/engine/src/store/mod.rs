@@ -115,8 +115,6 @@ pub(crate) const AGES: usize = 16;
 pub struct Mark {
     /// The database's time at the last look that succeeded.
     pub last: Option<Timestamp>,
-    /// Of a table's sessions those that were saved.
-    pub(crate) saves: Pace,
     pub(crate) listing: Pace,
     /// A folder's own listing, by which alone it is seen who saved.
     pub(crate) folder: Pace,
@@ -175,7 +173,6 @@ impl Mark {
     pub fn freshen(&mut self) {
         self.freshen_people();
         self.course.seen = None;
-        self.saves.hurry();
         self.folder.hurry();
         self.copies.hurry();
         self.scan.at_once = true;

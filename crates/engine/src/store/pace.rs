@@ -10,8 +10,6 @@ use tokio::time::Instant;
 pub enum Share {
     /// By which alone people's doing is seen, in a cache or a folder.
     Doing = 50,
-    /// Which sessions were saved. Each such reading goes back for what was committed late, so few of them cost less than many.
-    Saves = 100,
     /// Who was active, where no index helps.
     Activity = 200,
     /// What only finds what others do not: sessions that were deleted.
@@ -24,7 +22,6 @@ impl Share {
     /// However costly: somebody's activity is not seen much later than it takes to be called idle.
     fn longest(self) -> Duration {
         match self {
-            Self::Saves => Duration::from_secs(5),
             Self::Activity => Duration::from_secs(60),
             Self::Doing | Self::Listing | Self::People => Duration::MAX,
         }
@@ -32,7 +29,7 @@ impl Share {
 
     /// Whether it may always be a little late.
     fn is_light(self) -> bool {
-        matches!(self, Self::Saves | Self::Listing | Self::People)
+        matches!(self, Self::Listing | Self::People)
     }
 }
 
@@ -114,19 +111,6 @@ mod tests {
         pace.took(Duration::from_secs(3), Share::Activity, start);
         assert!(!pace.due(start + Duration::from_secs(59)));
         assert!(pace.due(start + Duration::from_secs(60)));
-    }
-
-    #[test]
-    fn what_was_saved_is_asked_for_at_each_look_or_a_few_seconds_later() {
-        let ms = Duration::from_millis;
-        for (cost, wait) in [(ms(9), ms(0)), (ms(30), ms(3_000)), (ms(400), ms(5_000))] {
-            let (mut pace, start) = (Pace::default(), Instant::now());
-            for _ in 0..RECENT {
-                pace.took(cost, Share::Saves, start);
-            }
-            assert!(pace.due(start + wait), "{cost:?}");
-            assert_eq!(pace.due(start + wait.saturating_sub(ms(1))), wait.is_zero());
-        }
     }
 
     #[test]

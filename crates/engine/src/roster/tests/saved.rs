@@ -120,3 +120,22 @@ fn a_session_is_read_again_where_its_date_does_not_tell_all() {
     roster.session(row);
     assert!(!saved(&mut roster, "exact", exact));
 }
+
+#[test]
+fn of_two_sessions_of_one_person_the_later_save_counts() {
+    let mut roster = roster();
+    signed_in(&mut roster, user("7", "ana"), 900);
+    roster.session(session("another", Some("7"), 800));
+    roster.settle(now(), &rules());
+    for found in [
+        [("key of 7", 3), ("another", 9)],
+        [("key of 7", 2), ("another", 1)],
+    ] {
+        let found = found.map(|(key, ago)| (KeyRef::new(key), later(COOKIE_AGE - ago)));
+        let span = Some((ago(20), later(10)));
+        assert_eq!(roster.saved(&found, span), [0; 0]);
+        roster.settle(now(), &rules());
+    }
+    let person = roster.person(&id("7")).unwrap();
+    assert_eq!((person.last_save(), person.usable()), (Some(ago(1)), 2));
+}

@@ -1,19 +1,33 @@
 //! Many rows as one, of PostgreSQL's arrays in their binary form: a driver's work for each row costs more than what is in it.
 
-use sea_query::Expr;
+use sea_query::{Alias, Expr, Query, SelectStatement};
 use zeroize::Zeroizing;
 
 use crate::store::statement::{Cell, Read, field};
 
-/// How many rows there are, and each of their columns as an array. Those are whole in the server's memory: for what is known
-/// not to be too much.
-pub(super) fn as_arrays(columns: impl IntoIterator<Item = Expr>) -> impl Iterator<Item = Expr> {
-    let arrays = columns.into_iter();
-    let arrays = arrays.map(|column| Expr::cust_with_exprs("array_agg($1)", [column]));
-    std::iter::once(Expr::cust("count(*)")).chain(arrays)
+/// More rows than this are not taken for few, for arrays are whole in the server's memory.
+const MOST: u64 = 100_000;
+
+/// Of the rows of a query with these columns how many there are, and each of the columns as an array.
+pub(super) fn as_arrays<const N: usize>(
+    mut query: SelectStatement,
+    columns: [Expr; N],
+) -> SelectStatement {
+    let names: [String; N] = std::array::from_fn(|n| format!("c{n}"));
+    for (name, column) in names.iter().zip(columns) {
+        query.expr_as(column, Alias::new(name));
+    }
+    query.limit(MOST + 1);
+    let arrays = names.map(|name| Expr::cust(format!("array_agg({name})")));
+    Query::select()
+        .expr(Expr::cust("count(*)"))
+        .exprs(arrays)
+        .from_subquery(query, "these")
+        .to_owned()
 }
 
-/// Takes the rows out of the answer to that. False, and none taken, where an array has fewer or more of them.
+/// Takes the rows out of the answer to that. False, and none taken, where there are too many, or an array has fewer or more
+/// of them.
 pub(super) fn rows(answer: Vec<Cell>, shape: &[Read], mut take: impl FnMut(Vec<Cell>)) -> bool {
     let mut answer = answer.into_iter();
     let Some(Cell::Int(many)) = answer.next() else {
@@ -22,7 +36,7 @@ pub(super) fn rows(answer: Vec<Cell>, shape: &[Read], mut take: impl FnMut(Vec<C
     let columns = answer.map(|column| Zeroizing::new(column.bytes()));
     let columns: Vec<_> = columns.collect();
     let whole = |column: &Zeroizing<Vec<u8>>| i64::try_from(elements(column).count()) == Ok(many);
-    if !columns.iter().all(whole) {
+    if u64::try_from(many).is_ok_and(|many| many > MOST) || !columns.iter().all(whole) {
         return false;
     }
     let mut columns: Vec<_> = columns.iter().map(|column| elements(column)).collect();
@@ -109,6 +123,10 @@ mod tests {
         assert_eq!(taken(0, [Cell::Null, Cell::Null]), Some(Vec::new()));
         assert_eq!(taken(1, [Cell::Null, Cell::Null]), None);
         assert!(!rows(Vec::new(), &[], |_| ()));
+        // More than are taken so: whoever asked asks for them row by row.
+        let many = usize::try_from(MOST).unwrap() + 1;
+        let answer = vec![Cell::Int(many as i64), Cell::Bytes(bytes(&vec![one; many]))];
+        assert!(!rows(answer, &[Read::Int], |_| ()));
     }
 
     #[test]

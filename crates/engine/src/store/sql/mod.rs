@@ -30,11 +30,9 @@ use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sea_query::Query;
-use tokio::time::Instant;
 
 use super::db::Db;
 use super::key::{SessionKey, UserId};
-use super::pace::Share;
 use super::schema::{Dialect, SessionTable, UserTable};
 use super::statement::{Cell, Read};
 use super::{BatchDone, Mark, Sessions, Sink, Store, SweepBatch, UserRow, expr};
@@ -143,8 +141,8 @@ impl SqlStore {
         Ok((now.ok_or_else(error)?, position))
     }
 
-    /// A look with one trip less, where the sessions lie beside the users and it is known about what time it is; and where
-    /// asking for those that were saved costs much, one of a few does. None, and nothing done, where that is not so.
+    /// A look with one trip less, where the sessions lie beside the users and it is known about what time it is. None,
+    /// and nothing done, where that is not so.
     async fn look_at_once(
         &self,
         mark: &mut Mark,
@@ -155,23 +153,12 @@ impl SqlStore {
         else {
             return Ok(None);
         };
-        let began = Instant::now();
-        if !mark.saves.due(began) {
-            let (now, _) = self.now_and_position().await?;
-            mark.tells(now);
-            mark.as_of = Some(now);
-            self.look_at_users(now, mark, sink).await?;
-            // The mark stays: the next asks for what was saved since.
-            return Ok(Some(now));
-        }
         let Some(now) = sessions
             .now_and_touched(last, about, &mut mark.course, sink)
             .await?
         else {
             return Ok(None);
         };
-        mark.saves
-            .took(began.elapsed(), Share::Saves, Instant::now());
         mark.tells(now);
         mark.as_of = Some(now);
         sessions.list(now, mark, sink).await?;

@@ -14,8 +14,8 @@ use crate::store::schema::{Dialect, TimeColumn, UserTable};
 use crate::store::statement::{Cell, Read};
 use crate::store::{Sink, UserRow, expr};
 
-/// So many ids take no more than some megabytes.
-const NOT_MANY: usize = 200_000;
+/// Where so many bear the flag, they are asked for row by row from the beginning.
+const NOT_MANY: usize = 90_000;
 
 impl SqlStore {
     pub(super) fn user_shape(&self) -> [Read; 12] {
@@ -161,12 +161,12 @@ impl SqlStore {
         at_once: bool,
         mut take: impl FnMut(Vec<Cell>),
     ) -> Result<()> {
-        let these = Query::select()
+        let mut these = Query::select()
             .from(expr::table(&self.users.table))
             .cond_where(condition)
             .to_owned();
         if at_once && self.dialect() == Dialect::Postgres {
-            let query = these.clone().exprs(as_arrays(columns.clone())).to_owned();
+            let query = as_arrays(these.clone(), columns.clone());
             let mut arrays = vec![Read::Bytes; N + 1];
             arrays[0] = Read::Int;
             let answer = self.db.rows(&query, &arrays).await?.pop();
@@ -174,8 +174,8 @@ impl SqlStore {
                 return Ok(());
             }
         }
-        let query = these.clone().exprs(columns).to_owned();
-        let rows = self.db.rows(&query, shape).await?;
+        these.exprs(columns);
+        let rows = self.db.rows(&these, shape).await?;
         rows.into_iter().for_each(take);
         Ok(())
     }
