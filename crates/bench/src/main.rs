@@ -132,15 +132,9 @@ async fn run(arguments: Arguments) -> Result<()> {
         ..Page::default()
     };
     if arguments.wants_postgres() {
-        measure(
-            &arguments,
-            &plain,
-            state,
-            &mut database,
-            &mut cache,
-            &mut page,
-        )
-        .await?;
+        let (database, cache) = (&mut database, &mut cache);
+        let measured = measure(&arguments, &plain, state, database, cache, &mut page).await;
+        page.keep("the site on PostgreSQL", measured);
     }
     // Last, for it makes the tables anew, and smaller.
     if arguments.wants(Part::Others) {
@@ -156,8 +150,8 @@ async fn run(arguments: Arguments) -> Result<()> {
             redis: &arguments.redis,
             state,
         };
-        page.sections
-            .extend(others.measure(&mut database, &mut cache).await?);
+        let measured = others.measure(&mut database, &mut cache, &mut page).await;
+        page.keep("the other stores", measured);
     }
     if let Some(file) = &arguments.window {
         let text = std::fs::read_to_string(file).context("the window's figures")?;
@@ -168,7 +162,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     if arguments.only.is_empty() {
         page.write(&arguments.page)?;
     }
-    Ok(())
+    page.whole()
 }
 
 async fn measure(
@@ -180,13 +174,13 @@ async fn measure(
     page: &mut Page,
 ) -> Result<()> {
     let wants = |part| arguments.wants(part);
-    let (runs, few) = (arguments.runs, arguments.few());
+    let runs = arguments.runs;
     let (population, growth) = populate(arguments, plain, state, database, cache, page).await?;
     if wants(Part::Memory) {
         page.figures
             .push(memory::measure(arguments.sessions).await?);
     }
-    // First of all: what the sweeps leave behind in the tables is not a logout's affair.
+    // First of all: what the sweeps leave behind in the tables is not a logout's affair. On the page they stand behind them.
     let mut logouts = Vec::new();
     if wants(Part::Logout) {
         let cached = site::Site {
@@ -201,6 +195,30 @@ async fn measure(
             logouts.push(logout::measure(site, state, &population, runs, turn, &mut hand).await?);
         }
     }
+    let watched = watched(arguments, plain, state, &population, database, page).await;
+    page.measures.extend(logouts);
+    page.figures.extend(growth);
+    watched?;
+    if wants(Part::Django) {
+        let left = population::left(database).await?;
+        let django = django::Django::new(&arguments.python, *plain, state)?;
+        page.measures.push(django.cold(left, state).await?);
+        page.sections.push(django.periodic().await?);
+    }
+    Ok(())
+}
+
+/// The site's looks, and what is done beside them.
+async fn watched(
+    arguments: &Arguments,
+    plain: &site::Site<'_>,
+    state: &Path,
+    population: &population::Population,
+    database: &mut PgConnection,
+    page: &mut Page,
+) -> Result<()> {
+    let wants = |part| arguments.wants(part);
+    let (runs, few) = (arguments.runs, arguments.few());
     if wants(Part::Cold) {
         let left = population::left(database).await?;
         page.measures
@@ -221,32 +239,23 @@ async fn measure(
         }
         if wants(Part::Touched) {
             page.measures
-                .push(watching::touched(&engine, &population, few, database).await?);
+                .push(watching::touched(&engine, population, few, database).await?);
         }
         engine.close().await;
     }
     if [Part::Sweep, Part::Beside].into_iter().any(wants) {
-        let overdue = overdue::Overdue::keep(&population, database).await?;
+        let overdue = overdue::Overdue::keep(population, database).await?;
         if wants(Part::Sweep) {
             let swept =
-                sweeping::measure(plain, state, &population, &overdue, few, database).await?;
+                sweeping::measure(plain, state, population, &overdue, few, database).await?;
             page.measures.push(swept);
         }
         if wants(Part::Beside) {
-            let figures =
-                beside::measure(plain, &population, overdue, few, state, database).await?;
+            let figures = beside::measure(plain, population, overdue, few, state, database).await?;
             page.figures.extend(figures);
         } else {
             overdue.end(database).await?;
         }
-    }
-    page.measures.extend(logouts);
-    page.figures.extend(growth);
-    if wants(Part::Django) {
-        let left = population::left(database).await?;
-        let django = django::Django::new(&arguments.python, *plain, state)?;
-        page.measures.push(django.cold(left, state).await?);
-        page.sections.push(django.periodic().await?);
     }
     Ok(())
 }

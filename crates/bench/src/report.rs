@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// What a ratio is meant to be.
 #[derive(Clone, Copy)]
@@ -132,9 +132,27 @@ pub struct Page {
     pub figures: Vec<Figure>,
     /// What has more to say than one row: a heading and what stands under it, each.
     pub sections: Vec<String>,
+    /// What could not be measured, and why.
+    pub failed: Vec<String>,
 }
 
 impl Page {
+    /// A part that failed takes nothing else with it: what else was measured took most of an hour.
+    pub fn keep(&mut self, part: &str, measured: Result<()>) {
+        if let Err(error) = measured {
+            eprintln!("{part}: {error:#}");
+            self.failed.push(format!("{part}: {error:#}"));
+        }
+    }
+
+    /// An error where anything failed.
+    pub fn whole(&self) -> Result<()> {
+        if !self.failed.is_empty() {
+            bail!("not measured: {}", self.failed.join("; "));
+        }
+        Ok(())
+    }
+
     pub fn write(&self, path: &Path) -> Result<()> {
         std::fs::write(path, self.to_string())
             .with_context(|| format!("{} cannot be written", path.display()))
@@ -162,6 +180,12 @@ impl fmt::Display for Page {
         }
         for section in &self.sections {
             write!(f, "\n{section}")?;
+        }
+        if !self.failed.is_empty() {
+            f.write_str("\n## Not measured, or not to its end\n\n")?;
+        }
+        for failed in &self.failed {
+            writeln!(f, "- {failed}")?;
         }
         Ok(())
     }

@@ -12,13 +12,13 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use ::redis::aio::MultiplexedConnection;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sqlx::PgConnection;
 
 use crate::logout;
 use crate::overdue::ONE_IN;
 use crate::population::{self, CACHE_PREFIX, Copies, Population};
-use crate::report::{Measure, table};
+use crate::report::{Measure, Page, table};
 use crate::sweeping::{self, batches};
 use store::Store;
 
@@ -41,12 +41,13 @@ pub struct Others<'a> {
 }
 
 impl Others<'_> {
-    /// One section a store. Makes the site's tables in PostgreSQL anew: rows and users are taken from there.
+    /// One section a store, each by itself. Makes the site's tables in PostgreSQL anew: rows and users are taken from there.
     pub async fn measure(
         &self,
         database: &mut PgConnection,
         cache: &mut MultiplexedConnection,
-    ) -> Result<Vec<String>> {
+        page: &mut Page,
+    ) -> Result<()> {
         eprintln!("making {} sessions for the other stores", self.sessions);
         // Other keys would have to be passed over in each listing.
         let () = ::redis::cmd("FLUSHDB")
@@ -58,42 +59,56 @@ impl Others<'_> {
             prefix: CACHE_PREFIX,
         };
         let population = population::make(self.sessions, database, Some(copies)).await?;
-        let mut sections = Vec::new();
-
-        let mut mariadb = mysql::MariaDb::open(self.mariadb)
-            .await
-            .context("MariaDB")?;
-        tables::fill(&mut mariadb, database)
-            .await
-            .context("MariaDB")?;
-        sections.push(self.section(&mut mariadb, &population).await?);
-        mariadb.end().await?;
-
-        let mut sqlite = sqlite::Sqlite::make(self.state).await.context("SQLite")?;
-        tables::fill(&mut sqlite, database)
-            .await
-            .context("SQLite")?;
-        sections.push(self.section(&mut sqlite, &population).await?);
-        sqlite.end().await?;
-
+        let measured = self.mariadb(&population, database, page).await;
+        page.keep("MariaDB", measured);
+        let measured = self.sqlite(&population, database, page).await;
+        page.keep("SQLite", measured);
         let mut redis = redis::Redis::new(self.postgres, self.redis, database, cache);
-        sections.push(self.section(&mut redis, &population).await?);
-        Ok(sections)
+        let measured = self.section(&mut redis, &population, page).await;
+        page.keep("Redis", measured);
+        Ok(())
     }
 
-    async fn section(&self, store: &mut impl Store, population: &Population) -> Result<String> {
+    async fn mariadb(
+        &self,
+        population: &Population,
+        database: &mut PgConnection,
+        page: &mut Page,
+    ) -> Result<()> {
+        let mut mariadb = mysql::MariaDb::open(self.mariadb).await?;
+        tables::fill(&mut mariadb, database).await?;
+        self.section(&mut mariadb, population, page).await?;
+        mariadb.end().await
+    }
+
+    async fn sqlite(
+        &self,
+        population: &Population,
+        database: &mut PgConnection,
+        page: &mut Page,
+    ) -> Result<()> {
+        let mut sqlite = sqlite::Sqlite::make(self.state).await?;
+        tables::fill(&mut sqlite, database).await?;
+        self.section(&mut sqlite, population, page).await?;
+        sqlite.end().await
+    }
+
+    async fn section(
+        &self,
+        store: &mut impl Store,
+        population: &Population,
+        page: &mut Page,
+    ) -> Result<()> {
         let name = store.name();
         eprintln!("measuring {name}");
-        let measures = self
-            .measures(store, population)
-            .await
-            .with_context(|| name.to_string())?;
+        let measures = self.measures(store, population).await?;
         let about = store.about().await?;
-        Ok(format!(
+        page.sections.push(format!(
             "## {name}\n\n{} sessions of the same kind. {about}\n\n{}",
             self.sessions,
             table(&measures)
-        ))
+        ));
+        Ok(())
     }
 
     async fn measures(

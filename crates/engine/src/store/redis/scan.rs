@@ -243,6 +243,11 @@ impl RedisSessions {
 fn done(mark: &mut Mark, share: &Share) {
     let now = Instant::now();
     let cost = (now - share.began).saturating_sub(share.reading);
+    let cost = match share.in_full {
+        // What comes next is a part, however long it took to list everything at once: it waits as after a part.
+        true => cost.min(mark.scan.budget),
+        false => cost,
+    };
     mark.copies.took(cost, pace::Share::Doing, now);
 }
 
@@ -262,4 +267,31 @@ fn share(mark: &mut Mark) -> Option<Share> {
         tries: 0,
         steps: 0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When the next part is due after one that took so long.
+    fn due(in_full: bool, took: Duration) -> Duration {
+        let (mut mark, now) = (Mark::default(), Instant::now());
+        mark.scan.at_once = in_full;
+        mark.scan.whole_once = true;
+        let mut share = share(&mut mark).expect("due at first");
+        share.began = now.checked_sub(took).expect("after this machine began");
+        done(&mut mark, &share);
+        let waits = (0..600).map(Duration::from_secs);
+        let mut late = waits.skip_while(|wait| !mark.copies.due(now + *wait));
+        late.next().expect("within ten minutes")
+    }
+
+    #[test]
+    fn after_a_whole_listing_the_next_part_waits_as_after_a_part() {
+        let s = Duration::from_secs;
+        assert!(due(true, s(4)) <= s(6));
+        assert!(due(true, Duration::from_millis(20)) <= s(2));
+        // A part that a slow server made long waits for as long as that is.
+        assert!(due(false, s(4)) >= s(200));
+    }
 }
