@@ -25,11 +25,13 @@ const TOUCHED: usize = 1_000;
 const STILLS: usize = 20;
 /// Looks never follow one another at once: before either side of such a pair nothing happens for so long.
 const REST: Duration = Duration::from_millis(20);
-/// Longer than the time that a look reaches back, so that no pair reads another's sessions again.
+/// Longer than the time that a look reaches back.
 pub const APART: Duration = Duration::from_secs(11);
 /// The window's own pace, and so many looks.
 pub const EVERY: Duration = Duration::from_secs(2);
 const LOOKS: u32 = 30;
+/// Longer than the time that a look reaches back, so that no pair reads another's sessions again.
+const LOOKS_APART: u32 = 6;
 /// More than Curfew remembers.
 const COSTS: u32 = 5;
 /// Looks before that, in which the readings' paces settle.
@@ -214,8 +216,12 @@ pub async fn touched(
     warm(engine).await?;
     let mut pairs = Vec::new();
     for run in 0..=runs {
-        tokio::time::sleep(APART).await;
-        engine.look().await?;
+        // As the window looks meanwhile; whoever reads by hand asks as often.
+        for _ in 0..LOOKS_APART {
+            tokio::time::sleep(EVERY).await;
+            engine.look().await?;
+            saved_since(&population::saved(0, Timestamp::now()).1.to_string(), database).await?;
+        }
         let now = Timestamp::now();
         let (mut keys, mut data) = (Vec::new(), Vec::new());
         for (user, key) in savers.of_run(run) {

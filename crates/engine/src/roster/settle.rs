@@ -115,10 +115,11 @@ impl Roster {
             return false;
         };
         let touched = std::mem::take(&mut person.touched);
-        let (made, due) = match touched {
+        let by_save = touched == Touch::Save && !anew && now.as_microsecond() < person.due;
+        let (made, due) = match by_save {
             // Not before that moment does any of their sessions end.
-            Touch::Save if !anew && now.as_microsecond() < person.due => (person.made, person.due),
-            _ => walk(person, &mut self.rows, now),
+            true => (person.made, person.due),
+            false => walk(person, &mut self.rows, now),
         };
         let facts = person.facts(&made);
         let verdict = judge(&facts, now, rules);
@@ -141,7 +142,13 @@ impl Roster {
         self.fit = self.fit - person.made.fit + made.fit;
         self.unfit = self.unfit - person.made.unfit + made.unfit;
         (person.standing, person.made) = (verdict.as_ref().map(Standing::of), made);
-        let due = due.min(next_change(&facts, now, rules));
+        // Who is active stays so for longer by a save. They are judged when that was to end before it: not at each save.
+        let active = Some(State::Active);
+        let stays = by_save && before == active && after == active;
+        let due = match stays && verdict.is_some_and(|verdict| verdict.fault.is_none()) {
+            true => due,
+            false => due.min(next_change(&facts, now, rules)),
+        };
         let other = std::mem::replace(&mut person.due, due) != due;
         if verdict.is_none() && person.sessions == 0 {
             self.names.forget(number);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::KeyRef;
+use crate::view::State;
 
 type Span = Option<(Timestamp, Timestamp)>;
 
@@ -138,4 +139,27 @@ fn of_two_sessions_of_one_person_the_later_save_counts() {
     }
     let person = roster.person(&id("7")).unwrap();
     assert_eq!((person.last_save(), person.usable()), (Some(ago(1)), 2));
+}
+
+#[test]
+fn whoever_saves_all_the_time_is_waited_for_once_and_goes_idle_after_the_last_save() {
+    let mut roster = roster();
+    signed_in(&mut roster, user("7", "ana"), 0);
+    roster.settle(now(), &rules());
+    let state = |roster: &Roster| roster.person(&id("7")).unwrap().state();
+    for second in 1..=200 {
+        let span = Some((later(second - 10), later(second + 10)));
+        let date = later(COOKIE_AGE + second);
+        assert!(!saved_within(&mut roster, "key of 7", date, span));
+        roster.settle(later(second), &rules());
+        assert_eq!(roster.alarms.len(), 1, "after {second} s");
+    }
+    // What they were waited for at first is no line any more.
+    for second in [300, 301, 499] {
+        assert!(roster.settle(later(second), &rules()).went_idle.is_empty());
+        assert_eq!(state(&roster), Some(State::Active));
+    }
+    let crossed = roster.settle(later(500), &rules());
+    assert_eq!(crossed.went_idle.len(), 1);
+    assert_eq!(state(&roster), Some(State::Idle));
 }
