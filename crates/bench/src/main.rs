@@ -238,8 +238,8 @@ async fn watched(
                 .extend(watching::idling(&engine, database).await?);
         }
         if wants(Part::Touched) {
-            page.measures
-                .push(watching::touched(&engine, population, few, database).await?);
+            let touched = watching::touched(&engine, population, (runs, few), database).await?;
+            page.measures.extend(touched);
         }
         engine.close().await;
     }
