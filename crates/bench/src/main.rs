@@ -238,8 +238,8 @@ async fn watched(
                 .extend(watching::idling(&engine, database).await?);
         }
         if wants(Part::Touched) {
-            let touched = watching::touched(&engine, population, (runs, few), database).await?;
-            page.measures.extend(touched);
+            page.measures
+                .push(watching::touched(&engine, population, few, database).await?);
         }
         engine.close().await;
     }

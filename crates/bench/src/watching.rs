@@ -25,7 +25,7 @@ const TOUCHED: usize = 1_000;
 const STILLS: usize = 20;
 /// Looks never follow one another at once: before either side of such a pair nothing happens for so long.
 const REST: Duration = Duration::from_millis(20);
-/// Longer than the time that a look reaches back.
+/// Longer than the time that a look reaches back, so that no pair reads another's sessions again.
 pub const APART: Duration = Duration::from_secs(11);
 /// The window's own pace, and so many looks.
 pub const EVERY: Duration = Duration::from_secs(2);
@@ -198,79 +198,73 @@ impl<'a> Savers<'a> {
     }
 }
 
-/// A look after a thousand people did something: the same who are active all the time, and others each time at the window's own
-/// pace. Where a virtual machine's host takes memory back that nobody uses for a second, to fetch it again costs more than
-/// all else: the second tells.
+/// A look after a thousand people did something. Just before, each of the two has done the same for the same people: neither is
+/// the first to read what was written, and neither meets memory that nobody has used for a while.
 pub async fn touched(
     engine: &Engine,
     population: &Population,
-    (runs, few): (usize, usize),
+    runs: usize,
     database: &mut PgConnection,
-) -> Result<[Measure; 2]> {
+) -> Result<Measure> {
     let there: HashSet<String> = sqlx::query_scalar("SELECT session_key FROM django_session")
         .fetch_all(&mut *database)
         .await?
         .into_iter()
         .collect();
     let savers = Savers::of(population, &there);
-    let measure = |after: &str, pairs| Measure {
-        work: format!("warm look, {} sessions touched{after}", savers.size),
+    warm(engine).await?;
+    let mut pairs = Vec::new();
+    for run in 0..runs {
+        tokio::time::sleep(APART).await;
+        engine.look().await?;
+        for turn in 0..2 {
+            let pair = touched_once(engine, savers.of_run(run), database).await?;
+            if turn == 1 {
+                pairs.push(pair);
+            }
+        }
+    }
+    Ok(Measure {
+        work: format!("warm look, {} sessions touched", savers.size),
         against: "the raw indexed read of those rows".into(),
         goal: Goal::AtMost(2.0),
         pairs,
-    };
-    let same = touched_after(REST, engine, |_| savers.of_run(0), runs, database).await?;
-    let others = touched_after(EVERY, engine, |run| savers.of_run(run + 1), few, database).await?;
-    Ok([
-        measure(", the same each time", same),
-        measure(", others each time, 2 s after the look before", others),
-    ])
+    })
 }
 
-/// Pairs of them. What an earlier pair has read is not read again: the server's own numbers tell.
-async fn touched_after<'a, S: Iterator<Item = (usize, &'a String)>>(
-    rest: Duration,
+async fn touched_once<'a>(
     engine: &Engine,
-    savers: impl Fn(usize) -> S,
-    runs: usize,
+    savers: impl Iterator<Item = (usize, &'a String)>,
     database: &mut PgConnection,
-) -> Result<Vec<(Duration, Duration)>> {
-    warm(engine).await?;
-    let mut pairs = Vec::new();
-    for run in 0..=runs {
-        tokio::time::sleep(rest).await;
-        engine.look().await?;
-        let now = Timestamp::now();
-        let (mut keys, mut data) = (Vec::new(), Vec::new());
-        for (user, key) in savers(run) {
-            keys.push(key.clone());
-            data.push(population::saved(user, now).0);
-        }
-        let date = population::saved(0, now).1.to_string();
-        sqlx::query(
-            "UPDATE django_session SET session_data = saved.data, expire_date = $3::text::timestamptz
-             FROM unnest($1, $2) AS saved (key, data) WHERE session_key = saved.key",
-        )
-        .bind(&keys)
-        .bind(&data)
-        .bind(&date)
-        .execute(&mut *database)
-        .await?;
-        // Whoever reads a row first after its change marks it as whole: neither of the two shall.
-        saved_since(&date, database).await?;
-        let began = Instant::now();
-        engine.look().await?;
-        let ours = began.elapsed();
-        let began = Instant::now();
-        let rows = saved_since(&date, database).await?;
-        pairs.push((ours, began.elapsed()));
-        if rows.len() != keys.len() {
-            bail!("{} rows of {}", rows.len(), keys.len());
-        }
+) -> Result<(Duration, Duration)> {
+    let now = Timestamp::now();
+    let (mut keys, mut data) = (Vec::new(), Vec::new());
+    for (user, key) in savers {
+        keys.push(key.clone());
+        data.push(population::saved(user, now).0);
     }
-    // The first pair prepares statements.
-    pairs.remove(0);
-    Ok(pairs)
+    let date = population::saved(0, now).1.to_string();
+    sqlx::query(
+        "UPDATE django_session SET session_data = saved.data, expire_date = $3::text::timestamptz
+         FROM unnest($1, $2) AS saved (key, data) WHERE session_key = saved.key",
+    )
+    .bind(&keys)
+    .bind(&data)
+    .bind(&date)
+    .execute(&mut *database)
+    .await?;
+    // Whoever reads a row first after its change marks it as whole: neither of the two shall.
+    saved_since(&date, database).await?;
+    let began = Instant::now();
+    engine.look().await?;
+    let ours = began.elapsed();
+    let began = Instant::now();
+    let rows = saved_since(&date, database).await?;
+    let raw = began.elapsed();
+    if rows.len() != keys.len() {
+        bail!("{} rows of {}", rows.len(), keys.len());
+    }
+    Ok((ours, raw))
 }
 
 async fn saved_since(date: &str, database: &mut PgConnection) -> Result<Vec<PgRow>> {
