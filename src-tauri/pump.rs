@@ -18,7 +18,7 @@ use crate::{screen, tray, window};
 /// At most four looks a second reach the window.
 const LOOKS_EVERY: Duration = Duration::from_millis(250);
 /// A look that found nothing new waits for so long after the one before: waking the window's web view is most of what a
-/// quiet site costs. A picture of under three seconds the window calls that of now.
+/// quiet site costs. A picture of under five seconds the window calls that of now.
 const STILL_EVERY: Duration = Duration::from_secs(2);
 /// How often a grouped notice is asked for.
 const NOTICES_EVERY: Duration = Duration::from_secs(1);

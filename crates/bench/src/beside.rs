@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use curfew_engine::Site as Engine;
+use curfew_engine::view::Link;
+use curfew_engine::watch;
 use sqlx::{Connection, PgConnection, Row};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -25,9 +27,8 @@ const CONNECTIONS: i64 = 3;
 const LONGEST: f64 = 200.0;
 /// One run: a sweep a minute is one five times as often as Curfew sweeps by itself.
 const SECONDS: u32 = 60;
-/// The window's own pace, and the look in whose place there is a sweep: in the middle of a run.
-const EVERY: Duration = Duration::from_secs(2);
-const SWEEP_AT: u32 = 15;
+/// In the middle of a run.
+const SWEEP_AFTER: Duration = Duration::from_secs(30);
 /// People overdue in each run.
 const PEOPLE: usize = 500;
 /// How often the database is asked what Curfew does there.
@@ -102,41 +103,38 @@ async fn one(
     database: &mut PgConnection,
 ) -> Result<(f64, Seen)> {
     let over = Arc::new(AtomicBool::new(false));
-    let watcher = tokio::spawn(watch(url.to_string(), over.clone()));
+    let sampler = tokio::spawn(sample(url.to_string(), over.clone()));
     let looks = curfew.map(|(engine, people)| tokio::spawn(look_on(engine, people, over.clone())));
     let played = play.run(SECONDS, database).await;
     over.store(true, Ordering::Relaxed);
-    let seen = watcher.await?;
+    let seen = sampler.await?;
     if let Some(looks) = looks {
         looks.await??;
     }
     Ok((played?, seen?))
 }
 
-/// As the window does: a look at each tick, and once a sweep.
+/// As the window does: looks at the engine's own pace, and once a sweep.
 async fn look_on(engine: Arc<Engine>, people: usize, over: Arc<AtomicBool>) -> Result<()> {
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut tick = 0;
-    loop {
-        ticks.tick().await;
-        if over.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        if tick == SWEEP_AT {
-            let report = engine.sweep(true).await?;
-            if report.users.len() < people * 9 / 10 {
-                bail!("{} of {people} people swept", report.users.len());
-            }
-        } else {
-            engine.look().await?;
-        }
-        tick += 1;
+    let watch = watch::start(engine.clone());
+    tokio::time::sleep(SWEEP_AFTER).await;
+    let report = engine.sweep(true).await?;
+    if report.users.len() < people * 9 / 10 {
+        bail!("{} of {people} people swept", report.users.len());
     }
+    while !over.load(Ordering::Relaxed) {
+        tokio::time::sleep(SAMPLE).await;
+    }
+    let connection = engine.view().connection;
+    if connection.link != Link::Live {
+        bail!("the site was not looked at: {connection:?}");
+    }
+    watch.stop().await;
+    Ok(())
 }
 
 /// By a connection of its own, that does not go by Curfew's name.
-async fn watch(url: String, over: Arc<AtomicBool>) -> Result<Seen> {
+async fn sample(url: String, over: Arc<AtomicBool>) -> Result<Seen> {
     let mut database = PgConnection::connect(&url).await?;
     let mut ticks = interval(SAMPLE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -163,7 +161,7 @@ fn figures(with: &[f64], without: &[f64], seen: Seen) -> Vec<Figure> {
     vec![
         Figure {
             what: format!(
-                "a site's requests a second with Curfew beside it, a look every 2 s and a sweep of up to {PEOPLE} people a minute, as a share of those without: median of {} pairs",
+                "a site's requests a second with Curfew beside it, looks at its own pace and a sweep of up to {PEOPLE} people a minute, as a share of those without: median of {} pairs",
                 with.len()
             ),
             value: format!(

@@ -14,6 +14,10 @@ use crate::tell::health;
 
 /// Between looks at a site that answers, at most.
 const EVERY: Duration = Duration::from_secs(2);
+/// And where a look meets a crowd of saved sessions, for each look goes over those of ten seconds again: half as many looks
+/// cost the site's database half as much.
+const EVERY_OF_A_CROWD: Duration = Duration::from_secs(4);
+const CROWD: usize = 5_000;
 /// And at least: a small site is looked at twice as often, for a look costs it nothing to speak of.
 const OFTEN: Duration = Duration::from_secs(1);
 /// A look may take one hundredth of the time between looks before they come less often.
@@ -57,7 +61,7 @@ async fn run(site: Arc<Site>, stop: CancellationToken) {
         let wait = match site.look().await {
             Ok(()) => {
                 failures = 0;
-                let wait = (began.elapsed() * SHARE).clamp(OFTEN, EVERY);
+                let wait = wait(began.elapsed(), hold(&site.line).saved());
                 sweep_if_due(&site).await;
                 wait
             }
@@ -77,6 +81,15 @@ async fn run(site: Arc<Site>, stop: CancellationToken) {
             () = site.wake.notified() => {}
         }
     }
+}
+
+/// After a look that took so long, and met so many saved sessions.
+fn wait(took: Duration, saved: usize) -> Duration {
+    let longest = match saved < CROWD {
+        true => EVERY,
+        false => EVERY_OF_A_CROWD,
+    };
+    (took * SHARE).clamp(OFTEN, longest)
 }
 
 /// 2, 4, 8, 16, then 30 s.
@@ -139,5 +152,20 @@ mod tests {
         let waits: Vec<u64> = (1..=7).map(|n| back_off(n).as_secs()).collect();
         assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30]);
         assert_eq!(back_off(u32::MAX), SLOWEST);
+    }
+
+    #[test]
+    fn looks_that_cost_much_come_less_often_and_at_a_crowd_least() {
+        let ms = Duration::from_millis;
+        for (took, saved, waited) in [
+            (0, 0, 1_000),
+            (15, 4_999, 1_500),
+            (60, 4_999, 2_000),
+            (15, 5_000, 1_500),
+            (60, 5_000, 4_000),
+            (60_000, 5_000, 4_000),
+        ] {
+            assert_eq!(wait(ms(took), saved), ms(waited), "{took} ms, {saved}");
+        }
     }
 }

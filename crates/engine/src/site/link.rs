@@ -13,6 +13,7 @@ const FRESH: std::time::Duration = std::time::Duration::from_secs(6);
 #[derive(Debug, Default)]
 pub struct Line {
     last: Option<(Instant, Timestamp)>,
+    saved: usize,
     look_ms: Option<u32>,
     skew: Option<SignedDuration>,
     error: Option<Error>,
@@ -20,13 +21,19 @@ pub struct Line {
 }
 
 impl Line {
-    /// A look ended well: `db` is the database's time at its begin, `local` this machine's.
-    pub fn succeeded(&mut self, began: Instant, db: Timestamp, local: Timestamp) {
+    /// A look ended well, and met so many saved sessions: `db` is the database's time at its begin, `local` this machine's.
+    pub fn succeeded(&mut self, began: Instant, db: Timestamp, local: Timestamp, saved: usize) {
+        self.saved = saved;
         self.look_ms = u32::try_from(began.elapsed().as_millis()).ok();
         self.last = Some((began, db));
         self.skew = Some(db.duration_since(local));
         self.error = None;
         self.retry = None;
+    }
+
+    /// Sessions that the last look met as saved since the one before.
+    pub fn saved(&self) -> usize {
+        self.saved
     }
 
     pub fn failed(&mut self, error: Error) {

@@ -59,6 +59,8 @@ struct Intake<'a> {
     site: &'a Site,
     /// Made once there is something to read.
     reading: Option<Reading>,
+    /// Sessions that were named as saved.
+    saved: usize,
 }
 
 impl<'a> Intake<'a> {
@@ -66,6 +68,7 @@ impl<'a> Intake<'a> {
         Self {
             site,
             reading: None,
+            saved: 0,
         }
     }
 
@@ -93,6 +96,7 @@ impl Sink for Intake<'_> {
         found: &[(KeyRef<'_>, Timestamp)],
         within: Option<(Timestamp, Timestamp)>,
     ) -> Vec<usize> {
+        self.saved += found.len();
         let mut wanted = Vec::new();
         for (n, some) in found.chunks(AT_ONCE).enumerate() {
             let places = self.roster().saved(some, within).into_iter();
@@ -190,10 +194,13 @@ impl Site {
         let began = Instant::now();
         let local = Timestamp::now();
         let before = hold(&self.line).view();
-        let looked = self.store.look(mark, &mut Intake::of(self)).await;
+        let mut intake = Intake::of(self);
+        let looked = self.store.look(mark, &mut intake).await;
+        let saved = intake.saved;
+        drop(intake);
         match looked {
             Ok(db) => {
-                hold(&self.line).succeeded(began, db, local);
+                hold(&self.line).succeeded(began, db, local, saved);
                 let crossed = self.settle();
                 let counts = hold(&self.roster).counts();
                 hold(&self.history).sample(db, &counts);

@@ -16,7 +16,7 @@ async fn the_clock_is_the_databases_and_goes_on_between_looks() {
     assert_eq!(line.db_now(), None);
     // This machine's clock is a day ahead, and does not matter.
     let local = db() + SignedDuration::from_hours(24);
-    line.succeeded(Instant::now(), db(), local);
+    line.succeeded(Instant::now(), db(), local, 0);
     assert_eq!(line.db_now(), Some(db()));
     advance(Duration::from_millis(2_500)).await;
     assert_eq!(
@@ -31,7 +31,7 @@ async fn the_clock_is_the_databases_and_goes_on_between_looks() {
 async fn what_is_shown_is_stale_after_six_seconds_and_offline_after_a_failure() {
     let mut line = Line::default();
     assert_eq!(line.view().link, Link::Stale);
-    line.succeeded(Instant::now(), db(), db());
+    line.succeeded(Instant::now(), db(), db(), 0);
     assert_eq!(line.view().link, Link::Live);
     advance(Duration::from_secs(6)).await;
     assert_eq!(line.view().link, Link::Live);
@@ -51,7 +51,7 @@ async fn what_is_shown_is_stale_after_six_seconds_and_offline_after_a_failure() 
     assert_eq!(line.view().retry_seconds, Some(0));
     // The clock goes on without the database, and an answer makes all well.
     assert!(line.db_now().unwrap() > db() + SignedDuration::from_secs(60));
-    line.succeeded(Instant::now(), db(), db());
+    line.succeeded(Instant::now(), db(), db(), 0);
     let view = line.view();
     assert_eq!(
         (view.link, view.error, view.retry_seconds),
