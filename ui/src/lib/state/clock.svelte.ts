@@ -1,9 +1,13 @@
 // The database's time as the window believes it: the newest answer of the engine, carried on by this
 // machine's monotonic clock. The machine's own date is never asked.
 
+const SLOW = 5_000;
+
 export class Clock {
   /** Milliseconds since 1970 by the database, moving once a second; 0 before the first answer. */
   now = $state(0);
+  /** The same a few seconds late: for ages that are said in minutes and more, which need not be worked out each second. */
+  slow = $state(0);
   /** A monotonic count of milliseconds that ticks with `now`, for ages. */
   tick = $state(performance.now());
   /** While the site is out of reach its people's times stand still. */
@@ -18,7 +22,9 @@ export class Clock {
 
   beat(): void {
     this.tick = performance.now();
-    if (this.#ahead !== null && !this.frozen) this.now = this.tick + this.#ahead;
+    if (this.#ahead === null || this.frozen) return;
+    this.now = this.tick + this.#ahead;
+    if (Math.abs(this.now - this.slow) >= SLOW) this.slow = this.now;
   }
 
   /** The engine says what time it is there. */
