@@ -117,6 +117,12 @@ async fn one(
 /// As the window does: looks at the engine's own pace, and once a sweep.
 async fn look_on(engine: Arc<Engine>, people: usize, over: Arc<AtomicBool>) -> Result<()> {
     let watch = watch::start(engine.clone());
+    let looked = sweep_beside(&engine, people, &over).await;
+    watch.stop().await;
+    looked
+}
+
+async fn sweep_beside(engine: &Engine, people: usize, over: &AtomicBool) -> Result<()> {
     tokio::time::sleep(SWEEP_AFTER).await;
     let report = engine.sweep(true).await?;
     if report.users.len() < people * 9 / 10 {
@@ -129,7 +135,6 @@ async fn look_on(engine: Arc<Engine>, people: usize, over: Arc<AtomicBool>) -> R
     if connection.link != Link::Live {
         bail!("the site was not looked at: {connection:?}");
     }
-    watch.stop().await;
     Ok(())
 }
 

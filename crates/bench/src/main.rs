@@ -23,7 +23,7 @@ mod watching;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use redis::aio::MultiplexedConnection;
 use sqlx::{Connection, PgConnection};
@@ -113,6 +113,10 @@ async fn run(arguments: Arguments) -> Result<()> {
     if arguments.alone {
         return memory::alone(&plain, state).await;
     }
+    let others = arguments.wants(Part::Others);
+    if others && arguments.mariadb.is_none() {
+        bail!("no MariaDB is given");
+    }
     let mut database = PgConnection::connect(&arguments.postgres)
         .await
         .context("PostgreSQL")?;
@@ -131,21 +135,19 @@ async fn run(arguments: Arguments) -> Result<()> {
         ],
         ..Page::default()
     };
+    let windows = windows(&arguments)?;
     if arguments.wants_postgres() {
         let (database, cache) = (&mut database, &mut cache);
         let measured = measure(&arguments, &plain, state, database, cache, &mut page).await;
         page.keep("the site on PostgreSQL", measured);
     }
     // Last, for it makes the tables anew, and smaller.
-    if arguments.wants(Part::Others) {
+    if others {
         let others = others::Others {
             sessions: others::SESSIONS.min(arguments.sessions),
             runs: arguments.runs,
             few: arguments.few(),
-            mariadb: arguments
-                .mariadb
-                .as_deref()
-                .context("no MariaDB is given")?,
+            mariadb: arguments.mariadb.as_deref().unwrap_or_default(),
             postgres: &arguments.postgres,
             redis: &arguments.redis,
             state,
@@ -153,16 +155,21 @@ async fn run(arguments: Arguments) -> Result<()> {
         let measured = others.measure(&mut database, &mut cache, &mut page).await;
         page.keep("the other stores", measured);
     }
-    if let Some(file) = &arguments.window {
-        let text = std::fs::read_to_string(file).context("the window's figures")?;
-        let figures: Vec<Figure> = serde_json::from_str(&text).context("the window's figures")?;
-        page.figures.extend(figures);
-    }
+    page.figures.extend(windows);
     print!("{page}");
     if arguments.only.is_empty() {
         page.write(&arguments.page)?;
     }
     page.whole()
+}
+
+/// What was measured of the window, which is read before anything takes long.
+fn windows(arguments: &Arguments) -> Result<Vec<Figure>> {
+    let Some(file) = &arguments.window else {
+        return Ok(Vec::new());
+    };
+    let text = std::fs::read_to_string(file).context("the window's figures")?;
+    serde_json::from_str(&text).context("the window's figures")
 }
 
 async fn measure(
@@ -176,6 +183,7 @@ async fn measure(
     let wants = |part| arguments.wants(part);
     let runs = arguments.runs;
     let (population, growth) = populate(arguments, plain, state, database, cache, page).await?;
+    page.figures.extend(growth);
     if wants(Part::Memory) {
         page.figures
             .push(memory::measure(arguments.sessions).await?);
@@ -197,7 +205,6 @@ async fn measure(
     }
     let watched = watched(arguments, plain, state, &population, database, page).await;
     page.measures.extend(logouts);
-    page.figures.extend(growth);
     watched?;
     if wants(Part::Django) {
         let left = population::left(database).await?;

@@ -225,7 +225,10 @@ pub async fn touched(
         }
     }
     Ok(Measure {
-        work: format!("warm look, {} sessions touched", savers.size),
+        work: format!(
+            "warm look, {} sessions touched that were touched a moment before",
+            savers.size
+        ),
         against: "the raw indexed read of those rows".into(),
         goal: Goal::AtMost(2.0),
         pairs,

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::view::{Connection, Link};
 
 /// A look older than this is stale, whatever the reason.
-const FRESH: std::time::Duration = std::time::Duration::from_secs(6);
+const FRESH: std::time::Duration = std::time::Duration::from_secs(8);
 
 /// The state of the connection, as the looks tell it.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl Line {
         self.retry = None;
     }
 
-    /// Sessions that the last look met as saved since the one before.
+    /// Sessions that the last look met as saved: where no numbers tell which of them were seen, those of ten seconds more.
     pub fn saved(&self) -> usize {
         self.saved
     }

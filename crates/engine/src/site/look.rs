@@ -143,7 +143,7 @@ impl Sink for Intake<'_> {
 }
 
 impl Site {
-    /// One look, as cheap as the site allows: what the window asks for every two seconds.
+    /// One look, as cheap as the site allows: what the window asks for every few seconds.
     pub async fn look(&self) -> Result<()> {
         let mut mark = self.mark.lock().await;
         self.look_at(&mut mark).await

@@ -353,3 +353,30 @@ impl Store for WithCopies {
         Ok(done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roster::tests::roster;
+
+    #[test]
+    fn the_caches_form_is_looked_for_by_what_was_saved_too() {
+        let keys: Vec<String> = (0..2 * SAMPLE).map(|n| n.to_string()).collect();
+        let found: Vec<_> = keys
+            .iter()
+            .map(|key| (KeyRef::new(key), Timestamp::UNIX_EPOCH))
+            .collect();
+        let mut roster = roster();
+        let mut beside = Beside {
+            sink: &mut roster,
+            alone: HashMap::new(),
+            known: Vec::new(),
+        };
+        // Nobody knows them: all are to be read.
+        let wanted: Vec<usize> = (0..keys.len()).collect();
+        assert_eq!(beside.saved(&found, None), wanted);
+        let first = keys.iter().take(SAMPLE);
+        let first: Vec<_> = first.map(|key| SessionKey::new(key.clone())).collect();
+        assert_eq!(beside.known, first);
+    }
+}

@@ -25,7 +25,7 @@ use super::tx::Tx;
 use crate::error::{Code, Error, Result};
 
 /// How long a reading may take before the site counts as not answering.
-/// With the two seconds between looks it has to stay under the ten within which people are told.
+/// With the two to four seconds between looks it has to stay under the ten within which people are told.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How long a free connection is waited for.
 const ACQUIRE: Duration = Duration::from_secs(3);

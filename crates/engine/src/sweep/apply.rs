@@ -100,10 +100,7 @@ impl Site {
                     return done;
                 }
             };
-            at_once = match took < QUICK {
-                true => most,
-                false => most.div_ceil(2),
-            };
+            at_once = side_by_side(most, took);
             match swept {
                 Ok(batch) => {
                     self.forget(&batch);
@@ -134,6 +131,14 @@ impl Site {
     }
 }
 
+/// Batches that go at once after one that took so long.
+fn side_by_side(most: usize, took: Duration) -> usize {
+    match took < QUICK {
+        true => most,
+        false => most.div_ceil(2),
+    }
+}
+
 /// A session as it is now may go where it still is that user's and was not saved since the cutoff.
 fn may_go(
     decoder: &Mutex<Decoder>,
@@ -153,4 +158,17 @@ fn may_go(
         session.user.as_deref().map(UserId::new).as_ref() == Some(id)
             && last_save(row.lend(), Some(&session), cookie_age).is_none_or(|at| at <= cutoff)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_that_are_slow_leave_room_for_looks() {
+        for (most, quick, slow) in [(1, 1, 1), (2, 2, 1), (3, 3, 2)] {
+            assert_eq!(side_by_side(most, Duration::from_millis(20)), quick);
+            assert_eq!(side_by_side(most, QUICK), slow);
+        }
+    }
 }

@@ -22,9 +22,10 @@ export class Clock {
 
   beat(): void {
     this.tick = performance.now();
-    if (this.#ahead === null || this.frozen) return;
-    this.now = this.tick + this.#ahead;
-    if (Math.abs(this.now - this.slow) >= SLOW) this.slow = this.now;
+    if (this.#ahead === null) return;
+    if (!this.frozen) this.now = this.tick + this.#ahead;
+    // While both stand still they are the same.
+    if (this.frozen || Math.abs(this.now - this.slow) >= SLOW) this.slow = this.now;
   }
 
   /** The engine says what time it is there. */

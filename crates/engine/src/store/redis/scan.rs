@@ -245,7 +245,7 @@ fn done(mark: &mut Mark, share: &Share) {
     let cost = (now - share.began).saturating_sub(share.reading);
     let cost = match share.in_full {
         // What comes next is a part, however long it took to list everything at once: it waits as after a part.
-        true => cost.min(mark.scan.budget),
+        true => cost.min(mark.scan.budget.max(cost / share.steps.max(1))),
         false => cost,
     };
     mark.copies.took(cost, pace::Share::Doing, now);
@@ -279,6 +279,7 @@ mod tests {
         mark.scan.at_once = in_full;
         mark.scan.whole_once = true;
         let mut share = share(&mut mark).expect("due at first");
+        share.steps = 100;
         share.began = now.checked_sub(took).expect("after this machine began");
         done(&mut mark, &share);
         let waits = (0..600).map(Duration::from_secs);
@@ -290,6 +291,8 @@ mod tests {
     fn after_a_whole_listing_the_next_part_waits_as_after_a_part() {
         let s = Duration::from_secs;
         assert!(due(true, s(4)) <= s(6));
+        // A part is never less than one step.
+        assert!(due(true, s(100)) >= s(49));
         assert!(due(true, Duration::from_millis(20)) <= s(2));
         // A part that a slow server made long waits for as long as that is.
         assert!(due(false, s(4)) >= s(200));
