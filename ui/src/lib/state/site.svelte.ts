@@ -5,6 +5,8 @@ import type { NoticeRules, PolicyView, SiteEntry, SiteEvent, SiteView } from "..
 import { parse } from "../format";
 import type { Clock } from "./clock.svelte";
 
+/** Looks come every 1 to 4 s: until the next one is late, the picture is that of now. */
+export const USUAL = 5;
 /** A live line with no look for this long is called stale, whatever the engine says of it. */
 const STALE_AFTER = 8;
 
@@ -29,9 +31,12 @@ export class Site {
   armed = $derived(this.view?.armed ?? false);
   error = $derived(this.#connection?.error?.message ?? null);
   /** Seconds since the last look that succeeded. */
-  age = $derived.by(() =>
-    this.#lookedAt === null ? null : Math.max(0, (this.clock.tick - this.#lookedAt) / 1000),
-  );
+  age = $derived.by(() => {
+    if (this.#lookedAt === null) return null;
+    const about = (this.clock.slowTick - this.#lookedAt) / 1000;
+    // While looks come as usual nobody counts the seconds since.
+    return about < USUAL ? Math.max(0, about) : (this.clock.tick - this.#lookedAt) / 1000;
+  });
   link: Link = $derived.by(() => {
     const said = this.#connection?.link ?? "stale";
     return said === "live" && (this.age ?? 0) > STALE_AFTER ? "stale" : said;
@@ -119,7 +124,7 @@ export class Site {
           retry_seconds: null,
         });
       }
-      this.clock.tick = performance.now();
+      this.clock.beat();
     } else if (event.kind === "connection") {
       const back = this.#connection?.link !== "live" && event.connection.link === "live";
       this.#takeConnection(event.connection);
