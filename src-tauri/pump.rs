@@ -20,7 +20,7 @@ const LOOKS_EVERY: Duration = Duration::from_millis(250);
 /// A look that found nothing new waits for so long after the one before: waking the window's web view is most of what a
 /// quiet site costs. A picture of under five seconds the window calls that of now.
 const STILL_EVERY: Duration = Duration::from_secs(2);
-/// How often a grouped notice is asked for.
+/// How often a notice that is held back is asked for.
 const NOTICES_EVERY: Duration = Duration::from_secs(1);
 
 /// Which look the window hears of next, and when.
@@ -103,7 +103,7 @@ pub async fn pump(app: AppHandle, site: Arc<Site>, mut heard: Receiver<Event>) {
                     screen::tell(&app, event);
                 }
             }
-            _ = due.tick() => {
+            _ = due.tick(), if notices.waits() => {
                 if let Some(notice) = notices.due(Timestamp::now()) {
                     post(&app, &site, notice);
                 }

@@ -125,7 +125,13 @@ impl Notices {
         }
     }
 
-    /// The next notice that was held back and is due. Ask about once a second.
+    /// Whether anything is held back: otherwise nothing comes due before the next event.
+    pub fn waits(&self) -> bool {
+        let lost = self.lost_at.is_some() && !self.lost_told;
+        lost || !self.waiting.is_empty() || !self.unnamed.is_empty()
+    }
+
+    /// The next notice that was held back and is due. Ask about once a second while anything waits.
     pub fn due(&mut self, now: Timestamp) -> Option<Notice> {
         self.lost(now).or_else(|| self.idle(now))
     }

@@ -377,3 +377,21 @@ fn one_failed_look_is_no_notice_and_idle_people_wait_for_the_site() {
             .is_some_and(|n| n.kind == NoticeKind::Idle)
     );
 }
+
+#[test]
+fn something_waits_until_it_is_told_or_over() {
+    let mut notices = Notices::new(rules(600));
+    let mut after = |event: Event, second: i64| {
+        assert!(notices.take(&event, at(second)).is_none());
+        let waited = notices.waits();
+        let told = notices.due(at(second + 25)).is_some();
+        (waited, told, notices.waits())
+    };
+    assert_eq!(after(looked(), 0), (false, false, false));
+    // Idle, but not for as long as somebody wants to hear of.
+    assert_eq!(after(idle(&[("ana", 300)], 2), 1), (true, false, true));
+    assert_eq!(after(looked(), 400), (true, true, false));
+    assert_eq!(after(idle(&[("ben", 300)], 0), 500), (true, false, true));
+    assert_eq!(after(back(&["ben"]), 501), (false, false, false));
+    assert_eq!(after(link(Link::Offline, None), 502), (true, true, false));
+}
