@@ -19,7 +19,7 @@ use crate::{screen, tray, window};
 const LOOKS_EVERY: Duration = Duration::from_millis(250);
 /// A look that found nothing new waits for so long after the one before: waking the window's web view is most of what a
 /// quiet site costs. A picture of under five seconds the window calls that of now.
-const STILL_EVERY: Duration = Duration::from_secs(2);
+const STILL_EVERY: Duration = Duration::from_secs(4);
 /// How often a notice that is held back is asked for.
 const NOTICES_EVERY: Duration = Duration::from_secs(1);
 
@@ -146,18 +146,18 @@ mod tests {
     }
 
     #[test]
-    fn a_look_with_nothing_new_is_told_two_seconds_after_the_one_before() {
+    fn a_look_with_nothing_new_is_told_four_seconds_after_the_one_before() {
         let began = Instant::now();
         let after = |millis| began + Duration::from_millis(millis);
         let mut looks = Looks::default();
         assert_eq!(told(&mut looks, 7, began), 0);
-        assert_eq!(told(&mut looks, 7, after(1_200)), 800);
-        assert_eq!(told(&mut looks, 7, after(4_100)), 0);
+        assert_eq!(told(&mut looks, 7, after(1_200)), 2_800);
+        assert_eq!(told(&mut looks, 7, after(8_100)), 0);
         // Of several that wait the last is told.
         looks.take(look(7));
         looks.take(look(8));
-        assert_eq!(looks.due(after(4_200)), Some(after(4_350)));
-        assert_eq!(looks.tell(after(4_350)), Some(look(8)));
+        assert_eq!(looks.due(after(8_200)), Some(after(8_350)));
+        assert_eq!(looks.tell(after(8_350)), Some(look(8)));
     }
 
     #[test]
