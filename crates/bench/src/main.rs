@@ -23,7 +23,7 @@ mod watching;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use redis::aio::MultiplexedConnection;
 use sqlx::{Connection, PgConnection};
@@ -113,10 +113,8 @@ async fn run(arguments: Arguments) -> Result<()> {
     if arguments.alone {
         return memory::alone(&plain, state).await;
     }
-    let others = arguments.wants(Part::Others);
-    if others && arguments.mariadb.is_none() {
-        bail!("no MariaDB is given");
-    }
+    let mariadb = || arguments.mariadb.as_deref().context("no MariaDB is given");
+    let others = arguments.wants(Part::Others).then(mariadb).transpose()?;
     let mut database = PgConnection::connect(&arguments.postgres)
         .await
         .context("PostgreSQL")?;
@@ -142,12 +140,12 @@ async fn run(arguments: Arguments) -> Result<()> {
         page.keep("the site on PostgreSQL", measured);
     }
     // Last, for it makes the tables anew, and smaller.
-    if others {
+    if let Some(mariadb) = others {
         let others = others::Others {
             sessions: others::SESSIONS.min(arguments.sessions),
             runs: arguments.runs,
             few: arguments.few(),
-            mariadb: arguments.mariadb.as_deref().unwrap_or_default(),
+            mariadb,
             postgres: &arguments.postgres,
             redis: &arguments.redis,
             state,

@@ -15,7 +15,7 @@ use crate::site::Site;
 use crate::watching::{EVERY, Savers, first_look};
 
 /// By then each save has to have been seen.
-const SEEN_WITHIN: Duration = Duration::from_secs(240);
+const SEEN_WITHIN: Duration = Duration::from_secs(120);
 
 pub async fn cold(
     site: &Site<'_>,

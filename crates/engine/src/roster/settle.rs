@@ -142,7 +142,7 @@ impl Roster {
         self.fit = self.fit - person.made.fit + made.fit;
         self.unfit = self.unfit - person.made.unfit + made.unfit;
         (person.standing, person.made) = (verdict.as_ref().map(Standing::of), made);
-        // Who is active stays so for longer by a save. They are judged when that was to end before it: not at each save.
+        // Who is active stays so for longer by a save: what was to change next comes no earlier, and is reckoned anew then.
         let active = Some(State::Active);
         let stays = by_save && before == active && after == active;
         let due = match stays && verdict.is_some_and(|verdict| verdict.fault.is_none()) {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::view::{Connection, Link};
 
 /// A look older than this is stale, whatever the reason.
-const FRESH: std::time::Duration = std::time::Duration::from_secs(8);
+const FRESH: std::time::Duration = std::time::Duration::from_secs(6);
 
 /// The state of the connection, as the looks tell it.
 #[derive(Debug, Default)]

@@ -34,8 +34,8 @@ export class Site {
   age = $derived.by(() => {
     if (this.#lookedAt === null) return null;
     const about = (this.clock.slowTick - this.#lookedAt) / 1000;
-    // While looks come as usual nobody counts the seconds since.
-    return about < USUAL ? Math.max(0, about) : (this.clock.tick - this.#lookedAt) / 1000;
+    // While looks come as usual nobody counts the seconds since. The slow time may tick a hair before it is that late.
+    return about < USUAL - 1 ? Math.max(0, about) : (this.clock.tick - this.#lookedAt) / 1000;
   });
   link: Link = $derived.by(() => {
     const said = this.#connection?.link ?? "stale";
