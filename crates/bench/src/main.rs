@@ -244,7 +244,7 @@ async fn watched(
         }
         if wants(Part::Touched) {
             page.measures
-                .push(watching::touched(&engine, population, few, database).await?);
+                .push(watching::touched(plain, &engine, population, runs, database).await?);
         }
         engine.close().await;
     }

@@ -20,6 +20,29 @@ const AT_ONCE: usize = 256;
 /// Ages differ by minutes: within so short a span, one date means one age.
 const SHORT: SignedDuration = SignedDuration::from_secs(60);
 
+/// From when to when sessions were saved, in microseconds since 1970.
+#[derive(Clone, Copy)]
+struct Span {
+    from: i64,
+    to: i64,
+}
+
+impl Span {
+    fn of((from, to): (Timestamp, Timestamp)) -> Self {
+        let from = from.checked_sub(SECOND).unwrap_or(from);
+        Self {
+            from: micros(Some(from)),
+            to: micros(Some(to)),
+        }
+    }
+
+    /// Whether a session that it would be by its date was saved at this moment.
+    fn tells(&self, saved: i64) -> bool {
+        let short = i128::from(self.to) - i128::from(self.from) <= SHORT.as_micros();
+        short && (self.from..=self.to).contains(&saved)
+    }
+}
+
 impl Roster {
     /// Takes in a session that was just read.
     pub(crate) fn enter(&mut self, fresh: Fresh) {
@@ -169,17 +192,12 @@ impl Roster {
     ///
     /// Django gives a session another key where somebody signs in. So one that lets its holder in is not read again at
     /// once where its date says when it was saved; the next listing reads it.
-    fn save(
-        &mut self,
-        number: u32,
-        expires: Timestamp,
-        within: Option<(Timestamp, Timestamp)>,
-        lets_in: bool,
-    ) -> bool {
+    fn save(&mut self, number: u32, expires: Timestamp, span: Option<Span>, lets_in: bool) -> bool {
         self.name(number);
         let row = self.rows[number];
-        let moved = row.expires_at() != micros(Some(expires));
-        let (Some((from, to)), true) = (within, lets_in) else {
+        let date = micros(Some(expires));
+        let moved = row.expires_at() != date;
+        let (Some(span), true) = (span, lets_in) else {
             // Where dates are kept to the second, two saves may have the same.
             return moved || expires.subsec_nanosecond() == 0;
         };
@@ -187,16 +205,12 @@ impl Roster {
             return moved || row.kind() == ExpiryKind::Fixed;
         }
         // Within a longer span, it may have been saved at another moment, and with another age.
-        let saved = row.saved_if(expires).filter(|saved| {
-            let from = from.checked_sub(SECOND).unwrap_or(from);
-            to.duration_since(from) <= SHORT && from <= *saved && *saved <= to
-        });
-        let Some(saved) = saved else {
+        let Some(saved) = row.saved_if(date).filter(|saved| span.tells(*saved)) else {
             return true;
         };
         self.moved = true;
-        self.rows[number].save_again(expires);
-        match row.saved() <= Some(saved) {
+        self.rows[number].save_again(saved, date);
+        match row.saved_at() <= saved {
             true => self.people.touch_by_save(row.person, saved),
             false => self.people.touch(row.person),
         }
@@ -255,17 +269,21 @@ impl Sink for Roster {
         found: &[(KeyRef<'_>, Timestamp)],
         within: Option<(Timestamp, Timestamp)>,
     ) -> Vec<usize> {
+        let span = within.map(Span::of);
         let mut wanted = Vec::new();
         for (n, some) in found.chunks(AT_ONCE).enumerate() {
             let keys: Vec<Key> = some.iter().map(|(key, _)| Key::of(*key)).collect();
             let numbers = self.rows.numbers_of(&keys);
             Key::wipe(keys);
+            let known = numbers.iter().flatten();
+            let owners: Vec<u32> = known.map(|number| self.rows[*number].person).collect();
+            self.people.meet(&owners);
             let lets_in: Vec<bool> = numbers
                 .iter()
                 .map(|number| number.is_some_and(|number| self.lets_in(number)))
                 .collect();
             for (at, (number, lets_in)) in numbers.into_iter().zip(lets_in).enumerate() {
-                if number.is_none_or(|number| self.save(number, some[at].1, within, lets_in)) {
+                if number.is_none_or(|number| self.save(number, some[at].1, span, lets_in)) {
                     wanted.push(n * AT_ONCE + at);
                 }
             }

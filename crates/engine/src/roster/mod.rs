@@ -8,6 +8,7 @@ mod device;
 mod intake;
 mod key;
 mod leaving;
+mod memory;
 mod names;
 mod page;
 mod people;
@@ -17,6 +18,7 @@ mod rows;
 mod session;
 mod settle;
 mod standing;
+mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unreadable;

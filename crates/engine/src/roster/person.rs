@@ -137,6 +137,15 @@ impl Person {
         name.filter(|_| self.is(NAME))
     }
 
+    /// Something of each line of the processor's cache that they lie across.
+    pub(super) fn met(&self) -> i64 {
+        self.activity
+            ^ self.due
+            ^ i64::from(self.marks)
+            ^ i64::from(self.ends[0])
+            ^ i64::from(self.made.unfit)
+    }
+
     fn is(&self, mark: u8) -> bool {
         self.marks & mark != 0
     }

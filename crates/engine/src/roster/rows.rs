@@ -1,31 +1,34 @@
-//! Sessions in memory, 56 bytes each: an array of them, and a table that finds one by its key.
+//! Sessions in memory, 56 bytes each: arrays of them, and a table that finds one by its key.
 //! Invariant: the sessions of a person are a chain that begins at the person; one that has gone is taken out of it when
 //! the chain is walked the next time.
 
 use std::collections::HashMap;
+use std::hint::black_box;
 use std::ops::{Index, IndexMut};
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 use zeroize::Zeroize;
 
-use super::key::{Key, PACKED, unpack};
+use super::key::{Key, PACKED, hash, unpack};
+use super::memory::Many;
 use super::session::Row;
+use super::table::Table;
 use crate::store::{Extra, KeyRef, SessionKey};
 
 /// No row, no person.
 pub(super) const NONE: u32 = u32::MAX;
-/// Rows of one piece of memory: none is ever moved, so that no copy of a key is left behind.
-const PIECE: usize = 4096;
+/// Rows of one piece of memory: none is ever moved, so that no copy of a key is left behind. It comes to seven large pages.
+const PIECE: usize = 1 << 18;
 
 /// All of a site's sessions.
 #[derive(Default)]
 pub(super) struct Rows {
-    pieces: Vec<Box<[Row]>>,
+    pieces: Vec<Many<Row>>,
     /// Rows from here on were never used.
     end: u32,
     /// The first of those that are free again.
     free: Option<u32>,
-    numbers: HashTable<u32>,
+    table: Table,
     hasher: DefaultHashBuilder,
     /// Keys that are not packed.
     others: HashMap<u32, SessionKey>,
@@ -51,7 +54,7 @@ impl IndexMut<u32> for Rows {
 
 impl Rows {
     pub fn len(&self) -> usize {
-        self.numbers.len()
+        self.table.len()
     }
 
     pub fn find(&self, key: KeyRef<'_>) -> Option<u32> {
@@ -60,17 +63,21 @@ impl Rows {
 
     pub fn number(&self, key: &Key) -> Option<u32> {
         let hash = key.hash(&self.hasher);
-        let found = self.numbers.find(hash, |number| self.has(*number, key));
-        found.copied()
+        self.table.find(hash, |number| self.has(number, key))
     }
 
     /// As [`Self::number`], of several. All of it lies anywhere in memory: a processor waits for many pieces at once where it
-    /// meets them in short steps, and for one after the other where each is followed by all that is done with it.
+    /// meets them in short steps, and for one after the other where each is followed by all that is done with it. So each is
+    /// met before anything is done with it.
     pub fn numbers_of(&self, keys: &[Key]) -> Vec<Option<u32>> {
         let hashes: Vec<u64> = keys.iter().map(|key| key.hash(&self.hasher)).collect();
+        self.table.meet(&hashes);
         // By a few bits of its hash: nearly always the one that is looked for.
-        let first = |hash: &u64| self.numbers.find(*hash, |_| true).copied();
+        let first = |hash: &u64| self.table.find(*hash, |_| true);
         let likely: Vec<Option<u32>> = hashes.iter().map(first).collect();
+        let rows = likely.iter().flatten().map(|number| &self[*number]);
+        // They lie across two lines of the processor's cache.
+        black_box(rows.fold(0, |all, row| all ^ row.saved_at() ^ i64::from(row.pass)));
         let found = keys.iter().zip(likely).map(|(key, likely)| {
             let likely = likely?;
             match self.has(likely, key) {
@@ -127,7 +134,7 @@ impl Rows {
                 let number = self.end;
                 self.end = number.checked_add(1).filter(|end| *end != NONE)?;
                 if number as usize / PIECE == self.pieces.len() {
-                    self.pieces.push(vec![Row::EMPTY; PIECE].into());
+                    self.pieces.push(Many::of(PIECE));
                 }
                 number
             }
@@ -141,33 +148,31 @@ impl Rows {
                 self.others.insert(number, key);
             }
         }
-        let Self {
-            pieces,
-            numbers,
-            hasher,
-            others,
-            ..
-        } = self;
-        numbers.insert_unique(hash, number, |other| {
-            match others.get(other) {
-                Some(key) => Key::Other(key.clone()),
-                None => Key::Packed(pieces[*other as usize / PIECE][*other as usize % PIECE].key),
-            }
-            .hash(hasher)
-        });
+        match self.table.is_full() {
+            true => self.widen(),
+            false => self.table.insert(hash, number),
+        }
         Some(number)
+    }
+
+    fn hash_of(&self, number: u32) -> u64 {
+        let other = self.others.get(&number);
+        hash(other, &self[number].key, &self.hasher)
+    }
+
+    /// Finds all of them by a larger table.
+    fn widen(&mut self) {
+        let mut larger = self.table.larger();
+        for number in self.numbers() {
+            larger.insert(self.hash_of(number), number);
+        }
+        self.table = larger;
     }
 
     /// It can no longer be found, and its key is wiped; its place is free once [`Self::release`] says so.
     pub fn forget(&mut self, number: u32) {
-        let key = match self.others.remove(&number) {
-            Some(key) => Key::Other(key),
-            None => Key::Packed(self[number].key),
-        };
-        let hash = key.hash(&self.hasher);
-        if let Ok(found) = self.numbers.find_entry(hash, |other| *other == number) {
-            found.remove();
-        }
+        self.table.remove(self.hash_of(number), number);
+        self.others.remove(&number);
         self.extras.remove(&number);
         let row = &mut self[number];
         row.key.zeroize();
@@ -188,8 +193,8 @@ impl Rows {
 
 impl Drop for Rows {
     fn drop(&mut self) {
-        for row in self.pieces.iter_mut().flat_map(|piece| piece.iter_mut()) {
-            row.key.zeroize();
+        for number in 0..self.end {
+            self[number].key.zeroize();
         }
     }
 }

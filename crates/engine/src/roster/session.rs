@@ -1,5 +1,6 @@
 //! One session, as the roster holds it: without its payload, and in the fewest bytes that tell all of it.
 
+use bytemuck::{Pod, Zeroable};
 use jiff::Timestamp;
 
 use super::key::PACKED;
@@ -13,7 +14,8 @@ pub(super) type HashStart = u64;
 /// No time: not known, or none.
 pub(super) const UNKNOWN: i64 = i64::MIN;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
 pub(super) struct Row {
     /// The last save, in microseconds since 1970.
     saved: i64,
@@ -189,20 +191,18 @@ impl Row {
     }
 
     /// When it was saved, if a save has moved its date to this one. None: its dates do not tell.
-    pub fn saved_if(&self, expires: Timestamp) -> Option<Timestamp> {
+    pub fn saved_if(&self, expires: i64) -> Option<i64> {
         if self.kind() == ExpiryKind::Fixed || self.saved == UNKNOWN || self.expires == i64::MAX {
             return None;
         }
-        let later = expires.as_microsecond().checked_sub(self.expires)?;
-        moment(self.saved.checked_add(later)?)
+        let later = expires.checked_sub(self.expires)?;
+        self.saved.checked_add(later)
     }
 
-    /// A save has moved its date, and nothing else of it.
-    pub fn save_again(&mut self, expires: Timestamp) {
-        if let Some(saved) = self.saved_if(expires) {
-            (self.saved, self.expires) = (micros(Some(saved)), micros(Some(expires)));
-            self.marks |= DATED;
-        }
+    /// A save at this moment has moved its date, and nothing else of it.
+    pub fn save_again(&mut self, saved: i64, expires: i64) {
+        (self.saved, self.expires) = (saved, expires);
+        self.marks |= DATED;
     }
 
     /// Its last save is known by its date alone: it has not been read since.

@@ -219,26 +219,28 @@ fn count(tally: &mut Counts, state: Option<State>, made: &Made, comes: bool) {
 
 /// The next moment, in microseconds, at which the same facts may be judged otherwise. Too early does no harm.
 fn next_change(facts: &Facts, now: Timestamp, rules: &Rules) -> i64 {
+    let now = now.as_microsecond();
     let mut next = i64::MAX;
-    let mut at = |moment: Option<Timestamp>| {
-        if let Some(moment) = moment
-            && moment > now
-        {
-            next = next.min(moment.as_microsecond());
+    let mut at = |moment: i64| {
+        if moment > now {
+            next = next.min(moment);
         }
     };
+    let limits = [rules.idle_after, rules.sign_out_after];
+    let limits = limits.map(|limit| i64::try_from(limit.as_micros()).unwrap_or(i64::MAX));
+    let ahead = AHEAD.as_secs() * 1_000_000;
     for seen in [facts.last_activity, facts.last_login, facts.last_save]
         .into_iter()
         .flatten()
     {
+        let seen = seen.as_microsecond();
         // What is too far in the future counts once it is near enough.
-        at(seen.checked_sub(AHEAD).ok());
-        for limit in [rules.idle_after, rules.sign_out_after] {
-            let limit = SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX);
-            let line = seen.checked_add(limit).ok();
+        at(seen.saturating_sub(ahead));
+        for limit in limits {
+            let line = seen.saturating_add(limit);
             at(line);
             // Overdue is past the line, not on it.
-            at(line.and_then(|line| line.checked_add(SignedDuration::from_micros(1)).ok()));
+            at(line.saturating_add(1));
         }
     }
     next
