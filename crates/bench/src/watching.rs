@@ -193,7 +193,7 @@ impl<'a> Savers<'a> {
     /// Other ones in each run: whose, a number from 0 on, and the key.
     pub fn of_run(&self, run: usize) -> impl Iterator<Item = (usize, &'a String)> {
         let every = (self.all.len() / self.size).max(1);
-        let some = self.all.iter().skip(run).step_by(every);
+        let some = self.all.iter().skip(run % every).step_by(every);
         some.take(self.size).copied()
     }
 }

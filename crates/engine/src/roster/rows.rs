@@ -132,10 +132,11 @@ impl Rows {
             }
             None => {
                 let number = self.end;
-                self.end = number.checked_add(1).filter(|end| *end != NONE)?;
+                let end = number.checked_add(1).filter(|end| *end != NONE)?;
                 if number as usize / PIECE == self.pieces.len() {
                     self.pieces.push(Many::of(PIECE));
                 }
+                self.end = end;
                 number
             }
         };

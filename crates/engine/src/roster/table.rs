@@ -1,5 +1,5 @@
-//! Finds a session's number by the hash of its key. What a search has to see of the table lies in one line of a processor's cache, nearly
-//! always; a table with its marks in one place and its numbers in another takes two, each anywhere in memory.
+//! Finds a session's number by the hash of its key. What a search has to see of it lies in one line of a processor's cache,
+//! mostly; a table with its marks in one place and its numbers in another takes two, each anywhere in memory.
 
 use std::hint::black_box;
 

@@ -14,6 +14,7 @@ const FRESH: std::time::Duration = std::time::Duration::from_secs(6);
 pub struct Line {
     last: Option<(Instant, Timestamp)>,
     saved: usize,
+    covered: Option<Timestamp>,
     look_ms: Option<u32>,
     skew: Option<SignedDuration>,
     error: Option<Error>,
@@ -56,9 +57,13 @@ impl Line {
             .ok()
     }
 
-    /// The database's time at the begin of the last look that ended well.
-    pub fn last(&self) -> Option<Timestamp> {
-        self.last.map(|(_, db)| db)
+    /// As of when looks have left nothing out: no later than the begin of the last one that ended well.
+    pub fn covered(&self) -> Option<Timestamp> {
+        self.covered
+    }
+
+    pub fn covers(&mut self, as_of: Option<Timestamp>) {
+        self.covered = as_of;
     }
 
     pub fn skew(&self) -> Option<SignedDuration> {

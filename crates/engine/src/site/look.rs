@@ -170,7 +170,7 @@ impl Site {
     pub(crate) async fn glance(&self) -> Result<()> {
         let (last, now) = {
             let line = hold(&self.line);
-            (line.last(), line.db_now())
+            (line.covered(), line.db_now())
         };
         match (last, now) {
             (Some(last), Some(now)) => self.store.glance(now, last, &mut Intake::of(self)).await,
@@ -200,7 +200,11 @@ impl Site {
         drop(intake);
         match looked {
             Ok(db) => {
-                hold(&self.line).succeeded(began, db, local, saved);
+                {
+                    let mut line = hold(&self.line);
+                    line.succeeded(began, db, local, saved);
+                    line.covers(mark.covered());
+                }
                 let crossed = self.settle();
                 let counts = hold(&self.roster).counts();
                 hold(&self.history).sample(db, &counts);

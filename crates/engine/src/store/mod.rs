@@ -138,10 +138,18 @@ pub struct Mark {
     clock: Option<(Timestamp, Instant)>,
 }
 
+/// So many saved sessions, met by one look, are a crowd: looks come less often then, and go back for fewer.
+pub(crate) const CROWD: usize = 5_000;
+
 impl Mark {
     /// Looks may go on listing a cache's keys for this long each.
     pub fn list_for(&mut self, budget: Duration) {
         self.scan.budget = budget;
+    }
+
+    /// As of when the looks so far have left nothing out that a glance would find.
+    pub fn covered(&self) -> Option<Timestamp> {
+        self.last.map(|last| self.course.covered(last))
     }
 
     /// The database's clock told this time just now.

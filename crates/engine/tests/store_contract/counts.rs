@@ -21,16 +21,16 @@ struct Asked {
 }
 
 /// A site with people of one session each, and someone who looks at it.
-struct Watched {
-    ground: Ground,
+pub(super) struct Watched {
+    pub ground: Ground,
     roster: Roster,
-    mark: Mark,
+    pub mark: Mark,
     /// Sessions that the last look was told were saved.
-    saved: u32,
+    pub saved: Vec<SessionKey>,
 }
 
-/// A roster, and how many sessions it is told were saved.
-struct Counting<'a>(&'a mut Roster, &'a mut u32);
+/// A roster, and which sessions it is told were saved.
+struct Counting<'a>(&'a mut Roster, &'a mut Vec<SessionKey>);
 
 impl Sink for Counting<'_> {
     fn take(&mut self, row: SessionRef<'_>) {
@@ -44,7 +44,7 @@ impl Sink for Counting<'_> {
         found: &[(KeyRef<'_>, Timestamp)],
         within: Option<(Timestamp, Timestamp)>,
     ) -> Vec<usize> {
-        *self.1 += found.len() as u32;
+        self.1.extend(found.iter().map(|(key, _)| key.to_key()));
         self.0.saved(found, within)
     }
     fn knows(&mut self, key: KeyRef<'_>) -> bool {
@@ -79,13 +79,13 @@ impl Sink for Counting<'_> {
     }
 }
 
-fn key(number: u32) -> String {
+pub(super) fn key(number: u32) -> String {
     format!("{number:a>32}")
 }
 
 impl Watched {
     /// Looked at as often as it takes to know what a look costs.
-    async fn with(people: u32) -> Self {
+    pub async fn with(people: u32) -> Self {
         let ground = Ground::on(Engine::Postgres).await;
         ground
             .db
@@ -109,7 +109,7 @@ impl Watched {
             ground,
             roster: Roster::new(Some(KEYS.clone())),
             mark: Mark::default(),
-            saved: 0,
+            saved: Vec::new(),
         };
         for _ in 0..6 {
             watched.look().await;
@@ -118,14 +118,14 @@ impl Watched {
         watched
     }
 
-    async fn look(&mut self) {
+    pub async fn look(&mut self) {
         let Self {
             ground,
             roster,
             mark,
             saved,
         } = self;
-        *saved = 0;
+        saved.clear();
         let mut counting = Counting(roster, saved);
         let now = ground.store.look(mark, &mut counting).await.unwrap();
         roster.settle(now, &Rules::new(&Policy::default(), false, true));
@@ -194,7 +194,7 @@ async fn a_look_where_nothing_changed_asks_no_more_of_a_larger_site() {
         let asked = watched.asked_by_a_look().await;
         assert_eq!(contents(&asked), 0, "{asked:#?}");
         assert_eq!(of(&asked, CLOCK), (1, 1), "{asked:#?}");
-        assert_eq!(watched.saved, 0);
+        assert_eq!(watched.saved.len(), 0);
         assert!(calls(&asked) <= STILL, "{asked:#?}");
     }
 }
@@ -227,7 +227,7 @@ async fn what_was_saved_is_handed_over_once_each_and_only_what_is_new_is_read_wh
     }
     let asked = watched.asked_by_a_look().await;
     assert_eq!(of(&asked, CLOCK), (1, 1), "{asked:#?}");
-    assert_eq!(watched.saved, 50);
+    assert_eq!(watched.saved.len(), 50);
     // The listing, in which all of a small site has its turn, reads those whole, once.
     let listed = asked.iter().filter(|one| one.text.contains("ctid"));
     assert!(listed.count() <= 1, "{asked:#?}");
@@ -319,23 +319,23 @@ async fn what_a_look_has_seen_is_not_handed_over_again_and_what_was_committed_la
         ground.save(&key(number), Some(number), now).await;
     }
     watched.look().await;
-    assert_eq!(watched.saved, 20);
+    assert_eq!(watched.saved.len(), 20);
     // Later transactions than one that is not over may have been seen, or not.
     watched.look().await;
     late.commit().await;
     watched.look().await;
-    assert!(watched.saved >= 1, "the late one");
+    assert!(!watched.saved.is_empty(), "the late one");
 
     all_is_over(&watched.ground).await;
     watched.look().await;
     watched.look().await;
-    assert_eq!(watched.saved, 0);
+    assert_eq!(watched.saved.len(), 0);
     watched
         .ground
         .save(&key(7), Some(7), Timestamp::now())
         .await;
     watched.look().await;
-    assert_eq!(watched.saved, 1);
+    assert_eq!(watched.saved.len(), 1);
 
     // By a web server whose clock is ahead: seen once it is the time.
     let ahead = Timestamp::now() + SignedDuration::from_secs(14);
@@ -343,7 +343,7 @@ async fn what_a_look_has_seen_is_not_handed_over_again_and_what_was_committed_la
     all_is_over(&watched.ground).await;
     watched.look().await;
     let began = Instant::now();
-    while watched.saved == 0 {
+    while watched.saved.is_empty() {
         assert!(
             began.elapsed() < Duration::from_secs(30),
             "it is never seen"

@@ -25,6 +25,9 @@ mod dated;
 /// What is asked of PostgreSQL, counted.
 mod counts;
 
+/// A site that saves thousands of sessions between two looks.
+mod crowd;
+
 /// Someone else at work in the same moment.
 mod locks;
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::copy::{Blocks, Size, copy, size};
 use super::seen::Seen;
 use super::stride::{BlockStride, Stride, WHOLE, rest_after};
-use super::{KEY, SqlSessions};
+use super::{KEY, OVERLAP, SqlSessions};
 use crate::error::Result;
 use crate::store::key::{KeyRef, SessionKey};
 use crate::store::pace::Share;
@@ -38,6 +38,9 @@ pub(crate) struct Course {
     pub(super) rows: u64,
     /// What the last look has seen, by those.
     pub(in crate::store) seen: Option<Seen>,
+    /// From when on saves may have been committed late that no look has gone back for: as far as the next one goes by
+    /// itself, where none.
+    pub(super) settled: Option<Timestamp>,
     pub(super) blocks: BlockStride,
     pub(super) keys: Stride<200, 2_000, 20_000>,
 }
@@ -49,6 +52,14 @@ pub(super) enum Place {
     Block(u32, u32),
     /// What comes after this key.
     After(Option<SessionKey>),
+}
+
+impl Course {
+    /// As of when all was looked for that may have been saved before the time of the last look.
+    pub(in crate::store) fn covered(&self, last: Timestamp) -> Timestamp {
+        let settled = self.settled.and_then(|at| at.checked_add(OVERLAP).ok());
+        settled.map_or(last, |settled| settled.min(last))
+    }
 }
 
 impl SqlSessions {

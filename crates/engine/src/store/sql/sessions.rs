@@ -30,14 +30,16 @@ impl Sessions for SqlSessions {
         match mark.last {
             None => self.read_all(now, mark, sink).await,
             Some(last) => {
-                self.read_touched(last, now, sink).await?;
+                let settled = mark.course.settled;
+                self.read_touched(last, settled, now, sink).await?;
+                mark.course.settled = None;
                 self.list(now, mark, sink).await
             }
         }
     }
 
     async fn glance(&self, now: Timestamp, last: Timestamp, sink: &mut dyn Sink) -> Result<()> {
-        self.read_touched(last, now, sink).await
+        self.read_touched(last, None, now, sink).await
     }
 
     async fn read(&self, keys: &[SessionKey]) -> Result<Vec<SessionRow>> {

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::arrays::elements;
 use super::listing::Course;
-use super::seen::Seen;
+use super::seen::{Reach, Seen};
 use super::{KEY, OVERLAP, SOON, SqlSessions};
 use crate::error::{Code, Result};
 use crate::store::schema::Dialect;
@@ -41,18 +41,25 @@ type Span = (Timestamp, Timestamp);
 
 impl SqlSessions {
     /// Names the sessions saved since `last`, and hands over those of which their dates do not tell enough. A save that
-    /// began before `last` may be committed after it, so dates are looked at from some seconds earlier on.
+    /// began before `last` may be committed after it, so dates are looked at from some seconds earlier on, or from where that is `settled`.
     pub(super) async fn read_touched(
         &self,
         last: Timestamp,
+        settled: Option<Timestamp>,
         now: Timestamp,
         sink: &mut dyn Sink,
     ) -> Result<()> {
-        let Some((span, query)) = self.select_touched(last, now, now, &ages(sink), None) else {
+        let reach = Reach::of(last, settled, false);
+        let (Some(since), Ok(until)) = (reach.map(|r| r.near), now.checked_add(OVERLAP)) else {
             return Ok(());
         };
+        let Some(saved) = self.saved_within((since, until), now, &ages(sink), None) else {
+            return Ok(());
+        };
+        let query = self.select_touched(saved);
         let found = Found::Rows(self.db.rows(&query, &self.dates_shape()).await?);
-        self.take_touched(found, span, sink).await
+        self.take_touched(found, (since, until), sink).await?;
+        Ok(())
     }
 
     /// The database's time, and what [`Self::read_touched`] finds, by one statement: a trip costs more than what is
@@ -67,16 +74,37 @@ impl SqlSessions {
     ) -> Result<Option<Timestamp>> {
         let ages = ages(sink);
         let rows = course.numbered.then_some(course.rows);
-        let Some((span, mut touched)) = self.select_touched(last, about, last, &ages, rows) else {
-            return Ok(None);
-        };
         let before = course.seen.take();
         let before = before.filter(|seen| course.numbered && seen.covers(&ages));
-        if let Some(before) = &before {
+        // After a long while it goes back for all, which is not much more.
+        let soon_after = about.duration_since(last) <= OVERLAP;
+        let crowd = before.as_ref().is_some_and(Seen::is_crowd) && soon_after;
+        let (Some(reach), Ok(until)) = (
+            Reach::of(last, course.settled, crowd),
+            about.checked_add(OVERLAP),
+        ) else {
+            return Ok(None);
+        };
+        // There are two spans of each age then.
+        let rows = rows.map(|rows| rows.saturating_mul(1 + u64::from(crowd)));
+        let within = |from, to| self.saved_within((from, to), last, &ages, rows);
+        let Some(mut saved) = within(reach.near, until) else {
+            return Ok(None);
+        };
+        let new = |from| before.as_ref().and_then(|before| before.since(from));
+        if let (Some(before), Some(new)) = (&before, new(reach.near)) {
             // A web server's clock may be ahead of the database's: such a save was not asked for when it was committed.
-            let ahead = self.saved_within(before.until(), span.1, last, &ages, rows);
-            touched.cond_where(Cond::any().add(before.since()).add_option(ahead));
+            let ahead = within(before.until(), until);
+            let new = Cond::any().add(new).add_option(ahead);
+            saved = Cond::all().add(saved).add(new);
         }
+        if let Some((from, to)) = reach.late
+            && let Some(late) = within(from, to)
+        {
+            let late = Cond::all().add(late).add_option(new(from));
+            saved = Cond::any().add(saved).add(late);
+        }
+        let touched = self.select_touched(saved);
         let asked = match course.numbered {
             true => Seen::columns(&self.table.expires),
             false => ["NULL", "NULL"].map(Expr::cust),
@@ -100,38 +128,29 @@ impl SqlSessions {
         let Some((told, now, found)) = answer else {
             return Ok(None);
         };
-        let seen = Seen::told(&told, &ages, span.1);
+        let seen = Seen::told(&told, &ages, until);
         let follows = |before: &Seen| seen.as_ref().is_some_and(|seen| seen.follows(before));
         let elsewhere = before.as_ref().is_some_and(|before| !follows(before));
         if elsewhere || now.duration_since(about).abs() > ABOUT {
             return Ok(None);
         }
-        self.take_touched(found, span, sink).await?;
+        let span = (reach.since(), until);
+        let many = self.take_touched(found, span, sink).await?;
         // Only now: what could not be taken in has to come again.
-        course.seen = seen;
+        course.seen = seen.map(|seen| seen.by_look(reach, many, before));
+        course.settled = reach.settled();
         Ok(Some(now))
     }
 
-    /// Keys and dates of what was saved between `last` and `until` and was not over by then, and the span that they
-    /// speak of. None: no date tells.
-    fn select_touched(
-        &self,
-        last: Timestamp,
-        until: Timestamp,
-        over: Timestamp,
-        ages: &[SignedDuration],
-        rows: Option<u64>,
-    ) -> Option<(Span, SelectStatement)> {
-        let since = last.checked_sub(OVERLAP).ok()?;
-        let until = until.checked_add(OVERLAP).ok()?;
+    /// Keys and dates of what was saved so.
+    fn select_touched(&self, saved: Cond) -> SelectStatement {
         let d = self.dialect();
-        let query = Query::select()
+        Query::select()
             .expr_as(expr::text(d, expr::col(KEY)), "key")
             .expr_as(expr::time(d, &self.table.expires), "date")
             .from(expr::table(&self.table.table))
-            .cond_where(self.saved_within(since, until, over, ages, rows)?)
-            .to_owned();
-        Some(((since, until), query))
+            .cond_where(saved)
+            .to_owned()
     }
 
     /// What is asked for beside them, the time, and the sessions.
@@ -176,18 +195,19 @@ impl SqlSessions {
         Ok(now.map(|now| (cells, now, Found::Arrays { keys, dates })))
     }
 
-    async fn take_touched(&self, found: Found, span: Span, sink: &mut dyn Sink) -> Result<()> {
+    /// Says how many they are.
+    async fn take_touched(&self, found: Found, span: Span, sink: &mut dyn Sink) -> Result<usize> {
         // Columns of the table's own may tell more.
         let own = self.whole_shape().len() > self.session_shape().len();
         let span = (!own).then_some(span);
-        let wanted = match found {
+        let (many, wanted) = match found {
             Found::Rows(rows) => {
                 let named: Vec<_> = rows
                     .into_iter()
                     .filter_map(|row| self.key_and_date(row))
                     .collect();
                 let lent = named.iter().map(|(key, date)| (key.lend(), *date));
-                which(lent.collect(), span, sink)
+                (named.len(), which(lent.collect(), span, sink))
             }
             Found::Arrays { keys, dates } => {
                 let texts =
@@ -196,18 +216,18 @@ impl SqlSessions {
                 let dates = elements(&dates).map(|date| self.expiry(&field(date, Read::Moment)));
                 let lent = texts.iter().zip(dates);
                 let lent = lent.map(|(key, date)| (KeyRef::new(key), date));
-                which(lent.collect(), span, sink)
+                (texts.len(), which(lent.collect(), span, sink))
             }
         };
-        self.read_keys(&wanted, sink).await
+        self.read_keys(&wanted, sink).await?;
+        Ok(many)
     }
 
     /// Saved between these moments, at one of these ages, and not over by `over`. None: no date tells. `rows` is about what
     /// a table of PostgreSQL's own holds.
     fn saved_within(
         &self,
-        since: Timestamp,
-        until: Timestamp,
+        (since, until): Span,
         over: Timestamp,
         ages: &[SignedDuration],
         rows: Option<u64>,

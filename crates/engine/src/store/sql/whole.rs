@@ -64,7 +64,7 @@ impl SqlSessions {
         // A row that is saved moves to another block, maybe to one that was read before.
         let took = SignedDuration::try_from(began.elapsed()).unwrap_or_default();
         let since = now.checked_add(took).unwrap_or(now);
-        self.read_touched(now, since, sink).await?;
+        self.read_touched(now, None, since, sink).await?;
         Ok(true)
     }
 
