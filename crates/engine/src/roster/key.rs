@@ -55,21 +55,9 @@ impl Key {
 
     pub fn hash(&self, hasher: &DefaultHashBuilder) -> u64 {
         match self {
-            Self::Packed(packed) => hash(None, packed, hasher),
-            Self::Other(key) => hash(Some(key), &[0; PACKED], hasher),
+            Self::Packed(packed) => hasher.hash_one(packed),
+            Self::Other(key) => hasher.hash_one(key),
         }
-    }
-}
-
-/// Of a key that is packed, unless it is that `other`.
-pub(super) fn hash(
-    other: Option<&SessionKey>,
-    packed: &[u8; PACKED],
-    hasher: &DefaultHashBuilder,
-) -> u64 {
-    match other {
-        None => hasher.hash_one(packed),
-        Some(other) => hasher.hash_one(other),
     }
 }
 

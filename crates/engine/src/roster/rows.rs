@@ -3,13 +3,14 @@
 //! the chain is walked the next time.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::hint::black_box;
 use std::ops::{Index, IndexMut};
 
 use hashbrown::DefaultHashBuilder;
 use zeroize::Zeroize;
 
-use super::key::{Key, PACKED, hash, unpack};
+use super::key::{Key, PACKED, unpack};
 use super::memory::Many;
 use super::session::Row;
 use super::table::Table;
@@ -156,9 +157,13 @@ impl Rows {
         Some(number)
     }
 
+    /// As [`Key::hash`], and no copy of the key is made for it.
     fn hash_of(&self, number: u32) -> u64 {
-        let other = self.others.get(&number);
-        hash(other, &self[number].key, &self.hasher)
+        let packed = &self[number].key;
+        match self.others.get(&number) {
+            Some(key) => self.hasher.hash_one(key),
+            None => self.hasher.hash_one(packed),
+        }
     }
 
     /// Finds all of them by a larger table.
