@@ -1,9 +1,6 @@
 //! What a look and a deed ask of the database, counted by PostgreSQL itself: it follows what changed, not what there is.
 
-use std::time::{Duration, Instant};
-
 use curfew_engine::config::Policy;
-use curfew_engine::django::session::Expiry;
 use curfew_engine::policy::Rules;
 use curfew_engine::roster::Roster;
 use curfew_engine::store::{KeyRef, Mark, SessionKey, SessionRef, Sink, Store, UserId, UserRow};
@@ -291,64 +288,32 @@ async fn sessions_are_deleted_and_looked_for_by_one_statement_each() {
     assert_eq!(of(&asked, "DELETE"), (1, 5), "{asked:#?}");
 }
 
-/// Until everything that was written here was over before any transaction that is not over: others at the server have
-/// theirs, too.
-async fn all_is_over(ground: &Ground) {
-    let over = "SELECT CAST(count(*) AS bigint) FROM django_session \
-                WHERE age(xmin) <= age(CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS xid))";
-    let began = Instant::now();
-    while ground.db.int(over).await > 0 {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "someone's transaction"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_look_has_seen_is_not_handed_over_again_and_what_was_committed_late_is() {
-    let mut watched = Watched::with(30).await;
-    let (ground, now) = (&watched.ground, Timestamp::now());
-    let late = {
-        let data = ground.data(Some(30), now, Expiry::Default);
-        let save = ground.saving(&key(30), &data, ground.expires(now));
-        ground.db.holding(&save).await
-    };
-    for number in 1..=20 {
-        ground.save(&key(number), Some(number), now).await;
+async fn where_thousands_were_active_no_statement_reads_them_all() {
+    /// Two pieces, and one that ends them.
+    const MANY: u32 = 20_000;
+    let mut watched = Watched::with(10).await;
+    let more = format!(
+        "INSERT INTO accounts_user (id, username, \"isCurrentlyActive\") \
+         SELECT n, 'person' || n, true FROM generate_series(1001, {}) AS n",
+        1_000 + MANY
+    );
+    watched.ground.db.execute(&more).await;
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        let now = watched.ground.at(Timestamp::now());
+        let active = format!("UPDATE accounts_user SET last_activity = {now} WHERE id > 1000");
+        watched.ground.db.execute(&active).await;
+        // Before anybody is read because they are new.
+        watched.mark.freshen_people();
+        asked = watched.asked_by_a_look().await;
     }
-    watched.look().await;
-    assert_eq!(watched.saved.len(), 20);
-    // Later transactions than one that is not over may have been seen, or not.
-    watched.look().await;
-    late.commit().await;
-    watched.look().await;
-    assert!(!watched.saved.is_empty(), "the late one");
-
-    all_is_over(&watched.ground).await;
-    watched.look().await;
-    watched.look().await;
-    assert_eq!(watched.saved.len(), 0);
-    watched
-        .ground
-        .save(&key(7), Some(7), Timestamp::now())
-        .await;
-    watched.look().await;
-    assert_eq!(watched.saved.len(), 1);
-
-    // By a web server whose clock is ahead: seen once it is the time.
-    let ahead = Timestamp::now() + SignedDuration::from_secs(14);
-    watched.ground.save(&key(8), Some(8), ahead).await;
-    all_is_over(&watched.ground).await;
-    watched.look().await;
-    let began = Instant::now();
-    while watched.saved.is_empty() {
-        assert!(
-            began.elapsed() < Duration::from_secs(30),
-            "it is never seen"
-        );
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        watched.look().await;
-    }
+    assert_eq!(of(&asked, "ORDER BY \"id\""), (3, 3), "{asked:#?}");
+    let now = watched.roster.now().unwrap();
+    let active = (1_001..=1_000 + MANY).filter(|number| {
+        let person = watched.roster.person(&watched.ground.id(*number)).unwrap();
+        let last = person.last_activity().unwrap();
+        now.duration_since(last) < SignedDuration::from_secs(60)
+    });
+    assert_eq!(active.count(), MANY as usize);
 }

@@ -25,6 +25,9 @@ mod dated;
 /// What is asked of PostgreSQL, counted.
 mod counts;
 
+/// What is handed over once.
+mod seen;
+
 /// A site that saves thousands of sessions between two looks.
 mod crowd;
 

@@ -6,9 +6,9 @@ use zeroize::Zeroizing;
 use crate::store::statement::{Cell, Read, field};
 
 /// More rows than this are not taken for few, for arrays are whole in the server's memory.
-const MOST: u64 = 100_000;
+pub(super) const MOST: u64 = 100_000;
 
-/// Of the rows of a query with these columns how many there are, and each of the columns as an array.
+/// Of the rows of a query with these columns how many there are, and each of the columns as an array, in the query's order.
 pub(super) fn as_arrays<const N: usize>(
     mut query: SelectStatement,
     columns: [Expr; N],
@@ -17,7 +17,6 @@ pub(super) fn as_arrays<const N: usize>(
     for (name, column) in names.iter().zip(columns) {
         query.expr_as(column, Alias::new(name));
     }
-    query.limit(MOST + 1);
     let arrays = names.map(|name| Expr::cust(format!("array_agg({name})")));
     Query::select()
         .expr(Expr::cust("count(*)"))

@@ -34,6 +34,8 @@ pub(crate) struct Rounds {
     /// How many bore it. None: there is none, or it is not known.
     flagged: Option<usize>,
     moved: Pace,
+    /// Of how many something had moved the last time.
+    many_moved: Option<usize>,
     /// What moved since then is still to be read.
     moved_since: Option<Timestamp>,
     turns: Pace,
@@ -91,7 +93,10 @@ impl SqlStore {
         let began = Instant::now();
         if rounds.moved.due(began) {
             let since = rounds.moved_since.unwrap_or(last);
-            self.read_moved_users(since, now, sink).await?;
+            let many = self
+                .read_moved_users(rounds.many_moved, since, now, sink)
+                .await?;
+            rounds.many_moved = Some(many);
             rounds.moved_since = Some(now);
             rounds
                 .moved

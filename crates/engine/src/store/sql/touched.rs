@@ -74,8 +74,10 @@ impl SqlSessions {
     ) -> Result<Option<Timestamp>> {
         let ages = ages(sink);
         let rows = course.numbered.then_some(course.rows);
-        let before = course.seen.take();
-        let before = before.filter(|seen| course.numbered && seen.covers(&ages));
+        let before = course.seen.take().filter(|_| course.numbered);
+        let knows = |age: &SignedDuration| before.as_ref().is_some_and(|seen| seen.knows(*age));
+        let (known, other): (Vec<_>, Vec<_>) = ages.iter().partition(|age| knows(age));
+        let before = before.filter(|_| !known.is_empty());
         // After a long while it goes back for all, which is not much more.
         let soon_after = about.duration_since(last) <= OVERLAP;
         let crowd = before.as_ref().is_some_and(Seen::is_crowd) && soon_after;
@@ -87,22 +89,27 @@ impl SqlSessions {
         };
         // There are two spans of each age then.
         let rows = rows.map(|rows| rows.saturating_mul(1 + u64::from(crowd)));
-        let within = |from, to| self.saved_within((from, to), last, &ages, rows);
-        let Some(mut saved) = within(reach.near, until) else {
-            return Ok(None);
-        };
-        let new = |from| before.as_ref().and_then(|before| before.since(from));
-        if let (Some(before), Some(new)) = (&before, new(reach.near)) {
-            // A web server's clock may be ahead of the database's: such a save was not asked for when it was committed.
-            let ahead = within(before.until(), until);
-            let new = Cond::any().add(new).add_option(ahead);
-            saved = Cond::all().add(saved).add(new);
+        let within =
+            |ages: &[SignedDuration], from, to| self.saved_within((from, to), last, ages, rows);
+        // What has an age that the last look did not know was not seen by it.
+        let mut saved = Cond::any().add_option(within(&other, reach.since(), until));
+        if let Some(before) = &before {
+            let near = within(&known, reach.near, until).map(|near| {
+                let new = before.since(reach.near).map(|new| {
+                    // A web server's clock may be ahead of the database's: such a save was not asked for when it was committed.
+                    let ahead = within(&known, before.until(), until);
+                    Cond::any().add(new).add_option(ahead)
+                });
+                Cond::all().add(near).add_option(new)
+            });
+            let late = reach.late.and_then(|(from, to)| {
+                let late = within(&known, from, to)?;
+                Some(Cond::all().add(late).add_option(before.since(from)))
+            });
+            saved = saved.add_option(near).add_option(late);
         }
-        if let Some((from, to)) = reach.late
-            && let Some(late) = within(from, to)
-        {
-            let late = Cond::all().add(late).add_option(new(from));
-            saved = Cond::any().add(saved).add(late);
+        if saved.is_empty() {
+            return Ok(None);
         }
         let touched = self.select_touched(saved);
         let asked = match course.numbered {

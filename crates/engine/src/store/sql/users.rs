@@ -1,7 +1,7 @@
 //! The user table: its rows, the flag's bearers, those whose evidence moved.
 
 use jiff::Timestamp;
-use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement};
+use sea_query::{Cond, Expr, ExprTrait, Order, Query, SelectStatement};
 use secrecy::SecretString;
 
 use super::arrays::{self, as_arrays};
@@ -16,6 +16,8 @@ use crate::store::{Sink, UserRow, expr};
 
 /// Where so many bear the flag, they are asked for row by row from the beginning.
 const NOT_MANY: usize = 90_000;
+/// Where more than these were active they are read in pieces of so many: no statement takes long.
+const PIECE: usize = 10_000;
 
 impl SqlStore {
     pub(super) fn user_shape(&self) -> [Read; 12] {
@@ -102,13 +104,15 @@ impl SqlStore {
         Ok(!take.alone(&self.db).await?.is_empty())
     }
 
-    /// Users whose evidence moved since `last`.
+    /// Users whose evidence moved since `last`. `before`: of how many it had the last time, where that is known. Says of how
+    /// many it has.
     pub(super) async fn read_moved_users(
         &self,
+        before: Option<usize>,
         last: Timestamp,
         now: Timestamp,
         sink: &mut dyn Sink,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         let d = self.dialect();
         let since = last.checked_sub(OVERLAP).unwrap_or(last);
         let mut any = Cond::any();
@@ -119,13 +123,59 @@ impl SqlStore {
             any = any.add(expr::maybe_after(d, column, since));
         }
         let soon = now.duration_since(last) <= SOON;
+        let before = before.filter(|_| soon).unwrap_or_default();
+        if before > PIECE
+            && let Some(many) = self.read_in_pieces(&any, sink).await?
+        {
+            return Ok(many);
+        }
+        let mut many = 0;
         let take = |cells| {
+            many += 1;
             if let Some(row) = user_row(cells, &self.users) {
                 sink.user(row);
             }
         };
         self.hand_over(self.user_columns(), &self.user_shape(), any, soon, take)
-            .await
+            .await?;
+        Ok(many)
+    }
+
+    /// Users that meet a condition, and how many they are. None: not all of them were, for this database or this kind of ids is
+    /// not read so.
+    async fn read_in_pieces(&self, these: &Cond, sink: &mut dyn Sink) -> Result<Option<usize>> {
+        if self.dialect() != Dialect::Postgres || self.users.id_kind != Kind::Integer {
+            return Ok(None);
+        }
+        let (mut many, mut after) = (0, i64::MIN);
+        loop {
+            let piece = Query::select()
+                .from(expr::table(&self.users.table))
+                .cond_where(these.clone())
+                .and_where(expr::col(&self.users.id).gt(after))
+                .order_by_expr(expr::col(&self.users.id), Order::Asc)
+                .limit(PIECE as u64)
+                .to_owned();
+            let mut rows = Vec::new();
+            let take = |cells| rows.extend(user_row(cells, &self.users));
+            let columns = self.user_columns();
+            if !self
+                .at_once(piece, columns, &self.user_shape(), take)
+                .await?
+            {
+                return Ok(None);
+            }
+            let found = rows.len();
+            let last = rows
+                .last()
+                .and_then(|row: &UserRow| row.id.as_str().parse().ok());
+            rows.into_iter().for_each(|row| sink.user(row));
+            many += found;
+            match last {
+                Some(last) if found == PIECE => after = last,
+                _ => return Ok(Some(many)),
+            }
+        }
     }
 
     /// Exactly these bear the flag. `before`: how many did, where that is known. Says how many do.
@@ -166,11 +216,11 @@ impl SqlStore {
             .cond_where(condition)
             .to_owned();
         if at_once && self.dialect() == Dialect::Postgres {
-            let query = as_arrays(these.clone(), columns.clone());
-            let mut arrays = vec![Read::Bytes; N + 1];
-            arrays[0] = Read::Int;
-            let answer = self.db.rows(&query, &arrays).await?.pop();
-            if arrays::rows(answer.unwrap_or_default(), shape, &mut take) {
+            let these = these.clone().limit(arrays::MOST + 1).to_owned();
+            if self
+                .at_once(these, columns.clone(), shape, &mut take)
+                .await?
+            {
                 return Ok(());
             }
         }
@@ -178,6 +228,22 @@ impl SqlStore {
         let rows = self.db.rows(&these, shape).await?;
         rows.into_iter().for_each(take);
         Ok(())
+    }
+
+    /// These columns of a selection without any, as arrays: in the order that it names. False, and none taken, where those
+    /// are not what was expected, or there are too many rows.
+    async fn at_once<const N: usize>(
+        &self,
+        these: SelectStatement,
+        columns: [Expr; N],
+        shape: &[Read; N],
+        take: impl FnMut(Vec<Cell>),
+    ) -> Result<bool> {
+        let mut arrays = vec![Read::Bytes; N + 1];
+        arrays[0] = Read::Int;
+        let query = as_arrays(these, columns);
+        let answer = self.db.rows(&query, &arrays).await?.pop();
+        Ok(arrays::rows(answer.unwrap_or_default(), shape, take))
     }
 }
 
