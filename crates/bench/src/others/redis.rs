@@ -113,7 +113,8 @@ impl Store for Redis<'_> {
     async fn about(&mut self) -> Result<String> {
         Ok(
             "Redis keeps nothing on a disk; the users are in PostgreSQL. Redis has no index of \
-            what was saved: Curfew lists the keys in steps, for one fiftieth of the time."
+            what was saved: Curfew lists the keys in steps, for one fiftieth of the time. No site is at work here: \
+            before each look all keys are read by hand, or the machine takes the memory away from Redis."
                 .into(),
         )
     }
