@@ -16,7 +16,7 @@ use crate::store::{Sink, UserRow, expr};
 
 /// Where so many bear the flag, they are asked for row by row from the beginning.
 const NOT_MANY: usize = 90_000;
-/// Where more than these were active they are read in pieces of so many: no statement takes long.
+/// Where more than these were active, or nobody knows, they are read in pieces of so many: no statement takes long.
 const PIECE: usize = 10_000;
 
 impl SqlStore {
@@ -123,8 +123,8 @@ impl SqlStore {
             any = any.add(expr::maybe_after(d, column, since));
         }
         let soon = now.duration_since(last) <= SOON;
-        let before = before.filter(|_| soon).unwrap_or_default();
-        if before > PIECE
+        if soon
+            && before.is_none_or(|before| before > PIECE)
             && let Some(many) = self.read_in_pieces(&any, sink).await?
         {
             return Ok(many);
