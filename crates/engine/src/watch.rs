@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::Event;
 use crate::site::{Site, hold};
-use crate::store::CROWD;
 use crate::tell::health;
 
 /// Between looks at a site that answers, at most.
 const EVERY: Duration = Duration::from_secs(2);
-/// And where a look meets a crowd of saved sessions, for each look goes over those of some seconds again: half as many looks
+/// So many saved sessions, met by one look, are a crowd.
+const CROWD: usize = 5_000;
+/// And where a look meets a crowd, for each look goes over those of some seconds again: half as many looks
 /// cost the site's database much less.
 const EVERY_OF_A_CROWD: Duration = Duration::from_secs(4);
 /// And at least: a small site is looked at twice as often, for a look costs it nothing to speak of.

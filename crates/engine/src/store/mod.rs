@@ -138,9 +138,6 @@ pub struct Mark {
     clock: Option<(Timestamp, Instant)>,
 }
 
-/// So many saved sessions, met by one look, are a crowd: looks come less often then, and go back for fewer.
-pub(crate) const CROWD: usize = 5_000;
-
 impl Mark {
     /// Looks may go on listing a cache's keys for this long each.
     pub fn list_for(&mut self, budget: Duration) {

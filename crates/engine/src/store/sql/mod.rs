@@ -7,6 +7,7 @@ mod copy;
 mod crew;
 mod listing;
 mod own;
+mod reach;
 pub(crate) mod replica;
 mod rounds;
 mod seen;

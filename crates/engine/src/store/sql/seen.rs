@@ -4,22 +4,15 @@
 //! A busy site saves thousands of sessions in the seconds that each look goes back for those that were committed late:
 //! by their numbers they are handed over once. A look by which something is decided goes back for all of them (`Mark::freshen`).
 //!
-//! Where there are thousands, a look goes back for little more than what was saved since the last one, and once more for each
-//! once it is ten seconds old. What is late by more than two seconds, by a web server's clock that is behind say, is seen then.
-//!
 //! What this does not see: a server that crashed, lost numbers it had not written down, and gave them out again before the
 //! next look. A listing finds what was saved with those.
 
 use jiff::{SignedDuration, Timestamp};
 use sea_query::Expr;
 
-use super::OVERLAP;
-use crate::store::CROWD;
+use super::reach::{Reach, Span};
 use crate::store::schema::TimeColumn;
 use crate::store::statement::Cell;
-
-/// How late a save is committed, nearly always: where there is a crowd, so far does a look go back for all of it.
-const NEAR: SignedDuration = SignedDuration::from_secs(2);
 
 /// What a look has seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +21,6 @@ pub(crate) struct Seen {
     lowest: u64,
     /// From when on this look and those before it went, the last one first, and that number of each.
     looks: Vec<(Timestamp, u64)>,
-    /// Sessions that it handed over.
-    many: usize,
     /// Since when the server has run: another server, or this one restored, counts for itself.
     server: Cell,
     /// Sessions of other ages it has not looked for.
@@ -59,19 +50,15 @@ impl Seen {
         Some(Self {
             lowest: lowest.parse().ok()?,
             looks: Vec::new(),
-            many: 0,
             server: server.clone(),
             ages: ages.to_vec(),
             until,
         })
     }
 
-    /// By a look that went back so far, and handed over so many.
-    pub(super) fn by_look(mut self, reach: Reach, many: usize, before: Option<Self>) -> Self {
+    /// By a look that went back so far.
+    pub(super) fn by_look(mut self, reach: Reach, before: Option<Self>) -> Self {
         let mut earlier = before.map_or_else(Vec::new, |seen| seen.looks);
-        // Where it goes back further than the last one did, what that had handed over comes again.
-        let again = earlier.first().is_some_and(|(from, _)| reach.near < *from);
-        self.many = if again { 0 } else { many };
         earlier.retain(|(from, _)| *from < reach.near);
         self.looks.push((reach.near, self.lowest));
         self.looks.append(&mut earlier);
@@ -80,11 +67,6 @@ impl Seen {
         let enough = self.looks.iter().position(|(from, _)| *from <= far);
         self.looks.truncate(enough.map_or(usize::MAX, |at| at + 1));
         self
-    }
-
-    /// There were so many that the next look had better not go back for all of them.
-    pub fn is_crowd(&self) -> bool {
-        self.many >= CROWD
     }
 
     /// It has not asked for what was saved later.
@@ -113,46 +95,18 @@ impl Seen {
         ))
     }
 
+    /// This span in parts, by how far the looks went that are remembered: what a later one has seen is told by a higher number.
+    pub(super) fn parts(&self, (from, to): Span) -> Vec<Span> {
+        let went = self.looks.iter().rev().map(|(went, _)| *went);
+        let cuts = went.filter(|went| from < *went && *went < to);
+        let begins: Vec<_> = std::iter::once(from).chain(cuts).collect();
+        let ends = begins.iter().skip(1).copied().chain([to]);
+        begins.iter().copied().zip(ends).collect()
+    }
+
     fn lowest_since(&self, from: Timestamp) -> Option<u64> {
         let look = self.looks.iter().find(|(went, _)| *went <= from);
         look.map(|(_, lowest)| *lowest)
-    }
-}
-
-/// How far back a look goes for what was saved.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Reach {
-    /// For all of it,
-    pub near: Timestamp,
-    /// and once more for what was saved from when to when.
-    pub late: Option<(Timestamp, Timestamp)>,
-}
-
-impl Reach {
-    /// After a look at this time, and one at a crowd that left what is not `settled`.
-    pub fn of(last: Timestamp, settled: Option<Timestamp>, crowd: bool) -> Option<Self> {
-        let over = last.checked_sub(OVERLAP).ok()?;
-        let since = settled.map_or(over, |settled| settled.min(over));
-        Some(match crowd {
-            true => Self {
-                near: last.checked_sub(NEAR).ok()?,
-                late: Some((since, over)),
-            },
-            false => Self {
-                near: since,
-                late: None,
-            },
-        })
-    }
-
-    /// The furthest.
-    pub fn since(&self) -> Timestamp {
-        self.late.map_or(self.near, |(since, _)| since)
-    }
-
-    /// Since when what it has left out has to be looked for.
-    pub fn settled(&self) -> Option<Timestamp> {
-        self.late.map(|(_, settled)| settled)
     }
 }
 
@@ -161,6 +115,7 @@ impl Reach {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::reach::pieces;
     use super::*;
 
     fn told(lowest: &str, server: i64) -> Option<Seen> {
@@ -248,19 +203,22 @@ mod tests {
                 rare_since = rare_since
                     .or(Some(reach.since()))
                     .filter(|_| asked.contains(&ages[1]));
-                let met = |save: &Save, from: Timestamp| {
-                    let lowest = before.as_ref().and_then(|seen| seen.lowest_since(from));
-                    at(save.dated) > from && lowest.is_none_or(|lowest| number(save) >= lowest)
+                let until = at(1_000_000);
+                let spans = reach.late.into_iter().chain([(reach.near, until)]);
+                let spans: Vec<_> = spans.flat_map(|span| pieces(span, at(now), 3_000)).collect();
+                let met = |seen: &Seen, save: &Save, (from, to): Span| {
+                    let lowest = seen.lowest_since(from);
+                    let new = lowest.is_none_or(|lowest| number(save) >= lowest);
+                    at(save.dated) > from && at(save.dated) <= to && new
                 };
                 for (save, handed) in saves.iter().zip(&mut handed) {
                     let age = ages[usize::from(save.rare)];
-                    let found = if before.as_ref().is_some_and(|seen| seen.knows(age)) {
-                        let late = reach.late.is_some_and(|(since, until)| {
-                            at(save.dated) <= until && met(save, since)
-                        });
-                        met(save, reach.near) || late
-                    } else {
-                        at(save.dated) > reach.since()
+                    let found = match before.as_ref().filter(|seen| seen.knows(age)) {
+                        Some(seen) => spans
+                            .iter()
+                            .flat_map(|span| seen.parts(*span))
+                            .any(|part| met(seen, save, part)),
+                        None => at(save.dated) > reach.since(),
                     };
                     *handed |= save.committed <= now && asked.contains(&age) && found;
                 }
@@ -268,7 +226,7 @@ mod tests {
                 let lowest = open.map(number).chain([2 + now as u64]).min().unwrap();
                 let mut this = told(&lowest.to_string(), 7).unwrap();
                 this.ages = asked.to_vec();
-                let this = this.by_look(reach, 0, before);
+                let this = this.by_look(reach, before);
                 prop_assert!(this.looks.len() <= 82);
                 (seen, settled, last) = (Some(this), reach.settled(), now);
             }
@@ -280,18 +238,16 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_finds_again_what_another_had_found_tells_of_no_crowd() {
-        let quiet = Reach::of(at(0), None, false).unwrap();
-        let seen = told("1", 7).unwrap().by_look(quiet, CROWD, None);
-        assert!(seen.is_crowd());
-        let near = Reach::of(at(40), None, true).unwrap();
-        let seen = told("2", 7).unwrap().by_look(near, CROWD, Some(seen));
-        assert!(seen.is_crowd());
-        let quiet = Reach::of(at(80), near.settled(), false).unwrap();
-        let seen = told("3", 7).unwrap().by_look(quiet, CROWD, Some(seen));
-        assert!(!seen.is_crowd());
-        let quiet = Reach::of(at(120), None, false).unwrap();
-        let seen = told("4", 7).unwrap().by_look(quiet, CROWD, Some(seen));
-        assert!(seen.is_crowd());
+    fn what_has_become_old_is_told_by_the_looks_that_have_seen_it() {
+        let mut seen = None;
+        for (n, last) in (1..).zip([0, 40, 80, 120]) {
+            let reach = Reach::of(at(last), Some(at(last - 140)), n > 1).unwrap();
+            seen = Some(told(&n.to_string(), 7).unwrap().by_look(reach, seen));
+        }
+        let seen = seen.unwrap();
+        let parts = seen.parts((at(0), at(50)));
+        assert_eq!(parts, [(at(0), at(30)), (at(30), at(50))]);
+        let lowest = parts.iter().map(|part| seen.lowest_since(part.0));
+        assert_eq!(lowest.collect::<Vec<_>>(), [Some(1), Some(2)]);
     }
 }

@@ -1,6 +1,9 @@
 //! A table of sessions: reading rows by their keys, and deleting them.
 //! Those that were saved are in `touched`, reading and listing all of it in `listing`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -22,6 +25,8 @@ use crate::store::{Mark, SessionRow, Sessions, Sink, expr};
 pub struct SqlSessions {
     pub(super) db: Db,
     pub(super) table: SessionTable,
+    /// Sessions saved within a second, as whoever asked last has met them.
+    busy: Arc<AtomicU64>,
 }
 
 #[async_trait]
@@ -86,7 +91,19 @@ impl Sessions for SqlSessions {
 
 impl SqlSessions {
     pub fn new(db: Db, table: SessionTable) -> Self {
-        Self { db, table }
+        Self {
+            db,
+            table,
+            busy: Arc::default(),
+        }
+    }
+
+    pub(super) fn busy(&self) -> u64 {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_busy(&self, a_second: u64) {
+        self.busy.store(a_second, Ordering::Relaxed);
     }
 
     pub(super) fn dialect(&self) -> Dialect {

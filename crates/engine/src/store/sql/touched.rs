@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use super::arrays::elements;
 use super::listing::Course;
-use super::seen::{Reach, Seen};
+use super::reach::{Reach, Span, a_second, is_crowd, pieces};
+use super::seen::Seen;
 use super::{KEY, OVERLAP, SOON, SqlSessions};
 use crate::error::{Code, Result};
 use crate::store::schema::Dialect;
@@ -36,9 +37,6 @@ enum Found {
 /// What was asked for beside them, the time, and those.
 type Answer = (Vec<Cell>, Timestamp, Found);
 
-/// From when to when sessions were saved.
-type Span = (Timestamp, Timestamp);
-
 impl SqlSessions {
     /// Names the sessions saved since `last`, and hands over those of which their dates do not tell enough. A save that
     /// began before `last` may be committed after it, so dates are looked at from some seconds earlier on, or from where that is `settled`.
@@ -53,12 +51,16 @@ impl SqlSessions {
         let (Some(since), Ok(until)) = (reach.map(|r| r.near), now.checked_add(OVERLAP)) else {
             return Ok(());
         };
-        let Some(saved) = self.saved_within((since, until), now, &ages(sink), None) else {
-            return Ok(());
-        };
-        let query = self.select_touched(saved);
-        let found = Found::Rows(self.db.rows(&query, &self.dates_shape()).await?);
-        self.take_touched(found, (since, until), sink).await?;
+        let ages = ages(sink);
+        let mut many = 0;
+        for span in pieces((since, until), now, self.busy()) {
+            if let Some(saved) = self.saved_within(span, now, &ages, None) {
+                let query = self.select_touched(saved);
+                let found = Found::Rows(self.db.rows(&query, &self.dates_shape()).await?);
+                many += self.take_touched(found, span, sink).await?;
+            }
+        }
+        self.set_busy(a_second(many, now.duration_since(since)));
         Ok(())
     }
 
@@ -75,78 +77,121 @@ impl SqlSessions {
         let ages = ages(sink);
         let rows = course.numbered.then_some(course.rows);
         let before = course.seen.take().filter(|_| course.numbered);
-        let knows = |age: &SignedDuration| before.as_ref().is_some_and(|seen| seen.knows(*age));
-        let (known, other): (Vec<_>, Vec<_>) = ages.iter().partition(|age| knows(age));
-        let before = before.filter(|_| !known.is_empty());
+        let before = before.filter(|seen| ages.iter().any(|age| seen.knows(*age)));
         // After a long while it goes back for all, which is not much more.
         let soon_after = about.duration_since(last) <= OVERLAP;
-        let crowd = before.as_ref().is_some_and(Seen::is_crowd) && soon_after;
+        let crowd =
+            before.is_some() && soon_after && is_crowd(self.busy(), course.settled.is_some());
         let (Some(reach), Ok(until)) = (
             Reach::of(last, course.settled, crowd),
             about.checked_add(OVERLAP),
         ) else {
             return Ok(None);
         };
-        // There are two spans of each age then.
-        let rows = rows.map(|rows| rows.saturating_mul(1 + u64::from(crowd)));
-        let within =
-            |ages: &[SignedDuration], from, to| self.saved_within((from, to), last, ages, rows);
-        // What has an age that the last look did not know was not seen by it.
-        let mut saved = Cond::any().add_option(within(&other, reach.since(), until));
-        if let Some(before) = &before {
-            let near = within(&known, reach.near, until).map(|near| {
-                let new = before.since(reach.near).map(|new| {
-                    // A web server's clock may be ahead of the database's: such a save was not asked for when it was committed.
-                    let ahead = within(&known, before.until(), until);
-                    Cond::any().add(new).add_option(ahead)
-                });
-                Cond::all().add(near).add_option(new)
-            });
-            let late = reach.late.and_then(|(from, to)| {
-                let late = within(&known, from, to)?;
-                Some(Cond::all().add(late).add_option(before.since(from)))
-            });
-            saved = saved.add_option(near).add_option(late);
+        let near = (reach.near, until);
+        let spans = reach.late.into_iter().chain([near]);
+        let spans: Vec<_> = spans
+            .flat_map(|span| pieces(span, about, self.busy()))
+            .collect();
+        // An array is whole in the server's memory; after a long while it would be a long one.
+        let soon = about.duration_since(last) <= SOON;
+        let mut first = None;
+        let mut many = 0;
+        for span in spans {
+            let saved = match &before {
+                Some(before) => {
+                    // What has an age that the look before did not know was not seen by it.
+                    let other = (span.1 == until).then_some((reach.since(), until));
+                    self.not_seen(before, span, other, last, &ages, rows)
+                }
+                None => self
+                    .saved_within(span, last, &ages, rows)
+                    .map(|saved| (saved, span)),
+            };
+            let Some((saved, span)) = saved else {
+                continue;
+            };
+            let Some((told, now, found)) = self.ask(saved, soon, course).await? else {
+                return Ok(None);
+            };
+            if first.is_none() {
+                let seen = Seen::told(&told, &ages, until);
+                let follows = |before: &Seen| seen.as_ref().is_some_and(|s| s.follows(before));
+                let elsewhere = before.as_ref().is_some_and(|before| !follows(before));
+                if elsewhere || now.duration_since(about).abs() > ABOUT {
+                    return Ok(None);
+                }
+                first = Some((seen, now));
+            }
+            many += self.take_touched(found, span, sink).await?;
         }
-        if saved.is_empty() {
+        // As of the first of them: what was committed since then is still to be found.
+        let Some((seen, now)) = first else {
             return Ok(None);
+        };
+        let since = before.as_ref().map_or(reach.since(), |_| last);
+        self.set_busy(a_second(many, now.duration_since(since)));
+        // Only now: what could not be taken in has to come again.
+        course.seen = seen.map(|seen| seen.by_look(reach, before));
+        course.settled = reach.settled();
+        Ok(Some(now))
+    }
+
+    /// Saved within this span, and not seen by the look before; of ages that it did not know, within the other one. And within which
+    /// span they are then.
+    fn not_seen(
+        &self,
+        before: &Seen,
+        span: Span,
+        other: Option<Span>,
+        over: Timestamp,
+        ages: &[SignedDuration],
+        rows: Option<u64>,
+    ) -> Option<(Cond, Span)> {
+        let (known, unknown): (Vec<_>, Vec<_>) = ages.iter().partition(|age| before.knows(**age));
+        let within = |span, ages: &[SignedDuration]| self.saved_within(span, over, ages, rows);
+        let saved = within(span, &known).map(|saved| {
+            let parts = before.parts(span);
+            let several = parts.len() > 1;
+            let new = parts.into_iter().map(|part| {
+                let new = Cond::all().add_option(before.since(part.0));
+                new.add_option(several.then(|| within(part, &known)).flatten())
+            });
+            let new = new.fold(Cond::any(), Cond::add);
+            // A web server's clock may be ahead of the database's: such a save was not asked for when it was committed.
+            let ahead = within((before.until().max(span.0), span.1), &known);
+            Cond::all().add(saved).add(new.add_option(ahead))
+        });
+        let other = other.and_then(|span| Some((within(span, &unknown)?, span)));
+        match (saved, other) {
+            (Some(saved), Some((other, span))) => Some((Cond::any().add(saved).add(other), span)),
+            (Some(saved), None) => Some((saved, span)),
+            (None, other) => other,
         }
+    }
+
+    /// The time, what the server's numbers tell, and what was saved so. None: it does not let them be asked for, or tells no
+    /// time.
+    async fn ask(&self, saved: Cond, soon: bool, course: &mut Course) -> Result<Option<Answer>> {
         let touched = self.select_touched(saved);
         let asked = match course.numbered {
             true => Seen::columns(&self.table.expires),
             false => ["NULL", "NULL"].map(Expr::cust),
         };
-        // An array is whole in the server's memory; after a long while it would be a long one.
-        let soon = about.duration_since(last) <= SOON;
         let answer = match self.dialect() {
             Dialect::Postgres if soon => self.as_arrays(asked, touched).await,
             _ => self.as_rows(asked, touched).await,
         };
-        let answer = match answer {
+        match answer {
             Err(error)
                 if course.numbered && matches!(error.code, Code::Database | Code::Denied) =>
             {
                 tracing::warn!(%error, "what was saved is found by its dates alone");
                 (course.numbered, course.no_numbers) = (false, true);
-                return Ok(None);
+                Ok(None)
             }
-            answer => answer?,
-        };
-        let Some((told, now, found)) = answer else {
-            return Ok(None);
-        };
-        let seen = Seen::told(&told, &ages, until);
-        let follows = |before: &Seen| seen.as_ref().is_some_and(|seen| seen.follows(before));
-        let elsewhere = before.as_ref().is_some_and(|before| !follows(before));
-        if elsewhere || now.duration_since(about).abs() > ABOUT {
-            return Ok(None);
+            answer => answer,
         }
-        let span = (reach.since(), until);
-        let many = self.take_touched(found, span, sink).await?;
-        // Only now: what could not be taken in has to come again.
-        course.seen = seen.map(|seen| seen.by_look(reach, many, before));
-        course.settled = reach.settled();
-        Ok(Some(now))
     }
 
     /// Keys and dates of what was saved so.

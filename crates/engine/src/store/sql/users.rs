@@ -14,9 +14,9 @@ use crate::store::schema::{Dialect, TimeColumn, UserTable};
 use crate::store::statement::{Cell, Read};
 use crate::store::{Sink, UserRow, expr};
 
-/// Where so many bear the flag, they are asked for row by row from the beginning.
+/// Where so many bear the flag and are not read in pieces, they are asked for row by row from the beginning.
 const NOT_MANY: usize = 90_000;
-/// Where more than these were active, or nobody knows, they are read in pieces of so many: no statement takes long.
+/// Where more than these were active or bore the flag, or nobody knows, they are read in pieces of so many: no statement takes long.
 const PIECE: usize = 10_000;
 
 impl SqlStore {
@@ -123,27 +123,30 @@ impl SqlStore {
             any = any.add(expr::maybe_after(d, column, since));
         }
         let soon = now.duration_since(last) <= SOON;
-        if soon
-            && before.is_none_or(|before| before > PIECE)
-            && let Some(many) = self.read_in_pieces(&any, sink).await?
-        {
-            return Ok(many);
-        }
-        let mut many = 0;
-        let take = |cells| {
-            many += 1;
+        let (columns, shape) = (self.user_columns(), self.user_shape());
+        let mut take = |cells| {
             if let Some(row) = user_row(cells, &self.users) {
                 sink.user(row);
             }
         };
-        self.hand_over(self.user_columns(), &self.user_shape(), any, soon, take)
-            .await?;
-        Ok(many)
+        if soon
+            && before.is_none_or(|before| before > PIECE)
+            && let Some(many) = self.in_pieces(&columns, &shape, &any, &mut take).await?
+        {
+            return Ok(many);
+        }
+        self.hand_over(columns, &shape, any, soon, take).await
     }
 
-    /// Users that meet a condition, and how many they are. None: not all of them were, for this database or this kind of ids is
-    /// not read so.
-    async fn read_in_pieces(&self, these: &Cond, sink: &mut dyn Sink) -> Result<Option<usize>> {
+    /// These columns, the id first, of users that meet a condition, in pieces; and how many they are. None: not all of them were, for
+    /// this database or this kind of ids is not read so.
+    async fn in_pieces<const N: usize>(
+        &self,
+        columns: &[Expr; N],
+        shape: &[Read; N],
+        these: &Cond,
+        mut take: impl FnMut(Vec<Cell>),
+    ) -> Result<Option<usize>> {
         if self.dialect() != Dialect::Postgres || self.users.id_kind != Kind::Integer {
             return Ok(None);
         }
@@ -157,19 +160,16 @@ impl SqlStore {
                 .limit(PIECE as u64)
                 .to_owned();
             let mut rows = Vec::new();
-            let take = |cells| rows.extend(user_row(cells, &self.users));
-            let columns = self.user_columns();
-            if !self
-                .at_once(piece, columns, &self.user_shape(), take)
-                .await?
-            {
+            let keep = |cells| rows.push(cells);
+            if !self.at_once(piece, columns.clone(), shape, keep).await? {
                 return Ok(None);
             }
             let found = rows.len();
-            let last = rows
-                .last()
-                .and_then(|row: &UserRow| row.id.as_str().parse().ok());
-            rows.into_iter().for_each(|row| sink.user(row));
+            let last = rows.last().and_then(|cells| match cells.first() {
+                Some(Cell::Text(id)) => id.parse().ok(),
+                _ => None,
+            });
+            rows.into_iter().for_each(&mut take);
             many += found;
             match last {
                 Some(last) if found == PIECE => after = last,
@@ -191,18 +191,24 @@ impl SqlStore {
         let up = Cond::all().add(expr::col(flag).eq(true));
         let not_many = before.is_some_and(|before| before <= NOT_MANY);
         let mut ids = Vec::new();
-        let take = |cells: Vec<Cell>| {
+        let mut take = |cells: Vec<Cell>| {
             let id = cells.into_iter().next().and_then(Cell::text);
             ids.extend(id.map(|id| user_id(id, self.users.id_kind)));
         };
-        self.hand_over([id], &[Read::Text], up, not_many, take)
-            .await?;
-        let many = ids.len();
+        let (columns, shape) = ([id], [Read::Text]);
+        let pieces = match before.is_none_or(|before| before > PIECE) {
+            true => self.in_pieces(&columns, &shape, &up, &mut take).await?,
+            false => None,
+        };
+        let many = match pieces {
+            Some(many) => many,
+            None => self.hand_over(columns, &shape, up, not_many, take).await?,
+        };
         sink.flagged(ids);
         Ok(Some(many))
     }
 
-    /// These columns of the users that meet a condition; at once, where those are not too many and the database can do it.
+    /// These columns of the users that meet a condition, and how many they are; at once, where those are not too many and the database can do it.
     async fn hand_over<const N: usize>(
         &self,
         columns: [Expr; N],
@@ -210,7 +216,12 @@ impl SqlStore {
         condition: Cond,
         at_once: bool,
         mut take: impl FnMut(Vec<Cell>),
-    ) -> Result<()> {
+    ) -> Result<usize> {
+        let mut many = 0;
+        let mut take = |cells| {
+            many += 1;
+            take(cells);
+        };
         let mut these = Query::select()
             .from(expr::table(&self.users.table))
             .cond_where(condition)
@@ -221,13 +232,13 @@ impl SqlStore {
                 .at_once(these, columns.clone(), shape, &mut take)
                 .await?
             {
-                return Ok(());
+                return Ok(many);
             }
         }
         these.exprs(columns);
         let rows = self.db.rows(&these, shape).await?;
         rows.into_iter().for_each(take);
-        Ok(())
+        Ok(many)
     }
 
     /// These columns of a selection without any, as arrays: in the order that it names. False, and none taken, where those

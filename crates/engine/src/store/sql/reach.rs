@@ -1,0 +1,122 @@
+//! How far a look goes back for what was saved, and in how many statements.
+//!
+//! Where thousands are saved, a look goes back for little more than what was saved since the last one, and once more for each
+//! once it is ten seconds old. What is late by more than a second, by a web server's clock that is behind say, is seen then.
+//! Whatever a look goes back for is fetched anew, and lies all over the table.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::OVERLAP;
+
+/// How late a save is committed, nearly always: where there is a crowd, so far does a look go back for all of it.
+const NEAR: SignedDuration = SignedDuration::from_secs(1);
+
+/// So many sessions saved a second are a crowd, and half as many still are one.
+const CROWD: u64 = 1_250;
+
+/// Rows that one statement should find at the most, as far as it is known how many are saved.
+const PIECE: u64 = 10_000;
+/// A time however long is gone through in no more statements.
+const PIECES: i32 = 1_000;
+
+/// From when to when sessions were saved.
+pub(super) type Span = (Timestamp, Timestamp);
+
+/// How far back a look goes for what was saved.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    /// For all of it,
+    pub near: Timestamp,
+    /// and once more for what was saved from when to when.
+    pub late: Option<Span>,
+}
+
+impl Reach {
+    /// After a look at this time, and one at a crowd that left what is not `settled`.
+    pub fn of(last: Timestamp, settled: Option<Timestamp>, crowd: bool) -> Option<Self> {
+        let over = last.checked_sub(OVERLAP).ok()?;
+        let since = settled.map_or(over, |settled| settled.min(over));
+        Some(match crowd {
+            true => Self {
+                near: last.checked_sub(NEAR).ok()?,
+                late: Some((since, over)),
+            },
+            false => Self {
+                near: since,
+                late: None,
+            },
+        })
+    }
+
+    /// The furthest.
+    pub fn since(&self) -> Timestamp {
+        self.late.map_or(self.near, |(since, _)| since)
+    }
+
+    /// Since when what it has left out has to be looked for.
+    pub fn settled(&self) -> Option<Timestamp> {
+        self.late.map(|(_, settled)| settled)
+    }
+}
+
+/// Whether there is a crowd, after a look that met one or did not.
+pub(super) fn is_crowd(a_second: u64, before: bool) -> bool {
+    a_second >= if before { CROWD / 2 } else { CROWD }
+}
+
+/// A span for each statement, where about so many were saved a second. The first one comes first: whoever saves meanwhile is met by
+/// a later one.
+pub(super) fn pieces((since, until): Span, now: Timestamp, a_second: u64) -> Vec<Span> {
+    let time = until.min(now).duration_since(since);
+    let rows = a_second.saturating_mul(time.as_secs().try_into().unwrap_or(0));
+    let pieces = i32::try_from(rows.div_ceil(PIECE)).unwrap_or(PIECES);
+    let pieces = pieces.clamp(1, PIECES);
+    let begin = |n| since.checked_add(time / pieces * n).unwrap_or(until);
+    let begins: Vec<_> = (0..pieces).map(begin).collect();
+    let ends = begins.iter().skip(1).copied().chain([until]);
+    begins.iter().copied().zip(ends).collect()
+}
+
+/// How many were saved within a second, where so many were within this time.
+pub(super) fn a_second(many: usize, time: SignedDuration) -> u64 {
+    many as u64 / u64::try_from(time.as_secs()).unwrap_or(0).max(1)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_time_in_which_many_were_saved_is_gone_through_in_pieces() {
+        let span = (at(100), at(124));
+        assert_eq!(pieces(span, at(114), 0), [span]);
+        assert_eq!(pieces(span, at(114), 714), [span]);
+        let two = [(at(100), at(107)), (at(107), at(124))];
+        assert_eq!(pieces(span, at(114), 1_400), two);
+        let most = pieces(span, at(114), u64::MAX);
+        assert_eq!(most.len(), 1_000);
+        assert!(most.windows(2).all(|two| two[0].1 == two[1].0));
+        assert_eq!((most[0].0, most[999].1), span);
+        assert_eq!(pieces(span, at(90), u64::MAX), [span]);
+    }
+
+    #[test]
+    fn a_crowd_that_becomes_a_little_smaller_still_is_one() {
+        assert!(!is_crowd(1_249, false));
+        assert!(is_crowd(1_250, false));
+        assert!(is_crowd(625, true));
+        assert!(!is_crowd(624, true));
+    }
+
+    #[test]
+    fn a_moment_counts_as_a_second() {
+        assert_eq!(a_second(28_000, SignedDuration::from_secs(14)), 2_000);
+        assert_eq!(a_second(3, SignedDuration::from_millis(2)), 3);
+        assert_eq!(a_second(3, SignedDuration::from_secs(-7)), 3);
+    }
+}
