@@ -128,6 +128,18 @@ impl Watched {
         roster.settle(now, &Rules::new(&Policy::default(), false, true));
     }
 
+    /// As a logout does before its first deletion.
+    pub async fn glance(&mut self) {
+        self.saved.clear();
+        let last = self.mark.covered().unwrap();
+        let mut counting = Counting(&mut self.roster, &mut self.saved);
+        let glance = self
+            .ground
+            .store
+            .glance(Timestamp::now(), last, &mut counting);
+        glance.await.unwrap();
+    }
+
     /// What is asked of the database while this is done.
     async fn asked(&mut self, deed: impl AsyncFnOnce(&mut Self)) -> Vec<Asked> {
         const HERE: &str = "SELECT oid FROM pg_database WHERE datname = current_database()";

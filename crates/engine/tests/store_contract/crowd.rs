@@ -98,6 +98,16 @@ async fn what_is_late_is_seen_at_once_where_the_crowd_is_over_or_something_is_de
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_glance_sees_what_looks_at_a_crowd_have_left_out() {
+    let mut crowd = Crowd::gathered().await;
+    crowd.late(30).await;
+    crowd.saves().await;
+    assert!(!crowd.saw(30));
+    crowd.0.glance().await;
+    assert!(crowd.saw(30));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_something_is_decided_no_statement_reads_all_of_a_crowd() {
     let mut crowd = Crowd::gathered().await;
     crowd.saves().await;
