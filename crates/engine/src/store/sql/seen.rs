@@ -211,16 +211,20 @@ mod tests {
                     let new = lowest.is_none_or(|lowest| number(save) >= lowest);
                     at(save.dated) > from && at(save.dated) <= to && new
                 };
-                for (save, handed) in saves.iter().zip(&mut handed) {
-                    let age = ages[usize::from(save.rare)];
-                    let found = match before.as_ref().filter(|seen| seen.knows(age)) {
-                        Some(seen) => spans
-                            .iter()
-                            .flat_map(|span| seen.parts(*span))
-                            .any(|part| met(seen, save, part)),
-                        None => at(save.dated) > reach.since(),
-                    };
-                    *handed |= save.committed <= now && asked.contains(&age) && found;
+                let statements = spans.len() as i64;
+                for (n, span) in (0..).zip(spans) {
+                    for (save, handed) in saves.iter().zip(&mut handed) {
+                        let age = ages[usize::from(save.rare)];
+                        let dated = at(save.dated);
+                        let found = match &before {
+                            Some(seen) if seen.knows(age) => {
+                                seen.parts(span).into_iter().any(|part| met(seen, save, part))
+                            }
+                            Some(_) => n + 1 == statements && dated > reach.since(),
+                            None => dated > span.0 && dated <= span.1,
+                        };
+                        *handed |= save.committed <= now + n && asked.contains(&age) && found;
+                    }
                 }
                 let open = saves.iter().filter(|save| save.committed > now);
                 let lowest = open.map(number).chain([2 + now as u64]).min().unwrap();
@@ -228,7 +232,9 @@ mod tests {
                 this.ages = asked.to_vec();
                 let this = this.by_look(reach, before);
                 prop_assert!(this.looks.len() <= 82);
+                // As of the first of its statements.
                 (seen, settled, last) = (Some(this), reach.settled(), now);
+                now += statements - 1;
             }
             for (save, handed) in saves.iter().zip(handed) {
                 let asked_for = rare_since.is_some_and(|since| at(save.dated) > since);
