@@ -108,7 +108,7 @@ async fn a_glance_sees_what_looks_at_a_crowd_have_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_something_is_decided_no_statement_reads_all_of_a_crowd() {
+async fn a_time_in_which_a_crowd_saved_is_gone_through_in_pieces_where_something_is_decided() {
     let mut crowd = Crowd::gathered().await;
     crowd.saves().await;
     crowd.0.mark.freshen();

@@ -64,8 +64,8 @@ impl SqlSessions {
         Ok(())
     }
 
-    /// The database's time, and what [`Self::read_touched`] finds, by one statement: a trip costs more than what is
-    /// asked for. Where the server's own numbers tell, what the last look has seen is not handed over again. None, and
+    /// The database's time, and what [`Self::read_touched`] finds, by one statement where not very many were saved: a trip
+    /// costs more than what is asked for. Where the server's own numbers tell, what the last look has seen is not handed over again. None, and
     /// nothing done, where it is not `about` the time that it was expected to be.
     pub(super) async fn now_and_touched(
         &self,
@@ -153,6 +153,7 @@ impl SqlSessions {
         let saved = within(span, &known).map(|saved| {
             let parts = before.parts(span);
             let several = parts.len() > 1;
+            // Where no look that is remembered went so far, there is no condition, which all of the part meets.
             let new = parts.into_iter().map(|part| {
                 let new = Cond::all().add_option(before.since(part.0));
                 new.add_option(several.then(|| within(part, &known)).flatten())
@@ -342,6 +343,17 @@ fn joined(mut spans: Vec<(DateTime, DateTime)>) -> Vec<(DateTime, DateTime)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A part of a span that no look has seen is told by no condition, and shall be found whole.
+    #[test]
+    fn no_condition_is_met_by_all() {
+        let ahead = Expr::cust("ahead");
+        let all = Cond::any().add(Cond::all().add_option(None::<Expr>));
+        let mut query = Query::select();
+        query.expr(Expr::val(1)).cond_where(all.add(ahead));
+        let text = query.to_string(sea_query::PostgresQueryBuilder);
+        assert_eq!(text, "SELECT 1 WHERE TRUE OR (ahead)");
+    }
 
     #[test]
     fn spans_that_overlap_are_one() {

@@ -16,7 +16,8 @@ use crate::store::{Sink, UserRow, expr};
 
 /// Where so many bear the flag and are not read in pieces, they are asked for row by row from the beginning.
 const NOT_MANY: usize = 90_000;
-/// Where more than these were active or bore the flag, or nobody knows, they are read in pieces of so many: no statement takes long.
+/// Where more than these were active or bore the flag, or nobody knows, they are read in pieces of so many: no statement takes
+/// long.
 const PIECE: usize = 10_000;
 
 impl SqlStore {
@@ -208,7 +209,8 @@ impl SqlStore {
         Ok(Some(many))
     }
 
-    /// These columns of the users that meet a condition, and how many they are; at once, where those are not too many and the database can do it.
+    /// These columns of the users that meet a condition, and how many they are; at once, where those are not too many and the
+    /// database can do it.
     async fn hand_over<const N: usize>(
         &self,
         columns: [Expr; N],
