@@ -1,10 +1,12 @@
 //! People who are overdue, and who are back with all their sessions once they were swept: as often as it takes.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 use curfew_engine::Site as Engine;
+use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 
 use crate::population::Population;
@@ -14,13 +16,19 @@ use crate::site::Site;
 const PEOPLE: usize = 10_000;
 pub const ONE_IN: usize = 3;
 
-/// Each session that an earlier run deleted is back, and each flag that it cleared.
-const RESTORE: &str = "
-INSERT INTO django_session SELECT * FROM kept_session ON CONFLICT DO NOTHING;
-UPDATE auth_user SET is_online = true WHERE NOT is_online;";
+/// Each session that an earlier run deleted is back.
+const RESTORE: &str =
+    "INSERT INTO django_session SELECT * FROM kept_session ON CONFLICT DO NOTHING";
+/// Whoever has a session has a flag. One without a session would be work for each sweep, and none of what is measured.
+const FLAGS: &str =
+    "UPDATE auth_user SET is_online = NOT id = ANY($1) WHERE is_online = (id = ANY($1))";
 
-/// Their ids. Copies of their sessions lie in a table of their own.
-pub struct Overdue(Vec<i64>);
+/// Copies of their sessions lie in a table of their own.
+pub struct Overdue {
+    ids: Vec<i64>,
+    /// People without a session: what was measured before has signed them out.
+    signed_out: Vec<i64>,
+}
 
 impl Overdue {
     /// Makes them overdue.
@@ -42,19 +50,22 @@ impl Overdue {
             "UPDATE auth_user SET last_activity = now() - interval '1 hour' WHERE id = ANY($1)",
         )
         .bind(&ids)
-        .execute(database)
+        .execute(&mut *database)
         .await?;
-        Ok(Self(ids))
+        Ok(Self {
+            ids,
+            signed_out: signed_out(population, database).await?,
+        })
     }
 
     /// Their numbers, from 0 on.
     pub fn people(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
-        self.0.iter().map(|id| *id as usize - 1)
+        self.ids.iter().map(|id| *id as usize - 1)
     }
 
     /// So many of them; the others are here from the next restoring on.
     pub fn only(mut self, people: usize) -> Self {
-        self.0.truncate(people);
+        self.ids.truncate(people);
         self
     }
 
@@ -65,8 +76,12 @@ impl Overdue {
             .execute(&mut *database)
             .await?;
         sqlx::raw_sql(RESTORE).execute(&mut *database).await?;
+        sqlx::query(FLAGS)
+            .bind(&self.signed_out)
+            .execute(&mut *database)
+            .await?;
         sqlx::query("UPDATE auth_user SET last_activity = now() WHERE NOT id = ANY($1)")
-            .bind(&self.0)
+            .bind(&self.ids)
             .execute(&mut *database)
             .await?;
         for table in ["VACUUM ANALYZE django_session", "VACUUM ANALYZE auth_user"] {
@@ -96,4 +111,17 @@ impl Overdue {
             .await?;
         Ok(())
     }
+}
+
+/// The ids of people whose sessions are all gone.
+async fn signed_out(population: &Population, database: &mut PgConnection) -> Result<Vec<i64>> {
+    let left: HashSet<String> = sqlx::query_scalar("SELECT session_key FROM django_session")
+        .fetch(database)
+        .try_collect()
+        .await?;
+    let ids = (1..).zip(&population.people);
+    Ok(ids
+        .filter(|(_, keys)| !keys.iter().any(|key| left.contains(key)))
+        .map(|(id, _)| id)
+        .collect())
 }
