@@ -6,33 +6,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sea_query_sqlx::SqlxBinder;
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{
-    Connection, MySqlConnection, MySqlPool, PgConnection, PgPool, SqliteConnection, SqlitePool,
-};
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{MySqlPool, PgPool, SqlitePool};
 
 pub use super::explain::explain;
 use super::identity::Identity;
-use super::kept::{Own, Waiting, answers};
+use super::kept::{Line, Own, Waiting};
 use super::mysql::{self, Passing};
 use super::schema::Dialect;
+use super::source::{Source, too_slow};
 use super::sqlite;
 use super::statement::{Cell, Read, Statement};
 use super::to_its_end::ToItsEnd;
 use super::tx::Tx;
+use super::way::{Meter, Way};
 use crate::error::{Code, Error, Result};
 
 /// How long a reading may take before the site counts as not answering.
 /// With the two to four seconds between looks it has to stay under the ten within which people are told.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How long a free connection is waited for.
-const ACQUIRE: Duration = Duration::from_secs(3);
 /// How long a server that gives no connection is asked for its reason.
 const REASON: Duration = Duration::from_secs(2);
-/// Connections, at most.
-pub(super) const MOST: u32 = 3;
 
 /// The driver's own pool.
 #[derive(Debug, Clone)]
@@ -40,13 +36,6 @@ pub enum Pool {
     Postgres(PgPool),
     Mysql(MySqlPool),
     Sqlite(SqlitePool),
-}
-
-/// How the pool is made, and made again.
-enum Source {
-    Postgres(Box<PgConnectOptions>),
-    Mysql(Box<MySqlConnectOptions>),
-    Sqlite(Box<SqliteConnectOptions>),
 }
 
 struct State {
@@ -81,6 +70,8 @@ impl From<Error> for Failure {
 pub struct Db {
     source: Arc<Source>,
     state: Arc<Mutex<State>>,
+    /// There and back.
+    way: Arc<Way>,
     /// Of MySQL alone.
     passing: Passing,
 }
@@ -114,6 +105,7 @@ impl Db {
         Ok(Self {
             source: Arc::new(source),
             state: Arc::new(Mutex::new(state)),
+            way: Arc::default(),
             passing: Passing::Wait,
         })
     }
@@ -147,6 +139,21 @@ impl Db {
         pool
     }
 
+    /// A reading begins, whose cost is to be known.
+    pub(super) fn meter(&self) -> Meter {
+        self.way.meter()
+    }
+
+    /// A connection to PostgreSQL for what is more than a statement's rows; none to other databases. To be called within
+    /// [`Db::finish`].
+    pub(super) async fn line(&self) -> Result<Option<Line>, sqlx::Error> {
+        let (pool, own) = self.with(|state| (state.pool.clone(), state.own.clone()));
+        match pool {
+            Pool::Postgres(pool) => Line::take(own, pool, &self.way).await.map(Some),
+            Pool::Mysql(_) | Pool::Sqlite(_) => Ok(None),
+        }
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         work(&mut state)
@@ -159,18 +166,23 @@ impl Db {
 
     pub(super) async fn run(&self, statement: Statement) -> Result<Vec<Vec<Cell>>> {
         let (pool, own) = self.ready()?;
+        let way = self.way.clone();
         // One statement holds nothing while its answer waits to be taken, so it needs no task of its own.
         self.told(ToItsEnd::of(async move {
             match &pool {
                 Pool::Postgres(pool) => {
-                    let mut taken = own.postgres.take(pool).await?;
-                    let rows = statement.on_postgres(&mut *taken.connection).await?;
+                    let mut taken = own.postgres.take(pool, &way).await?;
+                    let rows = taken
+                        .run(&way, async |line| statement.on_postgres(line).await)
+                        .await?;
                     own.keep(&own.postgres, taken, pool);
                     Ok(rows)
                 }
                 Pool::Mysql(pool) => {
-                    let mut taken = own.mysql.take(pool).await?;
-                    let rows = statement.on_mysql(&mut *taken.connection).await?;
+                    let mut taken = own.mysql.take(pool, &way).await?;
+                    let rows = taken
+                        .run(&way, async |line| statement.on_mysql(line).await)
+                        .await?;
                     own.keep(&own.mysql, taken, pool);
                     Ok(rows)
                 }
@@ -286,93 +298,6 @@ impl Db {
     }
 }
 
-impl Source {
-    fn pool(&self) -> Pool {
-        match self {
-            Self::Postgres(options) => Pool::Postgres(
-                PgPoolOptions::new()
-                    .max_connections(MOST)
-                    .acquire_timeout(ACQUIRE)
-                    .test_before_acquire(false)
-                    .before_acquire(answers)
-                    .idle_timeout(Duration::from_secs(600))
-                    .connect_lazy_with((**options).clone()),
-            ),
-            Self::Mysql(options) => Pool::Mysql(
-                MySqlPoolOptions::new()
-                    .max_connections(MOST)
-                    .acquire_timeout(ACQUIRE)
-                    .test_before_acquire(false)
-                    .before_acquire(answers)
-                    .idle_timeout(mysql::IDLE)
-                    .after_connect(|connection, _| Box::pin(mysql::settle(connection)))
-                    .connect_lazy_with((**options).clone()),
-            ),
-            Self::Sqlite(options) => Pool::Sqlite(
-                SqlitePoolOptions::new()
-                    .max_connections(MOST)
-                    .acquire_timeout(ACQUIRE)
-                    .connect_lazy_with((**options).clone()),
-            ),
-        }
-    }
-
-    fn identity(&self) -> Option<Identity> {
-        match self {
-            Self::Postgres(_) | Self::Mysql(_) => None,
-            Self::Sqlite(options) => Identity::of(options.get_filename()).ok(),
-        }
-    }
-
-    /// One connection, made and closed, for what the server says.
-    async fn try_once(&self, limit: Duration) -> Result<()> {
-        let (at, attempt) = match self {
-            Self::Postgres(options) => {
-                let at = format!("{}:{}", options.get_host(), options.get_port());
-                let options = (**options).clone();
-                let attempt = tokio::spawn(async move {
-                    PgConnection::connect_with(&options).await?.close().await
-                });
-                (at, attempt)
-            }
-            Self::Mysql(options) => {
-                let at = match options.get_socket() {
-                    Some(socket) => socket.display().to_string(),
-                    None => format!("{}:{}", options.get_host(), options.get_port()),
-                };
-                let options = (**options).clone();
-                let attempt = tokio::spawn(async move {
-                    let connection = MySqlConnection::connect_with(&options).await?;
-                    connection.close().await
-                });
-                (at, attempt)
-            }
-            Self::Sqlite(options) => {
-                let at = options.get_filename().display().to_string();
-                let options = (**options).clone();
-                let attempt = tokio::spawn(async move {
-                    sqlite::patiently(sqlite::PATIENCE, || async {
-                        let mut connection = SqliteConnection::connect_with(&options).await?;
-                        // A file that is no database is only found out when it is read.
-                        sqlx::query("SELECT count(*) FROM sqlite_master")
-                            .fetch_one(&mut connection)
-                            .await?;
-                        connection.close().await
-                    })
-                    .await
-                });
-                (at, attempt)
-            }
-        };
-        let error = match tokio::time::timeout(limit, attempt).await {
-            Ok(Ok(Ok(()))) => return Ok(()),
-            Ok(Ok(Err(error))) => explain(&error),
-            Ok(Err(_)) | Err(_) => too_slow(limit),
-        };
-        Err(Error::new(error.code, format!("{at}: {}", error.message)))
-    }
-}
-
 /// Ends statements of Curfew's that are older than any deadline: whoever asked has long stopped waiting, and
 /// their connections would count against the three.
 async fn end_what_was_given_up(pool: PgPool) {
@@ -386,14 +311,4 @@ async fn end_what_was_given_up(pool: PgPool) {
     if let Err(error) = ended {
         tracing::debug!(%error, "what was given up could not be ended");
     }
-}
-
-fn too_slow(after: Duration) -> Error {
-    Error::new(
-        Code::Unreachable,
-        format!(
-            "the database has not answered for {} s; check the network and the server",
-            after.as_secs()
-        ),
-    )
 }

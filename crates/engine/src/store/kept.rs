@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sqlx::database::HasStatementCache;
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
-use sqlx::{Connection, Database, MySql, Pool, Postgres};
+use sqlx::{Connection, Database, MySql, PgConnection, PgPool, Pool, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::db::MOST;
+use super::source::MOST;
+use super::way::{Trip, Way};
 
 /// A connection that was in use so recently is taken to live; any other is asked first.
 const TRUSTED: Duration = Duration::from_millis(500);
@@ -45,15 +47,19 @@ impl<DB: Database> Kept<DB> {
     }
 
     /// The one that is kept, if it lives; else one of the pool's.
-    pub async fn take(&self, pool: &Pool<DB>) -> Result<Taken<DB>, sqlx::Error> {
+    pub async fn take(&self, pool: &Pool<DB>, way: &Arc<Way>) -> Result<Taken<DB>, sqlx::Error> {
         if let Some(Idle { mut taken, used }) = self.swap(None) {
-            if used.elapsed() <= TRUSTED || taken.connection.ping().await.is_ok() {
+            if used.elapsed() <= TRUSTED || asked(&mut taken.connection, way).await.is_ok() {
                 return Ok(taken);
             }
             drop(taken.connection.detach());
         }
+        let mut connection = pool.acquire().await?;
+        if !way.is_known() {
+            asked(&mut connection, way).await?;
+        }
         Ok(Taken {
-            connection: pool.acquire().await?,
+            connection,
             since: Instant::now(),
         })
     }
@@ -81,6 +87,17 @@ impl<DB: Database> Kept<DB> {
     fn let_go(&self) {
         drop(self.swap(None));
     }
+}
+
+/// Asks a connection whether it lives, which is no work for the server: so the way to it is measured.
+async fn asked<DB: Database>(
+    connection: &mut PoolConnection<DB>,
+    way: &Arc<Way>,
+) -> Result<(), sqlx::Error> {
+    let (_trip, began) = (way.trip(), Instant::now());
+    connection.ping().await?;
+    way.measured(began.elapsed());
+    Ok(())
 }
 
 impl<DB: Database> Drop for Kept<DB> {
@@ -131,6 +148,56 @@ impl Own {
     pub fn let_go(&self) {
         self.postgres.let_go();
         self.mysql.let_go();
+    }
+}
+
+impl<DB: Database + HasStatementCache> Taken<DB> {
+    /// Runs a statement on it, of which it may never have heard before.
+    pub async fn run<T>(
+        &mut self,
+        way: &Arc<Way>,
+        statement: impl AsyncFnOnce(&mut DB::Connection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        let (trip, known) = (way.trip(), self.connection.cached_statements_size());
+        let answer = statement(&mut self.connection).await;
+        if self.connection.cached_statements_size() > known {
+            trip.and_again();
+        }
+        answer
+    }
+}
+
+/// A connection on which one thing is asked that is more than a statement's rows. Dropped, it goes to the pool.
+pub(super) struct Line {
+    taken: Taken<Postgres>,
+    own: Arc<Own>,
+    pool: PgPool,
+    _trip: Trip,
+}
+
+impl Line {
+    pub async fn take(own: Arc<Own>, pool: PgPool, way: &Arc<Way>) -> Result<Self, sqlx::Error> {
+        let taken = own.postgres.take(&pool, way).await?;
+        Ok(Self {
+            taken,
+            own,
+            pool,
+            _trip: way.trip(),
+        })
+    }
+
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.taken.connection
+    }
+
+    /// All of the answer was taken: what is asked next can go this way, too.
+    pub fn keep(self) {
+        self.own.keep(&self.own.postgres, self.taken, &self.pool);
+    }
+
+    /// The rest of the answer is for nobody.
+    pub fn close(self) {
+        drop(self.taken.connection.detach());
     }
 }
 

@@ -21,11 +21,13 @@ pub mod postgres;
 mod redis;
 mod row;
 pub mod schema;
+mod source;
 pub mod sql;
 pub mod sqlite;
 mod statement;
 mod to_its_end;
 mod tx;
+mod way;
 mod zone;
 
 use std::collections::HashMap;

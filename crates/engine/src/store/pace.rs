@@ -66,6 +66,11 @@ impl Pace {
         self.next = wait.then(|| now + pause);
     }
 
+    /// All was read at once, at whatever cost. What comes next is a part, and waits no longer than after a heavy one.
+    pub fn took_all(&mut self, cost: Duration, share: Share, now: Instant) {
+        self.next = (cost > HEAVY).then(|| now + HEAVY * share as u32);
+    }
+
     fn least(&mut self, cost: Duration) -> Duration {
         self.recent.rotate_right(1);
         self.recent[0] = Some(cost);
@@ -129,6 +134,17 @@ mod tests {
         }
         assert!(!pace.due(start + Duration::from_secs(39)));
         assert!(pace.due(start + Duration::from_secs(40)));
+    }
+
+    #[test]
+    fn after_all_was_read_at_once_a_part_comes_soon() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        let s = Duration::from_secs;
+        pace.took_all(s(4), Share::Listing, start);
+        assert!(!pace.due(start + s(39)));
+        assert!(pace.due(start + s(40)));
+        pace.took_all(HEAVY, Share::Listing, start);
+        assert!(pace.due(start));
     }
 
     #[test]

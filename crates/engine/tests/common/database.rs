@@ -15,6 +15,8 @@ use sqlx::{
     Sqlite, SqlitePool, Transaction,
 };
 
+use super::far::far;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     Sqlite,
@@ -122,9 +124,21 @@ impl Database {
         self.store_with(&UsersConfig::default()).await
     }
 
+    /// The same, at the end of a long way to a server.
+    pub async fn far_store(&self, way: Duration) -> SqlStore {
+        let mut url = self.url();
+        let port = far(url.port().unwrap(), way).await;
+        url.set_port(Some(port)).unwrap();
+        self.store_at(url.as_str(), &UsersConfig::default()).await
+    }
+
     /// The same, with what the configuration says of users.
     pub async fn store_with(&self, users: &UsersConfig) -> SqlStore {
-        let address = Address::parse(&self.address).unwrap();
+        self.store_at(&self.address, users).await
+    }
+
+    async fn store_at(&self, address: &str, users: &UsersConfig) -> SqlStore {
+        let address = Address::parse(address).unwrap();
         let (db, tables) = match &self.pool {
             Pool::Sqlite(pool) => {
                 let path = self.address.trim_start_matches("sqlite://");

@@ -2,6 +2,7 @@
 //! What the engine's store makes of them is in the tests; nothing here runs Curfew but to open the store.
 
 mod database;
+mod far;
 mod looking;
 mod shape;
 

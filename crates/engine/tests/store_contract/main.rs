@@ -43,3 +43,5 @@ mod own;
 mod replica;
 /// MySQL's rights, refusals and other databases.
 mod rights;
+/// A long way to the server.
+mod way;

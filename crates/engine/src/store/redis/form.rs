@@ -142,10 +142,10 @@ impl RedisSessions {
                 return Ok(());
             }
         }
-        let began = Instant::now();
-        if !self.forms.due(who, began) {
+        if !self.forms.due(who, Instant::now()) {
             return Ok(());
         }
+        let meter = self.link.way.meter();
         let known = &known[..known.len().min(SAMPLE)];
         let (mut named, mut other) = (Votes::default(), Votes::default());
         let mut suspects: Vec<(KeyForm, Vec<u8>)> = Vec::new();
@@ -177,17 +177,18 @@ impl RedisSessions {
         if let Some(form) = votes.winner() {
             self.forms.take(form.clone());
         }
-        self.forms.took(who, began.elapsed(), Instant::now());
+        self.forms.took(who, meter.cost(), Instant::now());
         Ok(())
     }
 
     /// Finds the form where no session is known: by what the engine puts before each, if all agree and nothing else
     /// was configured.
     pub(super) async fn guess_form(&self) -> Result<()> {
-        let began = Instant::now();
-        if self.forms.seen() || !self.forms.unsaid || !self.forms.due(For::Look, began) {
+        let due = || self.forms.due(For::Look, Instant::now());
+        if self.forms.seen() || !self.forms.unsaid || !due() {
             return Ok(());
         }
+        let meter = self.link.way.meter();
         let mut votes = Votes::default();
         let mut pattern = vec![b'*'];
         pattern.extend(escaped(self.forms.engine.cache_prefix.as_bytes()));
@@ -206,7 +207,7 @@ impl RedisSessions {
         {
             self.forms.take(form.clone());
         }
-        self.forms.took(For::Look, began.elapsed(), Instant::now());
+        self.forms.took(For::Look, meter.cost(), Instant::now());
         Ok(())
     }
 

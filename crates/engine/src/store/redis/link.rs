@@ -16,12 +16,14 @@ use redis::{
     ServerErrorKind, Value,
 };
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::address::Parts;
 use super::explain::{explain, too_slow};
 use super::spread::Owners;
 use crate::config::{CacheAddress, CacheKind};
 use crate::error::Result;
+use crate::store::way::Way;
 
 /// How long anything asked may take, both tries together.
 pub const DEADLINE: Duration = Duration::from_secs(5);
@@ -84,6 +86,8 @@ pub struct Link {
     line: Mutex<Option<Line>>,
     connected: AtomicU64,
     pub owners: StdMutex<Option<Arc<Owners>>>,
+    /// There and back.
+    pub way: Arc<Way>,
 }
 
 impl Link {
@@ -103,6 +107,7 @@ impl Link {
             line: Mutex::default(),
             connected: AtomicU64::new(0),
             owners: StdMutex::default(),
+            way: Arc::default(),
         })
     }
 
@@ -164,6 +169,14 @@ impl Link {
             }
         })
         .await
+    }
+
+    /// Measures the way.
+    pub async fn measure(&self) -> Result<()> {
+        let began = Instant::now();
+        self.on(None, redis::cmd("PING")).await?;
+        self.way.measured(began.elapsed());
+        Ok(())
     }
 
     /// The clocks, in milliseconds since 1970, of the servers that own these keys.
@@ -276,6 +289,7 @@ impl Link {
                 other => other,
             }
         };
+        let _trip = self.way.trip();
         match tokio::time::timeout(DEADLINE, asked).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {

@@ -1,6 +1,7 @@
 //! Listing a site's keys: SCAN in steps on each server, over several looks where there are many. A listing counts as
 //! whole only where every server's cursor came round while the servers stayed the same.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,12 +13,15 @@ use super::link::{Map, Node};
 use super::values::Expiry;
 use crate::error::{Code, Error, Result};
 use crate::store::cache_key::KeyForm;
+use crate::store::way::{Meter, Way};
 use crate::store::{Listed, Mark, SessionKey, Sink, pace};
 
 /// Keys a step looks at.
 pub const COUNT: usize = 1000;
-/// How long a look may go on listing. The first listing, and one before a deed, is done whole.
+/// What a look may spend on listing. The first listing, and one before a deed, is done whole.
 const BUDGET: Duration = Duration::from_millis(100);
+/// On a long way a look takes no longer than so many times as much.
+const WAITED: u32 = 3;
 /// How often a listing begins anew because servers changed under it.
 const TRIES: u32 = 4;
 
@@ -64,8 +68,8 @@ enum Step {
 
 /// One look's share of a listing.
 struct Share {
-    began: Instant,
-    /// Of the time since, what reading what changed took: no part of the listing's cost.
+    meter: Meter,
+    /// Of its cost, what reading what changed took: no part of the listing's.
     reading: Duration,
     in_full: bool,
     tries: u32,
@@ -76,9 +80,10 @@ struct Share {
 impl RedisSessions {
     /// Lists sessions, and hands over those that are new or were saved since.
     pub(super) async fn list_into(&self, mark: &mut Mark, sink: &mut dyn Sink) -> Result<()> {
-        let Some(mut share) = share(mark) else {
+        let Some(mut share) = share(mark, &self.link.way) else {
             return Ok(());
         };
+        self.link.measure().await?;
         loop {
             match self.step(mark, &mut share).await? {
                 Step::Begins => sink.listing_begins(),
@@ -87,9 +92,9 @@ impl RedisSessions {
                         .into_iter()
                         .filter(|(key, expiry)| sink.listed(key.lend(), expiry.moment()))
                         .collect();
-                    let began = Instant::now();
+                    let meter = self.link.way.meter();
                     self.fetch(&wanted, |row| sink.session(row)).await?;
-                    share.reading += began.elapsed();
+                    share.reading += meter.cost();
                 }
                 Step::Whole => {
                     sink.listing_done();
@@ -105,9 +110,10 @@ impl RedisSessions {
     /// Lists copies, by key and expiry alone.
     pub(super) async fn list_copies(&self, mark: &mut Mark) -> Result<Listed> {
         let mut listed = Listed::default();
-        let Some(mut share) = share(mark) else {
+        let Some(mut share) = share(mark, &self.link.way) else {
             return Ok(listed);
         };
+        self.link.measure().await?;
         loop {
             match self.step(mark, &mut share).await? {
                 Step::Begins => {
@@ -172,7 +178,7 @@ impl RedisSessions {
             }
             return Ok(Step::Whole);
         };
-        if !share.in_full && share.steps > 0 && share.began.elapsed() > scan.budget {
+        if !share.in_full && share.steps > 0 && share.spent(scan.budget) {
             return Ok(Step::Enough);
         }
         share.steps += 1;
@@ -240,28 +246,32 @@ impl RedisSessions {
     }
 }
 
+impl Share {
+    fn spent(&self, budget: Duration) -> bool {
+        self.meter.cost() > budget || self.meter.elapsed() > budget * WAITED
+    }
+}
+
 fn done(mark: &mut Mark, share: &Share) {
-    let now = Instant::now();
-    let cost = (now - share.began).saturating_sub(share.reading);
+    let cost = share.meter.cost().saturating_sub(share.reading);
     let cost = match share.in_full {
         // What comes next is a part, however long it took to list everything at once: it waits as after a part.
         true => cost.min(mark.scan.budget.max(cost / share.steps.max(1))),
         false => cost,
     };
-    mark.copies.took(cost, pace::Share::Doing, now);
+    mark.copies.took(cost, pace::Share::Doing, Instant::now());
 }
 
 /// None: nothing is due.
-fn share(mark: &mut Mark) -> Option<Share> {
-    let began = Instant::now();
+fn share(mark: &mut Mark, way: &Arc<Way>) -> Option<Share> {
     let scan = &mut mark.scan;
     if scan.at_once {
         // What was named before someone asked says too little of now.
         scan.under_way = None;
     }
     let in_full = scan.at_once || !scan.whole_once;
-    (in_full || mark.copies.due(began)).then_some(Share {
-        began,
+    (in_full || mark.copies.due(Instant::now())).then(|| Share {
+        meter: way.meter(),
         reading: Duration::ZERO,
         in_full,
         tries: 0,
@@ -275,16 +285,33 @@ mod tests {
 
     /// When the next part is due after one that took so long.
     fn due(in_full: bool, took: Duration) -> Duration {
+        due_over(&Arc::default(), in_full, took)
+    }
+
+    /// The same, for which the way was gone twice.
+    fn due_over(way: &Arc<Way>, in_full: bool, took: Duration) -> Duration {
         let (mut mark, now) = (Mark::default(), Instant::now());
         mark.scan.at_once = in_full;
         mark.scan.whole_once = true;
-        let mut share = share(&mut mark).expect("due at first");
+        let mut share = share(&mut mark, way).expect("due at first");
         share.steps = 100;
-        share.began = now.checked_sub(took).expect("after this machine began");
+        let began = now.checked_sub(took).expect("after this machine began");
+        share.meter = way.meter_since(began);
+        for _ in 0..2 {
+            drop(way.trip());
+        }
         done(&mut mark, &share);
         let waits = (0..600).map(Duration::from_secs);
         let mut late = waits.skip_while(|wait| !mark.copies.due(now + *wait));
         late.next().expect("within ten minutes")
+    }
+
+    #[test]
+    fn a_long_way_puts_nothing_off() {
+        let (way, ms) = (Arc::new(Way::default()), Duration::from_millis);
+        assert!(due_over(&way, false, ms(220)) >= ms(10_000));
+        way.measured(ms(100));
+        assert!(due_over(&way, false, ms(220)) <= ms(3_000));
     }
 
     #[test]

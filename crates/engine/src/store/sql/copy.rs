@@ -7,18 +7,17 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sea_query::{Alias, Expr, ExprTrait, PostgresQueryBuilder, Query, SelectStatement};
-use sqlx::postgres::PgPoolCopyExt;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::crew::{Crew, Hand};
 use super::stream::{Cut, Fields, garbled};
 use super::stride::{BlockStride, WHOLE, rest_after};
 use crate::error::Result;
-use crate::store::db::{Db, Pool};
+use crate::store::db::Db;
 use crate::store::expr;
 use crate::store::schema::{Dialect, TableName};
 use crate::store::statement::{Cell, Read};
+use crate::store::way::Meter;
 
 /// Bytes that are handed over together.
 const PART: usize = 128 << 10;
@@ -131,22 +130,25 @@ fn parts(
     );
     let (parts, taken) = mpsc::channel::<Vec<u8>>(AHEAD);
     let read = db.finish(async move {
-        let (Pool::Postgres(pool), waiting) = own.whole_pool().await else {
+        let Some(mut line) = own.line().await? else {
             return Ok(());
         };
-        let mut stream = pool.copy_out_raw(&sql).await?;
-        drop(waiting);
+        let mut stream = line.connection().copy_out_raw(&sql).await?;
         let mut part = Vec::with_capacity(PART);
         while let Some(bytes) = stream.try_next().await? {
             if part.len() + bytes.len() > PART {
                 let full = std::mem::replace(&mut part, Vec::with_capacity(PART));
                 // Nobody takes it any more: the rest is for nobody.
                 if parts.send(full).await.is_err() {
+                    drop(stream);
+                    line.close();
                     return Ok::<_, sqlx::Error>(());
                 }
             }
             part.extend_from_slice(&bytes);
         }
+        drop(stream);
+        line.keep();
         let _ = parts.send(part).await;
         Ok(())
     });
@@ -191,16 +193,19 @@ pub(super) struct Steps<'a> {
     stride: &'a mut BlockStride,
     blocks: u32,
     next: Option<u32>,
-    began: Instant,
+    db: &'a Db,
+    /// Of the step that is being made.
+    meter: Meter,
 }
 
 impl<'a> Steps<'a> {
-    pub fn of(blocks: u32, stride: &'a mut BlockStride) -> Self {
+    pub fn of(db: &'a Db, blocks: u32, stride: &'a mut BlockStride) -> Self {
         Self {
             stride,
             blocks,
             next: Some(0),
-            began: Instant::now(),
+            db,
+            meter: db.meter(),
         }
     }
 
@@ -208,19 +213,19 @@ impl<'a> Steps<'a> {
     pub fn next(&mut self) -> Option<Blocks> {
         let step = Blocks::step(self.next?, self.stride.size(), self.blocks);
         self.next = step.next();
-        self.began = Instant::now();
+        self.meter = self.db.meter();
         Some(step)
     }
 
     /// They were copied, or not: fits the next step to what this one cost, and leaves a slow database alone for a while.
     pub async fn done(&mut self, copied: Result<()>) -> Result<()> {
-        let took = self.began.elapsed();
+        let cost = self.meter.cost();
         // Where it was too much at once, the next try asks for less.
-        let cost = if copied.is_err() { Duration::MAX } else { took };
-        self.stride.fit(cost, WHOLE);
+        let fitted = if copied.is_err() { Duration::MAX } else { cost };
+        self.stride.fit(fitted, WHOLE);
         copied?;
         if self.next.is_some() {
-            rest_after(took).await;
+            rest_after(cost).await;
         }
         Ok(())
     }

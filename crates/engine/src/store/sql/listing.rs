@@ -19,7 +19,7 @@ use crate::store::pace::Share;
 use crate::store::statement::{Cell, Read, field};
 use crate::store::{Mark, Sink, expr};
 
-/// How long a step may take where a look lists a part.
+/// What a step may cost where a look lists a part.
 const PART: Duration = Duration::from_millis(10);
 
 /// A listing's way through a table, from look to look.
@@ -118,7 +118,7 @@ impl SqlSessions {
         if whole {
             mark.course.place = None;
         }
-        let began = Instant::now();
+        let meter = self.db.meter();
         let mut place = match mark.course.place.take() {
             Some(place) => place,
             None => {
@@ -132,12 +132,12 @@ impl SqlSessions {
         };
         let aim = if whole { WHOLE } else { PART };
         loop {
-            let began = Instant::now();
+            let step = self.db.meter();
             let next = match &place {
                 Place::Block(from, blocks) => {
-                    let step = Blocks::step(*from, mark.course.blocks.size(), *blocks);
-                    self.list_blocks(now, step, sink).await?;
-                    step.next().map(|next| Place::Block(next, *blocks))
+                    let these = Blocks::step(*from, mark.course.blocks.size(), *blocks);
+                    self.list_blocks(now, these, sink).await?;
+                    these.next().map(|next| Place::Block(next, *blocks))
                 }
                 Place::After(key) => {
                     let size = mark.course.keys.size();
@@ -145,14 +145,14 @@ impl SqlSessions {
                     last.map(|key| Place::After(Some(key)))
                 }
             };
-            let took = began.elapsed();
+            let cost = step.cost();
             match (next, &place) {
                 (Some(next), Place::Block(..)) => {
-                    mark.course.blocks.fit(took, aim);
+                    mark.course.blocks.fit(cost, aim);
                     place = next;
                 }
                 (Some(next), Place::After(_)) => {
-                    mark.course.keys.fit(took, aim);
+                    mark.course.keys.fit(cost, aim);
                     place = next;
                 }
                 (None, ended) => {
@@ -168,10 +168,13 @@ impl SqlSessions {
                 mark.course.place = Some(place);
                 break;
             }
-            rest_after(took).await;
+            rest_after(cost).await;
         }
-        mark.listing
-            .took(began.elapsed(), Share::Listing, Instant::now());
+        let (cost, now) = (meter.cost(), Instant::now());
+        match whole {
+            true => mark.listing.took_all(cost, Share::Listing, now),
+            false => mark.listing.took(cost, Share::Listing, now),
+        }
         Ok(())
     }
 

@@ -74,24 +74,24 @@ impl SqlStore {
                 moved_since: Some(now),
                 ..Rounds::default()
             };
-            let began = Instant::now();
+            let meter = self.db.meter();
             rounds.flagged = self.read_everyone(sink).await?;
             rounds
                 .turns
-                .took(began.elapsed(), Share::People, Instant::now());
+                .took(meter.cost(), Share::People, Instant::now());
             return Ok(());
         };
-        let began = Instant::now();
-        if rounds.flags.due(began) {
+        if rounds.flags.due(Instant::now()) {
+            let meter = self.db.meter();
             rounds.flagged = self.read_flagged(rounds.flagged, sink).await?;
             rounds
                 .flags
-                .took(began.elapsed(), Share::People, Instant::now());
+                .took(meter.cost(), Share::People, Instant::now());
             // At once: whoever has the flag and no session is here by it alone, and nobody until they are read.
             self.read_users(&sink.users_unread(), sink).await?;
         }
-        let began = Instant::now();
-        if rounds.moved.due(began) {
+        if rounds.moved.due(Instant::now()) {
+            let meter = self.db.meter();
             let since = rounds.moved_since.unwrap_or(last);
             let many = self
                 .read_moved_users(rounds.many_moved, since, now, sink)
@@ -100,23 +100,23 @@ impl SqlStore {
             rounds.moved_since = Some(now);
             rounds
                 .moved
-                .took(began.elapsed(), Share::Activity, Instant::now());
+                .took(meter.cost(), Share::Activity, Instant::now());
         }
         let mut wanted = sink.users_unread();
         wanted.append(&mut rounds.again);
         self.read_users(&wanted, sink).await?;
-        let began = Instant::now();
-        if rounds.turns.due(began) {
+        if rounds.turns.due(Instant::now()) {
+            let meter = self.db.meter();
             let most = rounds.stride.size() as usize;
             let (ids, next) = sink.users_in_turn(rounds.next, most);
             self.read_users(&ids, sink).await?;
             rounds.next = next.unwrap_or(0);
             if ids.len() == most {
-                rounds.stride.fit(began.elapsed(), TURN);
+                rounds.stride.fit(meter.cost(), TURN);
             }
             rounds
                 .turns
-                .took(began.elapsed(), Share::People, Instant::now());
+                .took(meter.cost(), Share::People, Instant::now());
         }
         Ok(())
     }
@@ -149,7 +149,7 @@ impl SqlStore {
             }
         };
         let mut stride = BlockStride::default();
-        let mut steps = Steps::of(blocks, &mut stride);
+        let mut steps = Steps::of(&self.db, blocks, &mut stride);
         while let Some(step) = steps.next() {
             let mut query = self.select_users();
             step.bound(&mut query);

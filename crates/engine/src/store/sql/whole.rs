@@ -26,7 +26,7 @@ impl SqlSessions {
         mark: &mut Mark,
         sink: &mut dyn Sink,
     ) -> Result<()> {
-        let began = Instant::now();
+        let meter = self.db.meter();
         mark.course.place = None;
         sink.listing_begins();
         if !self.read_blocks(now, mark, sink).await? {
@@ -37,7 +37,7 @@ impl SqlSessions {
         mark.listed = mark.as_of.or(Some(now));
         mark.whole = false;
         mark.listing
-            .took(began.elapsed(), Share::Listing, Instant::now());
+            .took_all(meter.cost(), Share::Listing, Instant::now());
         Ok(())
     }
 
@@ -77,7 +77,7 @@ impl SqlSessions {
         sink: &mut dyn Sink,
     ) -> Result<()> {
         let shape = self.whole_shape();
-        let (mut crew, mut steps) = (None, Steps::of(blocks, &mut mark.course.blocks));
+        let (mut crew, mut steps) = (None, Steps::of(&self.db, blocks, &mut mark.course.blocks));
         while let Some(step) = steps.next() {
             let mut query = self.select_sessions();
             query.and_where(self.expires().gt(self.moment(now)));
@@ -124,18 +124,18 @@ impl SqlSessions {
     /// The next step is read while this one is taken in.
     async fn read_along_the_key(&self, now: Timestamp, sink: &mut dyn Sink) -> Result<()> {
         let mut stride = Course::default().keys;
-        let mut began = Instant::now();
+        let mut meter = self.db.meter();
         let mut rows = self.step(now, None, stride.size()).await?;
         loop {
             let full = rows.len() >= stride.size() as usize;
-            stride.fit(began.elapsed(), WHOLE);
+            stride.fit(meter.cost(), WHOLE);
             let last = rows.last().map(|row| row.key.clone()).filter(|_| full);
             let Some(last) = last else {
                 rows.into_iter().for_each(|row| sink.session(row));
                 return Ok(());
             };
-            rest_after(began.elapsed()).await;
-            began = Instant::now();
+            rest_after(meter.cost()).await;
+            meter = self.db.meter();
             let (sessions, size) = (self.clone(), stride.size());
             let next = tokio::spawn(async move { sessions.step(now, Some(last), size).await });
             rows.into_iter().for_each(|row| sink.session(row));
