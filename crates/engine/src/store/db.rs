@@ -41,6 +41,8 @@ pub enum Pool {
 struct State {
     pool: Pool,
     own: Arc<Own>,
+    /// There and back.
+    way: Arc<Way>,
     /// The file that was opened, so that another one in its place is noticed.
     file: Option<Identity>,
     /// Statements of an earlier pool may still run at the server.
@@ -70,8 +72,6 @@ impl From<Error> for Failure {
 pub struct Db {
     source: Arc<Source>,
     state: Arc<Mutex<State>>,
-    /// There and back.
-    way: Arc<Way>,
     /// Of MySQL alone.
     passing: Passing,
 }
@@ -99,13 +99,13 @@ impl Db {
         let state = State {
             pool: source.pool(),
             own: Arc::default(),
+            way: Arc::default(),
             file: source.identity(),
             left_behind: false,
         };
         Ok(Self {
             source: Arc::new(source),
             state: Arc::new(Mutex::new(state)),
-            way: Arc::default(),
             passing: Passing::Wait,
         })
     }
@@ -139,9 +139,13 @@ impl Db {
         pool
     }
 
+    pub(super) fn way(&self) -> Arc<Way> {
+        self.with(|state| state.way.clone())
+    }
+
     /// A reading begins, whose cost is to be known.
     pub(super) fn meter(&self) -> Meter {
-        self.way.meter()
+        self.way().meter()
     }
 
     /// A connection to PostgreSQL for what is more than a statement's rows; none to other databases. To be called within
@@ -149,7 +153,7 @@ impl Db {
     pub(super) async fn line(&self) -> Result<Option<Line>, sqlx::Error> {
         let (pool, own) = self.with(|state| (state.pool.clone(), state.own.clone()));
         match pool {
-            Pool::Postgres(pool) => Line::take(own, pool, &self.way).await.map(Some),
+            Pool::Postgres(pool) => Line::take(own, pool, &self.way()).await.map(Some),
             Pool::Mysql(_) | Pool::Sqlite(_) => Ok(None),
         }
     }
@@ -166,7 +170,7 @@ impl Db {
 
     pub(super) async fn run(&self, statement: Statement) -> Result<Vec<Vec<Cell>>> {
         let (pool, own) = self.ready()?;
-        let way = self.way.clone();
+        let way = self.way();
         // One statement holds nothing while its answer waits to be taken, so it needs no task of its own.
         self.told(ToItsEnd::of(async move {
             match &pool {
@@ -284,6 +288,8 @@ impl Db {
         self.with(|state| {
             state.pool = self.source.pool();
             state.own = Arc::default();
+            // Whoever hangs is under way for long, and on no way of those that come.
+            state.way = Arc::new(state.way.anew());
             state.left_behind = true;
         });
     }

@@ -13,12 +13,15 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::source::MOST;
-use super::way::{Trip, Way};
+use super::way::Way;
 
 /// A connection that was in use so recently is taken to live; any other is asked first.
 const TRUSTED: Duration = Duration::from_millis(500);
 /// So long after it was taken it goes back to the pool, which knows when a connection has grown old.
 const LONGEST: Duration = Duration::from_secs(600);
+
+/// So often the way is measured where it is not known: one answer may have come late.
+const AT_FIRST: usize = 3;
 
 /// A connection of a pool's, while a statement runs on it.
 pub(super) struct Taken<DB: Database> {
@@ -56,7 +59,9 @@ impl<DB: Database> Kept<DB> {
         }
         let mut connection = pool.acquire().await?;
         if !way.is_known() {
-            asked(&mut connection, way).await?;
+            for _ in 0..AT_FIRST {
+                asked(&mut connection, way).await?;
+            }
         }
         Ok(Taken {
             connection,
@@ -167,37 +172,38 @@ impl<DB: Database + HasStatementCache> Taken<DB> {
     }
 }
 
-/// A connection on which one thing is asked that is more than a statement's rows. Dropped, it goes to the pool.
+/// A connection on which one thing is asked that is more than a statement's rows. It is closed where it is not kept: only an
+/// answer that was taken to its end leaves nothing behind that the next would be mistaken for.
 pub(super) struct Line {
-    taken: Taken<Postgres>,
+    /// Until it is kept.
+    taken: Option<Taken<Postgres>>,
     own: Arc<Own>,
     pool: PgPool,
-    _trip: Trip,
 }
 
 impl Line {
     pub async fn take(own: Arc<Own>, pool: PgPool, way: &Arc<Way>) -> Result<Self, sqlx::Error> {
-        let taken = own.postgres.take(&pool, way).await?;
-        Ok(Self {
-            taken,
-            own,
-            pool,
-            _trip: way.trip(),
-        })
+        let taken = Some(own.postgres.take(&pool, way).await?);
+        Ok(Self { taken, own, pool })
     }
 
-    pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.taken.connection
+    pub fn connection(&mut self) -> Option<&mut PgConnection> {
+        self.taken.as_mut().map(|taken| &mut *taken.connection)
     }
 
     /// All of the answer was taken: what is asked next can go this way, too.
-    pub fn keep(self) {
-        self.own.keep(&self.own.postgres, self.taken, &self.pool);
+    pub fn keep(mut self) {
+        if let Some(taken) = self.taken.take() {
+            self.own.keep(&self.own.postgres, taken, &self.pool);
+        }
     }
+}
 
-    /// The rest of the answer is for nobody.
-    pub fn close(self) {
-        drop(self.taken.connection.detach());
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let Some(taken) = self.taken.take() {
+            drop(taken.connection.detach());
+        }
     }
 }
 

@@ -39,6 +39,8 @@ mod zones;
 
 /// A session table's own columns beside Django's.
 mod own;
+/// Tables that PostgreSQL does not copy.
+mod refused;
 /// A replica that is looked at in the primary's place.
 mod replica;
 /// MySQL's rights, refusals and other databases.

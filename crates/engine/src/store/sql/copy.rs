@@ -133,26 +133,59 @@ fn parts(
         let Some(mut line) = own.line().await? else {
             return Ok(());
         };
-        let mut stream = line.connection().copy_out_raw(&sql).await?;
+        let trip = own.way().trip();
+        let Some(connection) = line.connection() else {
+            return Ok(());
+        };
+        let mut stream = connection.copy_out_raw(&sql).await?;
         let mut part = Vec::with_capacity(PART);
+        let mut window = Window::default();
         while let Some(bytes) = stream.try_next().await? {
+            if window.is_full(bytes.len()) {
+                trip.and_again();
+            }
             if part.len() + bytes.len() > PART {
                 let full = std::mem::replace(&mut part, Vec::with_capacity(PART));
                 // Nobody takes it any more: the rest is for nobody.
                 if parts.send(full).await.is_err() {
-                    drop(stream);
-                    line.close();
                     return Ok::<_, sqlx::Error>(());
                 }
             }
             part.extend_from_slice(&bytes);
         }
-        drop(stream);
+        drop((stream, trip));
         line.keep();
         let _ = parts.send(part).await;
         Ok(())
     });
     Ok((read, taken))
+}
+
+/// How much of an answer comes in one go: after a pause TCP sends ten segments until it is told that they have come, and then
+/// twice as many each time.
+struct Window {
+    size: usize,
+    left: usize,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        let size = 10 * 1_400;
+        Self { size, left: size }
+    }
+}
+
+impl Window {
+    /// Whether so much more has to wait until somebody has gone there and back.
+    fn is_full(&mut self, bytes: usize) -> bool {
+        let full = bytes > self.left;
+        if full {
+            self.size = self.size.saturating_mul(2);
+            self.left = self.size;
+        }
+        self.left = self.left.saturating_sub(bytes);
+        full
+    }
 }
 
 /// Some blocks of a table.
@@ -228,5 +261,17 @@ impl<'a> Steps<'a> {
             rest_after(cost).await;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_brings_twice_as_much() {
+        let mut window = Window::default();
+        let full = (1..=200).filter(|_| window.is_full(1_000));
+        assert_eq!(full.collect::<Vec<_>>(), [15, 43, 99]);
     }
 }

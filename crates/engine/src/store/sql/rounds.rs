@@ -78,7 +78,7 @@ impl SqlStore {
             rounds.flagged = self.read_everyone(sink).await?;
             rounds
                 .turns
-                .took(meter.cost(), Share::People, Instant::now());
+                .took_all(meter.cost(), Share::People, Instant::now());
             return Ok(());
         };
         if rounds.flags.due(Instant::now()) {
