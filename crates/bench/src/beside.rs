@@ -1,6 +1,7 @@
 //! What a site at work feels of Curfew: its requests a second with Curfew looking on and sweeping, against those without,
 //! and what its database says of Curfew's connections meanwhile.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +14,7 @@ use curfew_engine::watch;
 use sqlx::{Connection, PgConnection, Row};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::cpu;
 use crate::overdue::Overdue;
 use crate::pgbench::Play;
 use crate::population::Population;
@@ -40,7 +42,8 @@ const SAMPLE: Duration = Duration::from_millis(50);
 const SAMPLED: &str = "
 SELECT count(*) FILTER (WHERE backend_type = 'client backend'),
        max(extract(epoch FROM clock_timestamp() - query_start)::float8 * 1000) FILTER (WHERE state = 'active'),
-       max(extract(epoch FROM clock_timestamp() - xact_start)::float8 * 1000) FILTER (WHERE backend_xid IS NOT NULL)
+       max(extract(epoch FROM clock_timestamp() - xact_start)::float8 * 1000) FILTER (WHERE backend_xid IS NOT NULL),
+       coalesce(array_agg(pid) FILTER (WHERE backend_type = 'client backend'), '{}')
 FROM pg_stat_activity WHERE application_name = 'curfew'";
 
 /// What the database was seen to say of Curfew.
@@ -51,6 +54,28 @@ struct Seen {
     longest: f64,
     /// The same, of transactions that hold locks.
     locked: f64,
+    /// What its connections have used of the database's cores.
+    used: Duration,
+}
+
+/// What some of the database's processes have used of its cores since they were first seen.
+#[derive(Default)]
+struct Backends(HashMap<i32, (Duration, Duration)>);
+
+impl Backends {
+    fn see(&mut self, pids: Vec<i32>) {
+        for pid in pids {
+            // One that has just ended used what it was last seen to have used.
+            if let Ok(now) = cpu::used(&pid.to_string()) {
+                self.0.entry(pid).or_insert((now, now)).1 = now;
+            }
+        }
+    }
+
+    fn used(&self) -> Duration {
+        let each = self.0.values();
+        each.map(|(first, last)| last.saturating_sub(*first)).sum()
+    }
 }
 
 impl Seen {
@@ -59,6 +84,7 @@ impl Seen {
             connections: self.connections.max(other.connections),
             longest: self.longest.max(other.longest),
             locked: self.locked.max(other.locked),
+            used: self.used + other.used,
         }
     }
 }
@@ -78,6 +104,8 @@ pub async fn measure(
     let play = Play::prepare(population, &people, state, url, database).await?;
     let mut seen = Seen::default();
     let (mut with, mut without) = (Vec::new(), Vec::new());
+    // What this process uses: with Curfew in it, and without.
+    let (mut used_with, mut used_without) = (Duration::ZERO, Duration::ZERO);
     for run in 0..runs {
         for turn in 0..2_usize {
             play.clean(database).await?;
@@ -88,18 +116,47 @@ pub async fn measure(
             warm(&engine).await?;
             let beside = (run + turn).is_multiple_of(2);
             let swept = beside.then(|| (engine.clone(), people.len()));
+            let before = cpu::used("self")?;
             let (per_second, saw) = one(&play, url, swept, database).await?;
+            let used = cpu::used("self")?.saturating_sub(before);
             engine.close().await;
             seen = seen.and(saw);
             match beside {
-                true => with.push(per_second),
-                false => without.push(per_second),
+                true => {
+                    with.push(per_second);
+                    used_with += used;
+                }
+                false => {
+                    without.push(per_second);
+                    used_without += used;
+                }
             }
         }
     }
     play.end(database).await?;
     overdue.end(database).await?;
-    Ok(figures(&with, &without, seen))
+    let here = used_with.saturating_sub(used_without);
+    let mut figures = figures(&with, &without, seen);
+    figures.insert(1, cores(here, seen.used, runs));
+    Ok(figures)
+}
+
+/// Where all cores are at work, as here, what is taken of them is taken from the site.
+fn cores(here: Duration, there: Duration, runs: usize) -> Figure {
+    let time = f64::from(SECONDS) * runs as f64;
+    let share = |used: Duration| 100.0 * used.as_secs_f64() / time;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    let (all, most) = (share(here + there), 100.0 * (1.0 - GOAL) * cores);
+    Figure {
+        what: "Curfew meanwhile, and its connections at the database: share of one core".into(),
+        value: format!(
+            "{all:.1} % (Curfew {:.1}, the database {:.1})",
+            share(here),
+            share(there)
+        ),
+        goal: format!("at most {most:.0} %, three hundredths of all cores"),
+        met: all <= most,
+    }
 }
 
 /// One run. Curfew is beside it where it is given, with how many people it will find overdue.
@@ -150,7 +207,7 @@ async fn sample(url: String, over: Arc<AtomicBool>) -> Result<Seen> {
     let mut database = PgConnection::connect(&url).await?;
     let mut ticks = interval(SAMPLE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = Seen::default();
+    let (mut seen, mut backends) = (Seen::default(), Backends::default());
     while !over.load(Ordering::Relaxed) {
         ticks.tick().await;
         let row = sqlx::query(SAMPLED).fetch_one(&mut database).await?;
@@ -159,10 +216,15 @@ async fn sample(url: String, over: Arc<AtomicBool>) -> Result<Seen> {
             connections: row.try_get(0)?,
             longest: longest.unwrap_or_default(),
             locked: locked.unwrap_or_default(),
+            used: Duration::ZERO,
         });
+        backends.see(row.try_get(3)?);
     }
     database.close().await?;
-    Ok(seen)
+    Ok(Seen {
+        used: backends.used(),
+        ..seen
+    })
 }
 
 fn figures(with: &[f64], without: &[f64], seen: Seen) -> Vec<Figure> {
