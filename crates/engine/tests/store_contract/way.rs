@@ -12,9 +12,9 @@ const WAY: Duration = Duration::from_millis(80);
 /// A connection that was idle for longer is asked whether it lives, and how long the way is.
 const APART: Duration = Duration::from_millis(600);
 
-on_each_store!(servers: sessions_that_are_gone_are_missed_as_soon_as_at_hand);
+on_each_store!(servers: listings_do_not_wait_for_the_way);
 
-async fn sessions_that_are_gone_are_missed_as_soon_as_at_hand(engine: Engine) {
+async fn listings_do_not_wait_for_the_way(engine: Engine) {
     let ground = Ground::on(engine).await;
     ground.person(1, "ana", Person::default()).await;
     let data = ground.data(Some(1), ground.ago(60), Expiry::Default);
