@@ -195,7 +195,14 @@ async fn sweep_beside(engine: &Engine, people: usize, over: &AtomicBool) -> Resu
     while !over.load(Ordering::Relaxed) {
         tokio::time::sleep(SAMPLE).await;
     }
-    let connection = engine.view().connection;
+    let view = engine.view();
+    if view.counts.rejected_sessions > 0 {
+        bail!(
+            "{} sessions are not what Django signs",
+            view.counts.rejected_sessions
+        );
+    }
+    let connection = view.connection;
     if connection.link != Link::Live {
         bail!("the site was not looked at: {connection:?}");
     }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::population::{self, Population};
 
@@ -28,7 +28,7 @@ UPDATE auth_user SET last_login = now(), last_activity = now(), is_online = true
         r"\set n random(1, :keys)
 SELECT session_key AS key, user_id AS person FROM bench_keys WHERE n = :n \gset
 SELECT session_data AS data FROM django_session WHERE session_key = :key AND expire_date > now() \gset
-UPDATE django_session SET session_data = :data, expire_date = now() + interval '14 days' WHERE session_key = :key;
+UPDATE django_session SET session_data = bench_signed(:data, now()), expire_date = now() + interval '14 days' WHERE session_key = :key;
 UPDATE auth_user SET last_activity = now(), is_online = true WHERE id = :person;
 ",
         6,
@@ -42,10 +42,27 @@ SELECT session_key, session_data, expire_date FROM django_session WHERE session_
         20,
     ),
 ];
-const CLEAN: &str = "
-DELETE FROM django_session WHERE session_key LIKE 'pgbench%';
-UPDATE django_session s SET expire_date = k.expire_date
-FROM bench_keys k WHERE s.session_key = k.session_key AND s.expire_date <> k.expire_date";
+const CLEAN: &str = "DELETE FROM django_session WHERE session_key LIKE 'pgbench%'";
+/// What Django makes of a session's content when it saves it: of the time and the signature at its end, 51 characters, come
+/// new ones. Without them each saved session would have an age of its own, as on no site.
+const SIGNED: &str = r"
+CREATE EXTENSION IF NOT EXISTS pgcrypto;
+CREATE OR REPLACE FUNCTION bench_signed(data text, at timestamptz) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    digits text := '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+    key bytea := sha256(convert_to('django.contrib.sessions.SessionStoresigner' || '{SECRET_KEY}', 'UTF8'));
+    second bigint := floor(extract(epoch FROM at));
+    stamp text := '';
+    value text;
+BEGIN
+    WHILE second > 0 LOOP
+        stamp := substr(digits, 1 + (second % 62)::int, 1) || stamp;
+        second := second / 62;
+    END LOOP;
+    value := left(data, -51) || ':' || stamp;
+    RETURN value || ':' || translate(rtrim(encode(hmac(convert_to(value, 'UTF8'), key, 'sha256'), 'base64'), '='), '+/', '-_');
+END
+$$";
 const LOGINS: &str = "
 INSERT INTO bench_logins SELECT second, n, u.username, data
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) AS signed (second, n, person, data)
@@ -63,12 +80,11 @@ CREATE TABLE bench_logins (
     second bigint, n bigint, username varchar(150) NOT NULL, data text NOT NULL, PRIMARY KEY (second, n)
 );
 CREATE TABLE bench_keys (
-    n bigint PRIMARY KEY, session_key varchar(40) NOT NULL, user_id bigint NOT NULL, username varchar(150) NOT NULL,
-    expire_date timestamptz NOT NULL
+    n bigint PRIMARY KEY, session_key varchar(40) NOT NULL, user_id bigint NOT NULL, username varchar(150) NOT NULL
 );";
 const FILL: &str = "
 INSERT INTO bench_keys
-SELECT row_number() OVER (ORDER BY s.session_key), s.session_key, u.id, u.username, s.expire_date
+SELECT row_number() OVER (ORDER BY s.session_key), s.session_key, u.id, u.username
 FROM unnest($1::text[], $2::bigint[]) AS mine (session_key, user_id)
 JOIN django_session s ON s.session_key = mine.session_key
 JOIN auth_user u ON u.id = mine.user_id";
@@ -103,6 +119,10 @@ impl<'a> Play<'a> {
             }
         }
         sqlx::raw_sql(KEYS).execute(&mut *database).await?;
+        let secret = population::SECRET_KEY.replace('\'', "''");
+        sqlx::raw_sql(AssertSqlSafe(SIGNED.replace("{SECRET_KEY}", &secret)))
+            .execute(&mut *database)
+            .await?;
         let keys = sqlx::query(FILL)
             .bind(&keys)
             .bind(&users)
@@ -191,8 +211,7 @@ impl<'a> Play<'a> {
         per_second(&String::from_utf8_lossy(&output.stdout)).context("pgbench names no tps")
     }
 
-    /// What was inserted is gone again, and what was saved has the date that fits its content: Django signs each save with
-    /// the moment, and a script cannot.
+    /// What was inserted is gone again.
     pub async fn clean(&self, database: &mut PgConnection) -> Result<()> {
         sqlx::raw_sql(CLEAN).execute(database).await?;
         Ok(())
@@ -200,7 +219,7 @@ impl<'a> Play<'a> {
 
     pub async fn end(self, database: &mut PgConnection) -> Result<()> {
         self.clean(database).await?;
-        sqlx::raw_sql("DROP TABLE bench_keys, bench_logins")
+        sqlx::raw_sql("DROP TABLE bench_keys, bench_logins; DROP FUNCTION bench_signed")
             .execute(database)
             .await?;
         Ok(())
