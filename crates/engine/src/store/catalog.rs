@@ -56,6 +56,12 @@ pub enum Kind {
 }
 
 impl Column {
+    /// The number that its type bears, as the 6 of `datetime(6)`.
+    pub fn argument(&self) -> Option<u8> {
+        let (_, argument) = self.type_name.split_once('(')?;
+        argument.split_once(')')?.0.trim().parse().ok()
+    }
+
     pub fn kind(&self) -> Kind {
         let t = self.type_name.as_str();
         let head = t.split(['(', ' ']).next().unwrap_or(t);

@@ -78,7 +78,7 @@ async fn encrypted_now(pool: &PgPool) -> bool {
 
 const COLUMNS: &str = "
 SELECT CASE WHEN pg_table_is_visible(c.oid) THEN NULL ELSE n.nspname::text END, c.relname::text, a.attname::text,
-       CASE WHEN t.typname = 'bpchar' THEN format_type(a.atttypid, a.atttypmod) ELSE format_type(a.atttypid, NULL) END,
+       CASE WHEN t.typname IN ('bpchar', 'timestamp', 'timestamptz') THEN format_type(a.atttypid, a.atttypmod) ELSE format_type(a.atttypid, NULL) END,
        EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnatts = 1 AND i.indkey[0] = a.attnum),
        EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indpred IS NULL
                AND i.indnatts = 1 AND i.indkey[0] = a.attnum)

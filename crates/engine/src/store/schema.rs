@@ -37,6 +37,8 @@ pub struct TimeColumn {
     pub name: String,
     /// Whose wall clock it holds; none where the database itself knows the moment.
     pub zone: Option<TimeZone>,
+    /// Digits of a second's fraction that its type names; none where it names none.
+    pub digits: Option<u8>,
 }
 
 impl TimeColumn {
@@ -50,7 +52,17 @@ impl TimeColumn {
         Some(Self {
             name: column.name.clone(),
             zone,
+            digits: column.argument(),
         })
+    }
+
+    /// Whether it holds microseconds: in one that is coarser, two saves may leave the same date.
+    pub(super) fn is_fine(&self, dialect: Dialect) -> bool {
+        let unsaid = match dialect {
+            Dialect::Postgres | Dialect::Sqlite => 6,
+            Dialect::Mysql => 0,
+        };
+        self.digits.unwrap_or(unsaid) >= 6
     }
 
     fn in_zone(&mut self, zone: &TimeZone) {
@@ -141,5 +153,32 @@ impl Schema {
             column.in_zone(zone);
         }
         self
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_says_whether_it_holds_microseconds() {
+        for (type_name, dialect, fine) in [
+            ("datetime(6)", Dialect::Mysql, true),
+            ("datetime", Dialect::Mysql, false),
+            ("timestamp(3)", Dialect::Mysql, false),
+            ("timestamp with time zone", Dialect::Postgres, true),
+            ("timestamp(0) with time zone", Dialect::Postgres, false),
+            ("datetime", Dialect::Sqlite, true),
+        ] {
+            let column = Column {
+                name: "expire_date".into(),
+                type_name: type_name.into(),
+                primary: false,
+                unique: false,
+            };
+            let time = TimeColumn::of(&column).unwrap();
+            assert_eq!(time.is_fine(dialect), fine, "{type_name}");
+        }
     }
 }

@@ -119,3 +119,42 @@ async fn somebody_made_exempt_since_the_plan_is_spared(engine: Engine) {
     assert_eq!(spared, [(ground.id(1), why), (ground.id(3), why)]);
     assert_eq!(ground.keys().await, ["a1", "a2"]);
 }
+
+/// As Django made it on MySQL before 1.8: two saves within a second leave the same date there.
+#[tokio::test]
+async fn a_date_without_fractions_of_a_second_tells_nothing_and_the_content_is_read() {
+    for (engine, coarse) in [
+        (Engine::Mysql, "MODIFY expire_date datetime NOT NULL"),
+        (Engine::Postgres, "ALTER expire_date TYPE timestamptz(0)"),
+    ] {
+        let ground = Ground::on(engine).await;
+        let saved = Timestamp::from_second(ground.ago(8_000).as_second()).unwrap();
+        let mut batch = three(&ground).await;
+        ground.save("a2", Some(1), saved).await;
+        batch.dates = [(SessionKey::new("a2"), date(saved))].into();
+        let coarse = format!("ALTER TABLE django_session {coarse}");
+        ground.db.execute(&coarse).await;
+        let data = ground.data(Some(1), ground.ago(1), Default::default());
+        let again = ground.saving("a2", &data, date(saved));
+        assert_eq!(ground.db.execute(&again).await, 1);
+        let done = ground.db.store().await.sweep(batch).await.unwrap();
+        assert_eq!(done.deleted, [SessionKey::new("b1")], "{engine:?}");
+        assert_eq!(done.spared.len(), 1);
+        assert_eq!(ground.keys().await, ["a1", "a2"]);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_another_holds_spares_its_person_and_nobody_else() {
+    let ground = Ground::on(Engine::Mysql).await;
+    let batch = three(&ground).await;
+    let saved = ground.data(Some(1), ground.ago(1), Default::default());
+    let save = ground.saving("a2", &saved, date(ground.ago(1)));
+    let held = ground.db.holding(&save).await;
+    // Who waits for it loses the whole batch.
+    let done = ground.store.sweep(batch).await.unwrap();
+    assert_eq!(done.deleted, [SessionKey::new("b1")]);
+    assert_eq!(done.spared.len(), 1);
+    held.commit().await;
+    assert_eq!(ground.keys().await, ["a1", "a2"]);
+}

@@ -1,13 +1,14 @@
 //! The statements of a sweep's batch, within its transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use sea_query::{Cond, Expr, ExprTrait, LockBehavior, LockType, Query};
 
+use super::sessions::keys_of;
 use super::sweep::{Dates, Judged, Now};
 use super::users::{user_id, user_row};
-use super::{At, CHUNK, KEY, SqlStore};
+use super::{At, CHUNK, KEY, SqlSessions, SqlStore};
 use crate::store::db::Failure;
 use crate::store::key::{SessionKey, UserId};
 use crate::store::schema::Dialect;
@@ -80,26 +81,60 @@ pub(super) async fn read(
     Ok(read)
 }
 
-/// The dates of these sessions now.
+/// What [`dates`] found.
+#[derive(Default)]
+pub(super) struct Dated {
+    pub found: Vec<(SessionKey, Timestamp)>,
+    /// Those that somebody else holds.
+    pub busy: Vec<SessionKey>,
+}
+
+/// The dates of these sessions now. On MySQL they are locked by it, and what others hold is passed over: it would be waited
+/// for by the deletion, with everybody's row held meanwhile.
 pub(super) async fn dates(
     store: &SqlStore,
     tx: &mut Tx,
     keys: &[SessionKey],
-) -> Result<Vec<(SessionKey, Timestamp)>, sqlx::Error> {
+) -> Result<Dated, sqlx::Error> {
+    let mut dated = Dated::default();
     let At::Beside(sessions) = &store.sessions else {
-        return Ok(Vec::new());
+        return Ok(dated);
     };
     let shape = [Read::Text, expr::time_shape(tx.dialect())];
-    let mut found = Vec::with_capacity(keys.len());
+    let passing = tx.passing();
     for chunk in keys.chunks(store.db.chunk()) {
         let mut query = sessions.select_dates();
         query.and_where(sessions.these(chunk));
+        if let Some(passing) = passing {
+            passing.lock(&mut query);
+        }
         for row in tx.rows(&query, &shape).await? {
             let mut cells = row.into_iter();
             if let (Some(Cell::Text(key)), Some(expires)) = (cells.next(), cells.next()) {
-                found.push((SessionKey::new(key), sessions.expiry(&expires)));
+                let key = SessionKey::new(key);
+                dated.found.push((key, sessions.expiry(&expires)));
             }
         }
+    }
+    if passing.is_some() && dated.found.len() < keys.len() {
+        let found: HashSet<&SessionKey> = dated.found.iter().map(|(key, _)| key).collect();
+        let others = keys.iter().filter(|key| !found.contains(key));
+        dated.busy = there(sessions, tx, &others.cloned().collect::<Vec<_>>()).await?;
+    }
+    Ok(dated)
+}
+
+/// Which of these sessions are there, whoever holds them.
+async fn there(
+    sessions: &SqlSessions,
+    tx: &mut Tx,
+    keys: &[SessionKey],
+) -> Result<Vec<SessionKey>, sqlx::Error> {
+    let mut found = Vec::new();
+    for chunk in keys.chunks(sessions.db.chunk()) {
+        let mut query = sessions.select_dates();
+        query.and_where(sessions.these(chunk));
+        found.extend(keys_of(tx.rows(&query, &[Read::Text]).await?));
     }
     Ok(found)
 }
@@ -156,15 +191,20 @@ pub(super) async fn delete(
     }
     for chunk in by_date.chunks(store.db.chunk()) {
         let keys = || chunk.iter().map(|(key, _)| *key);
-        let pairs = expr::pairs(KEY, &sessions.table.expires, chunk);
-        let take = take(Cond::all().add(expr::among(d, KEY, keys())).add(pairs));
-        match how {
-            Dates::Read => deleted.extend(take.within(tx).await?.into_iter().map(SessionKey::new)),
-            Dates::Taken if take.counted(tx).await? == chunk.len() as u64 => {
-                deleted.extend(keys().map(SessionKey::new));
+        let unmoved = || {
+            let pairs = expr::pairs(KEY, &sessions.table.expires, chunk);
+            take(Cond::all().add(expr::among(d, KEY, keys())).add(pairs))
+        };
+        let taken = match how {
+            Dates::Taken if unmoved().counted(tx).await? < chunk.len() as u64 => Vec::new(),
+            Dates::Taken => keys().map(str::to_owned).collect(),
+            Dates::Read => unmoved().within(tx).await?,
+            Dates::Held => {
+                let held = keys().map(str::to_owned).collect();
+                take(Cond::all()).of_held(tx, held).await?
             }
-            Dates::Taken => {}
-        }
+        };
+        deleted.extend(taken.into_iter().map(SessionKey::new));
     }
     Ok(deleted)
 }

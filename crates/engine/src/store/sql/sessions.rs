@@ -233,7 +233,7 @@ impl SqlSessions {
 }
 
 /// The keys that a statement returned.
-fn keys_of(rows: Vec<Vec<Cell>>) -> impl Iterator<Item = SessionKey> {
+pub(super) fn keys_of(rows: Vec<Vec<Cell>>) -> impl Iterator<Item = SessionKey> {
     rows.into_iter()
         .flatten()
         .filter_map(Cell::text)

@@ -68,17 +68,24 @@ type Owners<'a> = HashMap<&'a SessionKey, &'a UserId>;
 pub(super) enum Dates {
     /// By its deletion: with another date, it stays.
     Taken,
-    /// It is read before.
+    /// It is read before, and its deletion asks once more.
     Read,
+    /// It is read before, and nobody else changes it until the batch is over.
+    Held,
 }
 
 async fn apply(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure> {
-    if store.dated(&batch)
+    let how = match store.db.dialect() {
+        Dialect::Postgres => Dates::Read,
+        Dialect::Mysql | Dialect::Sqlite => Dates::Held,
+    };
+    if how == Dates::Read
+        && store.dated(&batch)
         && let Some(done) = attempt(&store, &batch, Dates::Taken).await?
     {
         return Ok(done);
     }
-    let done = attempt(&store, &batch, Dates::Read).await?;
+    let done = attempt(&store, &batch, how).await?;
     Ok(done.unwrap_or_default())
 }
 
@@ -158,7 +165,7 @@ async fn judge<'a>(
                 key,
                 now: Now::Dated(expires),
             }),
-            (Some(_), Dates::Read) => dated.push(key.clone()),
+            (Some(_), Dates::Read | Dates::Held) => dated.push(key.clone()),
             (None, _) => others.push(key.clone()),
         }
     }
@@ -174,7 +181,10 @@ async fn judge<'a>(
             false => back.push(id),
         }
     }
-    for (key, expires) in dates(store, tx, &dated).await? {
+    let dated = dates(store, tx, &dated).await?;
+    // What somebody else holds right now may be what they save.
+    back.extend(dated.busy.iter().filter_map(|key| owners.get(key).copied()));
+    for (key, expires) in dated.found {
         let Some((&key, &id)) = owners.get_key_value(&key) else {
             continue;
         };
@@ -190,13 +200,12 @@ async fn judge<'a>(
 }
 
 impl SqlStore {
-    /// Whether a session's date tells that it is as it was: PostgreSQL's dates have microseconds, and no clock that goes
-    /// back.
+    /// Whether a session's date tells that it is as it was: where dates have microseconds, and no clock that goes back.
     fn dated(&self, batch: &SweepBatch) -> bool {
         match &self.sessions {
             At::Beside(sessions) if !batch.dates.is_empty() => {
-                let utc = *sessions.table.expires.zone() == TimeZone::UTC;
-                self.db.dialect() == Dialect::Postgres && utc
+                let expires = &sessions.table.expires;
+                *expires.zone() == TimeZone::UTC && expires.is_fine(self.db.dialect())
             }
             _ => false,
         }

@@ -82,6 +82,28 @@ impl Take {
         tx.count(statement).await
     }
 
+    /// Takes those of these rows that meet the condition, which nobody else can change until this transaction is over: it
+    /// has locked them, or its file. Returns their keys.
+    pub async fn of_held(
+        &self,
+        tx: &mut Tx,
+        held: Vec<String>,
+    ) -> Result<Vec<String>, sqlx::Error> {
+        let d = tx.dialect();
+        if d == Dialect::Mysql {
+            return self.take_held(tx, held).await;
+        }
+        let Some(these) = among(d, &self.key, self.kind, &held) else {
+            return Ok(Vec::new());
+        };
+        let condition = self.condition.clone().add(these);
+        let these = Self {
+            condition,
+            ..self.clone()
+        };
+        tx.run(these.returning(d)).await.map(texts)
+    }
+
     /// Takes rows that this transaction has locked. The condition is asked again: it may speak of other tables.
     async fn take_held(&self, tx: &mut Tx, held: Vec<String>) -> Result<Vec<String>, sqlx::Error> {
         let d = tx.dialect();
