@@ -5,7 +5,7 @@ use std::sync::Arc;
 use curfew_engine::store::{SessionKey, Store, SweepBatch, UserRow};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::common::{COOKIE_AGE, Engine, Ground, Shape, sorted};
+use crate::common::{COOKIE_AGE, Engine, Ground, Shape, may_go, sorted};
 
 on_each_store! {
     what_has_its_date_goes
@@ -13,6 +13,7 @@ on_each_store! {
     a_date_that_no_save_moves_is_read_beside_the_others
     more_sessions_than_one_statement_takes_go_by_their_dates
     somebody_made_exempt_since_the_plan_is_spared
+    what_a_table_says_of_its_use_counts_though_the_date_stays
 }
 
 /// The date of a session that was saved then.
@@ -117,6 +118,29 @@ async fn somebody_made_exempt_since_the_plan_is_spared(engine: Engine) {
     let spared = sorted(done.spared.iter().map(|(id, why)| (id.clone(), *why)));
     let why = "exempt by name";
     assert_eq!(spared, [(ground.id(1), why), (ground.id(3), why)]);
+    assert_eq!(ground.keys().await, ["a1", "a2"]);
+}
+
+async fn what_a_table_says_of_its_use_counts_though_the_date_stays(engine: Engine) {
+    let ground = Ground::on(engine).await;
+    let time = match engine {
+        Engine::Postgres => "timestamptz",
+        _ => "datetime(6)",
+    };
+    let column = format!("ALTER TABLE django_session ADD COLUMN last_activity {time} NULL");
+    ground.db.execute(&column).await;
+    let mut batch = three(&ground).await;
+    let (cutoff, used) = (batch.cutoff, ground.at(ground.ago(1)));
+    let touch =
+        format!("UPDATE django_session SET last_activity = {used} WHERE session_key = 'a2'");
+    assert_eq!(ground.db.execute(&touch).await, 1);
+    batch.decide = Arc::new(move |id, row| {
+        let seen = row.extra.as_ref().and_then(|extra| extra.seen);
+        may_go(cutoff, id, row) && seen.is_none_or(|at| at <= cutoff)
+    });
+    let done = ground.db.store().await.sweep(batch).await.unwrap();
+    assert_eq!(done.deleted, [SessionKey::new("b1")]);
+    assert_eq!(done.spared.len(), 1);
     assert_eq!(ground.keys().await, ["a1", "a2"]);
 }
 

@@ -89,8 +89,8 @@ pub(super) struct Dated {
     pub busy: Vec<SessionKey>,
 }
 
-/// The dates of these sessions now. On MySQL they are locked by it, and what others hold is passed over: it would be waited
-/// for by the deletion, with everybody's row held meanwhile.
+/// The dates of these sessions now. On MySQL they are locked by it, and what others hold is passed over: the deletion would
+/// wait for it, with everybody's row held meanwhile.
 pub(super) async fn dates(
     store: &SqlStore,
     tx: &mut Tx,
@@ -201,7 +201,11 @@ pub(super) async fn delete(
             Dates::Read => unmoved().within(tx).await?,
             Dates::Held => {
                 let held = keys().map(str::to_owned).collect();
-                take(Cond::all()).of_held(tx, held).await?
+                // A table that knows no transactions holds nothing. What is saved is later than all that go.
+                let newest = chunk.iter().map(|(_, expires)| *expires).max();
+                let old = newest.map(|at| sessions.expires().lte(sessions.moment(at)));
+                let take = take(Cond::all().add_option(old));
+                take.of_held(tx, held).await?
             }
         };
         deleted.extend(taken.into_iter().map(SessionKey::new));

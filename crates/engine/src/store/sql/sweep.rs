@@ -15,7 +15,8 @@ use crate::error::Result;
 use crate::store::db::Failure;
 use crate::store::explain::{explain, held_up, put_off};
 use crate::store::key::{SessionKey, UserId};
-use crate::store::schema::Dialect;
+use crate::store::mysql::Passing;
+use crate::store::schema::{Dialect, SessionTable};
 use crate::store::tx::Tx;
 use crate::store::{BatchDone, SessionRow, SweepBatch, expr};
 
@@ -155,7 +156,9 @@ async fn judge<'a>(
     owners: &Owners<'a>,
     how: Dates,
 ) -> Result<(Vec<Judged<'a>>, Vec<&'a UserId>), Failure> {
-    let by_date = store.dated(batch);
+    // Where what others hold cannot be passed over, only what is sure to go is locked.
+    let passes = matches!(tx.passing(), None | Some(Passing::Skip));
+    let by_date = passes && store.dated(batch);
     let date = |key: &SessionKey| batch.dates.get(key).copied().filter(|_| by_date);
     let (mut sessions, mut back) = (Vec::with_capacity(owners.len()), Vec::new());
     let (mut dated, mut others) = (Vec::new(), Vec::new());
@@ -200,12 +203,14 @@ async fn judge<'a>(
 }
 
 impl SqlStore {
-    /// Whether a session's date tells that it is as it was: where dates have microseconds, and no clock that goes back.
+    /// Whether a session's date tells that it is as it was: where dates have microseconds, and no clock that goes back. Where
+    /// the table itself says when a session was used, that may move by itself.
     fn dated(&self, batch: &SweepBatch) -> bool {
         match &self.sessions {
             At::Beside(sessions) if !batch.dates.is_empty() => {
-                let expires = &sessions.table.expires;
-                *expires.zone() == TimeZone::UTC && expires.is_fine(self.db.dialect())
+                let SessionTable { expires, seen, .. } = &sessions.table;
+                let utc = *expires.zone() == TimeZone::UTC;
+                seen.is_none() && utc && expires.is_fine(self.db.dialect())
             }
             _ => false,
         }
