@@ -22,9 +22,9 @@ use crate::site::Site;
 /// Sessions that were saved since the last look.
 const TOUCHED: usize = 1_000;
 /// A look that finds nothing takes so little that one pair in a few says nothing of it: so many pairs for each run.
-const STILLS: usize = 20;
+pub const STILLS: usize = 20;
 /// Looks never follow one another at once: before either side of such a pair nothing happens for so long.
-const REST: Duration = Duration::from_millis(20);
+pub const REST: Duration = Duration::from_millis(20);
 /// Longer than the time that a look reaches back, so that no pair reads another's sessions again.
 pub const APART: Duration = Duration::from_secs(11);
 /// The window's own pace, and so many looks.

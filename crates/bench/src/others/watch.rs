@@ -12,7 +12,7 @@ use super::store::{Saves, Store};
 use crate::population::{COOKIE_AGE, Population};
 use crate::report::{Goal, Measure};
 use crate::site::Site;
-use crate::watching::{EVERY, Savers, first_look};
+use crate::watching::{EVERY, REST, STILLS, Savers, first_look, warm};
 
 /// By then each save has to have been seen.
 const SEEN_WITHIN: Duration = Duration::from_secs(120);
@@ -42,11 +42,14 @@ pub async fn cold(
 }
 
 pub async fn still(engine: &Engine, runs: usize, store: &mut impl Store) -> Result<Measure> {
+    warm(engine).await?;
     let mut pairs = Vec::new();
-    for _ in 0..runs {
+    for _ in 0..runs * STILLS {
+        tokio::time::sleep(REST).await;
         let began = Instant::now();
         engine.look().await?;
         let ours = began.elapsed();
+        tokio::time::sleep(REST).await;
         let began = Instant::now();
         store.ask().await?;
         pairs.push((ours, began.elapsed()));
