@@ -41,6 +41,32 @@ describe("pages", () => {
     expect(asked(fake).map((a) => a.question?.offset)).toEqual([0, 500, 3000, 0]);
   });
 
+  it("asks for what comes next where somebody scrolls, and only then", async () => {
+    const { fake, people } = await loaded(170);
+    people.want(5, 25);
+    await settle();
+    expect(asked(fake).map((a) => a.question?.offset)).toEqual([0, 50, 100]);
+    people.want(6, 26);
+    people.want(40, 60);
+    await settle(300);
+    expect(asked(fake).map((a) => a.question?.offset)).toEqual([0, 50, 100, 150]);
+    // No further than the list goes.
+    people.want(80, 100);
+    people.want(120, 140);
+    people.want(130, 150);
+    await settle(300);
+    expect(asked(fake)).toHaveLength(4);
+    // Nobody scrolls now: what is in sight is asked for, and no more.
+    fake.moved();
+    people.hear(fake.revision);
+    await settle(300);
+    expect(asked(fake).map((a) => a.question?.offset)).toEqual([0, 50, 100, 150, 100, 150]);
+    // Upwards, after the picture moved.
+    people.want(110, 130);
+    await settle(300);
+    expect(asked(fake).map((a) => a.question?.offset)).toEqual([0, 50, 100, 150, 100, 150, 0, 50]);
+  });
+
   it("asks again when the picture moved, at most four times a second", async () => {
     const { fake, people } = await loaded();
     const before = asked(fake).length;

@@ -15,6 +15,8 @@ import { changesBetween } from "./order";
 export const PAGE = 50;
 /** Pages kept on either side of those in sight. */
 const AROUND = 20;
+/** Rows that are asked for before they come into sight, where somebody scrolls towards them. */
+const AHEAD = 2 * PAGE;
 /** At most four questions a second. */
 const PACE = 250;
 
@@ -40,6 +42,8 @@ export class People {
   #revision = 0;
   #first = 0;
   #last = PAGE - 1;
+  /** Where the rows in sight are going. */
+  #ahead: [number, number] | null = null;
   #held = false;
   #busy = false;
   #again = false;
@@ -90,6 +94,7 @@ export class People {
     this.changes = 0;
     this.#first = 0;
     this.#last = PAGE - 1;
+    this.#ahead = null;
     this.#askedAt = -PACE;
     this.refresh();
   }
@@ -107,9 +112,14 @@ export class People {
     if (first === this.#first && last === this.#last) return;
     // Whoever scrolls moves the rows under the pointer already: the newest order comes along.
     if (this.#waiting.size > 0) this.apply();
+    const by = first - this.#first;
+    // A jump leads nowhere further.
+    if (by === 0 || Math.abs(by) >= PAGE) this.#ahead = null;
+    else
+      this.#ahead = by > 0 ? [last + 1, Math.min(last + AHEAD, this.total - 1)] : [first - AHEAD, first - 1];
     this.#first = first;
     this.#last = last;
-    if (this.#missing().length > 0) this.refresh();
+    if (this.#missing().length > 0 || this.#coming().length > 0) this.refresh();
   }
 
   /** The engine's picture moved. */
@@ -119,12 +129,18 @@ export class People {
     this.refresh();
   }
 
-  #missing(): number[] {
+  #missing(first = this.#first, last = this.#last): number[] {
     const pages: number[] = [];
-    const from = Math.floor(Math.max(0, this.#first) / PAGE);
-    const to = Math.floor(Math.max(0, this.#last) / PAGE);
+    const from = Math.floor(Math.max(0, first) / PAGE);
+    const to = Math.floor(Math.max(0, last) / PAGE);
     for (let n = from; n <= to; n++) if ((this.#fresh.get(n) ?? -1) < this.#revision) pages.push(n);
     return pages;
+  }
+
+  /** What comes into sight next: rows that are there before they are shown come one by one, and are never empty. */
+  #coming(): number[] {
+    if (this.#ahead === null || this.#ahead[1] < Math.max(0, this.#ahead[0])) return [];
+    return this.#missing(...this.#ahead);
   }
 
   /** Asks for the rows in sight, unless nobody can see them; soon, not at once, where it just asked. */
@@ -150,9 +166,12 @@ export class People {
     this.#again = false;
     this.#askedAt = performance.now();
     const asked = this.question;
+    const pages = new Set([...this.#missing(), ...this.#coming()]);
+    // Whoever stands still is asked for alone.
+    this.#ahead = null;
     try {
       const answers = await Promise.all(
-        this.#missing().map(async (n) => [n, await this.backend.users(this.#question(n))] as const),
+        [...pages].map(async (n) => [n, await this.backend.users(this.#question(n))] as const),
       );
       if (asked === this.question) {
         this.#take(answers);
