@@ -43,12 +43,12 @@ const SLIGHT: Duration = Duration::from_micros(2_500);
 /// How many costs are remembered.
 const RECENT: usize = 4;
 
-/// A machine at rest reads the same twice as slowly now and then: what else it runs has taken its caches meanwhile. That is
-/// a cost like any other.
-const NOISE: u32 = 2;
+/// A busy while makes readings slow, never quick: a cost counts for no more than so many times the least of the last few.
+const BUSY: u32 = 4;
 
-/// Due at first; afterwards, when its cost has become its share of the time. A cost counts for no more than twice the
-/// least of the last few: a busy moment makes a reading slow, never quick.
+/// Due at first; afterwards, when its cost has become its share of the time. What counts is the third of the last four
+/// costs, the least first: one busy moment says nothing of a reading, but a machine at rest that reads the same twice as
+/// slowly now and then, for what else it runs took its caches meanwhile, has that cost like any other.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Pace {
     next: Option<Instant>,
@@ -63,9 +63,18 @@ impl Pace {
     /// Due when this cost is no more than its share of the time; light readings at the next look, until it is sure that
     /// they cost much.
     pub fn took(&mut self, cost: Duration, share: Share, now: Instant) {
-        let least = self.least(cost);
-        let pause = (cost.min(least * NOISE) * share as u32).min(share.longest());
-        let sure = least > HEAVY || self.recent.iter().all(Option::is_some);
+        self.recent.rotate_right(1);
+        self.recent[0] = Some(cost);
+        let mut known: Vec<Duration> = self.recent.iter().flatten().copied().collect();
+        known.sort_unstable();
+        let least = known.first().copied().unwrap_or(cost);
+        let all_known = known.len() == RECENT;
+        let counted = match all_known {
+            true => known[RECENT - 2].min(least * BUSY),
+            false => least,
+        };
+        let pause = (counted * share as u32).min(share.longest());
+        let sure = least > HEAVY || all_known;
         let wait = !share.is_light() || sure && least > SLIGHT;
         self.next = wait.then(|| now + pause);
     }
@@ -73,12 +82,6 @@ impl Pace {
     /// All was read at once, at whatever cost. What comes next is a part, and waits no longer than after a heavy one.
     pub fn took_all(&mut self, cost: Duration, share: Share, now: Instant) {
         self.next = (cost > HEAVY).then(|| now + HEAVY * share as u32);
-    }
-
-    fn least(&mut self, cost: Duration) -> Duration {
-        self.recent.rotate_right(1);
-        self.recent[0] = Some(cost);
-        self.recent.iter().flatten().min().copied().unwrap_or(cost)
     }
 
     /// Due at the next look, whatever the cost was.
@@ -113,9 +116,13 @@ mod tests {
                 assert!(pace.due(start + pause));
             };
             pauses(ms(1_000), ms(1_000));
+            pauses(ms(9_000), ms(1_000));
             pauses(ms(1_900), ms(1_900));
-            pauses(ms(9_000), ms(2_000));
+            pauses(ms(800), ms(1_900));
+            pauses(ms(800), ms(1_900));
             pauses(ms(800), ms(800));
+            pauses(ms(9_000), ms(800));
+            pauses(ms(9_000), ms(3_200));
             pace.hurry();
             assert!(pace.due(start));
         }
@@ -164,7 +171,6 @@ mod tests {
         let people = [Share::People; 2];
         let all = [Share::Activity, Share::Listing].into_iter().chain(people);
         let sum: f64 = all.map(|share| 1.0 / f64::from(share as u32)).sum();
-        // On a busy machine it is a little more: a cost counts for no more than twice the least of a few.
         assert!(sum < 0.007, "{sum}");
         // What is read at each look, every two seconds.
         assert!(3 * SLIGHT < Duration::from_secs(2) / 200);
