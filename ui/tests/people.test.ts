@@ -148,6 +148,26 @@ describe("order under the pointer", () => {
     expect(people.changes).toBe(0);
   });
 
+  it("is not said to wait for rows that nobody sees", async () => {
+    const { fake, people } = await loaded(170);
+    people.want(10, 30);
+    await settle(300);
+    people.hold(true);
+    const hidden = fake.population.people.find((p) => p.id === people.row(60)?.id);
+    const last = fake.population.people.find((p) => p.id === people.row(90)?.id);
+    if (!hidden || !last) throw new Error("the fake has changed");
+    // Two of the second page, which comes along where somebody scrolls towards it, change places.
+    [hidden.seen, last.seen] = [last.seen, hidden.seen];
+    fake.moved();
+    people.hear(fake.revision);
+    await settle(300);
+    expect(people.row(60)?.id).toBe(hidden.id);
+    people.want(11, 31);
+    await settle(300);
+    expect(people.row(60)?.id).toBe(last.id);
+    expect(people.changes).toBe(0);
+  });
+
   it("comes by itself once the pointer has left", async () => {
     const { fake, people } = await loaded(30);
     people.hold(true);

@@ -196,12 +196,16 @@ export class People {
       this.#waiting.clear();
     }
     for (const [n, page] of answers) {
-      if (this.#held && !anew && this.#pages.has(n)) this.#waiting.set(n, page);
+      if (this.#held && !anew && this.#inSight(n) && this.#pages.has(n)) this.#waiting.set(n, page);
       else this.#pages.set(n, page);
     }
     this.loaded = true;
     if (this.#waiting.size > 0) this.#inPlace();
     else this.#settle(answers.at(-1)?.[1].total);
+  }
+
+  #inSight(page: number): boolean {
+    return page >= Math.floor(this.#first / PAGE) && page <= Math.floor(this.#last / PAGE);
   }
 
   #settle(total: number | undefined): void {
