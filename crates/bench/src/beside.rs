@@ -3,8 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -12,6 +11,8 @@ use curfew_engine::Site as Engine;
 use curfew_engine::view::Link;
 use curfew_engine::watch;
 use sqlx::{Connection, PgConnection, Row};
+use tokio::sync::watch::{Receiver, channel};
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cpu;
@@ -27,10 +28,17 @@ const GOAL: f64 = 0.97;
 const CONNECTIONS: i64 = 3;
 /// The longest that a statement may be seen to run, in milliseconds.
 const LONGEST: f64 = 200.0;
-/// One run: a sweep a minute is one five times as often as Curfew sweeps by itself.
-const SECONDS: u32 = 60;
-/// In the middle of a run.
-const SWEEP_AFTER: Duration = Duration::from_secs(30);
+/// A machine's speed moves by more than Curfew takes, from one minute to the next: with and without take turns within one
+/// run, for so many seconds each.
+const WINDOW: u32 = 12;
+/// The first seconds of a window count for neither: what the site did while nobody looked on is looked at in them.
+const CATCHING_UP: u32 = 2;
+/// With, without, without, with: a machine that grows slower or faster in steady steps favours neither.
+const WINDOWS: u32 = 12;
+/// What counts of a run's windows with Curfew, and of those without.
+const SECONDS: u32 = (WINDOW - CATCHING_UP) * WINDOWS / 2;
+/// The window with Curfew in which it sweeps: of a minute that counts, one. That is five times as often as by itself.
+const SWEPT: u32 = WINDOWS / 4;
 /// People overdue in each run.
 const PEOPLE: usize = 500;
 /// The longest that a transaction that holds locks may be seen to last, in milliseconds.
@@ -54,8 +62,31 @@ struct Seen {
     longest: f64,
     /// The same, of transactions that hold locks.
     locked: f64,
-    /// What its connections have used of the database's cores.
-    used: Duration,
+}
+
+/// What was done and used in the seconds that count.
+#[derive(Clone, Copy, Default)]
+struct Side {
+    windows: u32,
+    /// Requests a second, added up over the windows.
+    requests: f64,
+    /// What this process used, Curfew in it.
+    here: Duration,
+    /// What Curfew's connections used of the database's cores.
+    there: Duration,
+}
+
+impl Side {
+    fn and(&mut self, requests: f64, here: Duration, there: Duration) {
+        self.windows += 1;
+        self.requests += requests;
+        self.here += here;
+        self.there += there;
+    }
+
+    fn per_second(&self) -> f64 {
+        self.requests / f64::from(self.windows)
+    }
 }
 
 /// What some of the database's processes have used of its cores since they were first seen.
@@ -84,12 +115,59 @@ impl Seen {
             connections: self.connections.max(other.connections),
             longest: self.longest.max(other.longest),
             locked: self.locked.max(other.locked),
-            used: self.used + other.used,
         }
     }
 }
 
-/// Runs with and without take turns, and so does the one that is first.
+/// Asks, by a connection of its own that does not go by Curfew's name.
+struct Sampler {
+    asking: JoinHandle<Result<()>>,
+    saw: Arc<Mutex<(Seen, Backends)>>,
+}
+
+impl Sampler {
+    async fn start(url: &str) -> Result<Self> {
+        let database = PgConnection::connect(url).await?;
+        let saw = Arc::default();
+        let asking = tokio::spawn(sample(database, Arc::clone(&saw)));
+        Ok(Self { asking, saw })
+    }
+
+    fn used(&self) -> Duration {
+        let saw = self.saw.lock().unwrap_or_else(PoisonError::into_inner);
+        saw.1.used()
+    }
+
+    async fn end(self) -> Result<Seen> {
+        if self.asking.is_finished() {
+            self.asking.await??;
+        } else {
+            self.asking.abort();
+        }
+        let saw = self.saw.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(saw.0)
+    }
+}
+
+async fn sample(mut database: PgConnection, saw: Arc<Mutex<(Seen, Backends)>>) -> Result<()> {
+    let mut ticks = interval(SAMPLE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let row = sqlx::query(SAMPLED).fetch_one(&mut database).await?;
+        let (longest, locked): (Option<f64>, Option<f64>) = (row.try_get(1)?, row.try_get(2)?);
+        let seen = Seen {
+            connections: row.try_get(0)?,
+            longest: longest.unwrap_or_default(),
+            locked: locked.unwrap_or_default(),
+        };
+        let mut saw = saw.lock().unwrap_or_else(PoisonError::into_inner);
+        saw.0 = saw.0.and(seen);
+        saw.1.see(row.try_get(3)?);
+    }
+}
+
+/// In each run both take turns, and from run to run so does the one that is first.
 pub async fn measure(
     site: &Site<'_>,
     population: &Population,
@@ -103,48 +181,36 @@ pub async fn measure(
     let people: Vec<usize> = overdue.people().collect();
     let play = Play::prepare(population, &people, state, url, database).await?;
     let mut seen = Seen::default();
-    let (mut with, mut without) = (Vec::new(), Vec::new());
-    // What this process uses: with Curfew in it, and without.
-    let (mut used_with, mut used_without) = (Duration::ZERO, Duration::ZERO);
+    let mut sides = Vec::new();
     for run in 0..runs {
-        for turn in 0..2_usize {
-            play.clean(database).await?;
-            let engine = overdue.met(site, state, database).await?;
-            sqlx::raw_sql("CHECKPOINT").execute(&mut *database).await?;
-            // Not everyone at once did something just now.
-            tokio::time::sleep(APART).await;
-            warm(&engine).await?;
-            let beside = (run + turn).is_multiple_of(2);
-            let swept = beside.then(|| (engine.clone(), people.len()));
-            let before = cpu::used("self")?;
-            let (per_second, saw) = one(&play, url, swept, database).await?;
-            let used = cpu::used("self")?.saturating_sub(before);
-            engine.close().await;
-            seen = seen.and(saw);
-            match beside {
-                true => {
-                    with.push(per_second);
-                    used_with += used;
-                }
-                false => {
-                    without.push(per_second);
-                    used_without += used;
-                }
-            }
-        }
+        play.clean(database).await?;
+        let engine = overdue.met(site, state, database).await?;
+        sqlx::raw_sql("CHECKPOINT").execute(&mut *database).await?;
+        // Not everyone at once did something just now.
+        tokio::time::sleep(APART).await;
+        warm(&engine).await?;
+        let first = run.is_multiple_of(2);
+        let sampler = Sampler::start(url).await?;
+        let both = one(&play, &engine, people.len(), first, &sampler, database).await?;
+        seen = seen.and(sampler.end().await?);
+        sides.push(both);
+        engine.close().await;
     }
     play.end(database).await?;
     overdue.end(database).await?;
-    let here = used_with.saturating_sub(used_without);
-    let mut figures = figures(&with, &without, seen);
-    figures.insert(1, cores(here, seen.used, runs));
+    let mut figures = figures(&sides, seen);
+    figures.insert(1, cores(&sides));
     Ok(figures)
 }
 
 /// Where all cores are at work, as here, what is taken of them is taken from the site.
-fn cores(here: Duration, there: Duration, runs: usize) -> Figure {
-    let time = f64::from(SECONDS) * runs as f64;
+fn cores(sides: &[(Side, Side)]) -> Figure {
+    let time = f64::from(SECONDS) * sides.len() as f64;
+    let with: Duration = sides.iter().map(|(with, _)| with.here).sum();
+    let without: Duration = sides.iter().map(|(_, without)| without.here).sum();
+    let there: Duration = sides.iter().map(|(with, _)| with.there).sum();
     let share = |used: Duration| 100.0 * used.as_secs_f64() / time;
+    let here = with.saturating_sub(without);
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     let (all, most) = (share(here + there), 100.0 * (1.0 - GOAL) * cores);
     Figure {
@@ -159,42 +225,40 @@ fn cores(here: Duration, there: Duration, runs: usize) -> Figure {
     }
 }
 
-/// One run. Curfew is beside it where it is given, with how many people it will find overdue.
+/// One run: with Curfew, and without.
 async fn one(
     play: &Play<'_>,
-    url: &str,
-    curfew: Option<(Arc<Engine>, usize)>,
+    engine: &Arc<Engine>,
+    people: usize,
+    first: bool,
+    sampler: &Sampler,
     database: &mut PgConnection,
-) -> Result<(f64, Seen)> {
-    let over = Arc::new(AtomicBool::new(false));
-    let sampler = tokio::spawn(sample(url.to_string(), over.clone()));
-    let looks = curfew.map(|(engine, people)| tokio::spawn(look_on(engine, people, over.clone())));
-    let played = play.run(SECONDS, database).await;
-    over.store(true, Ordering::Relaxed);
-    let seen = sampler.await?;
-    if let Some(looks) = looks {
-        looks.await??;
+) -> Result<(Side, Side)> {
+    let (on, heard) = channel(false);
+    let looks = tokio::spawn(look_on(engine.clone(), heard));
+    let (mut with, mut without) = (Side::default(), Side::default());
+    let mut playing = play.start(WINDOW * WINDOWS, database).await?;
+    for window in 0..WINDOWS {
+        let beside = matches!(window % 4, 0 | 3) == first;
+        on.send_replace(beside);
+        playing.seconds(CATCHING_UP).await?;
+        let (here, there) = (cpu::used("self")?, sampler.used());
+        let sweeps = beside && with.windows == SWEPT;
+        let swept = sweeps.then(|| tokio::spawn(sweep(engine.clone(), people)));
+        let requests = playing.seconds(WINDOW - CATCHING_UP).await?;
+        let side = if beside { &mut with } else { &mut without };
+        side.and(
+            requests,
+            cpu::used("self")?.saturating_sub(here),
+            sampler.used().saturating_sub(there),
+        );
+        if let Some(swept) = swept {
+            swept.await??;
+        }
     }
-    Ok((played?, seen?))
-}
-
-/// As the window does: looks at the engine's own pace, and once a sweep.
-async fn look_on(engine: Arc<Engine>, people: usize, over: Arc<AtomicBool>) -> Result<()> {
-    let watch = watch::start(engine.clone());
-    let looked = sweep_beside(&engine, people, &over).await;
-    watch.stop().await;
-    looked
-}
-
-async fn sweep_beside(engine: &Engine, people: usize, over: &AtomicBool) -> Result<()> {
-    tokio::time::sleep(SWEEP_AFTER).await;
-    let report = engine.sweep(true).await?;
-    if report.users.len() < people * 9 / 10 {
-        bail!("{} of {people} people swept", report.users.len());
-    }
-    while !over.load(Ordering::Relaxed) {
-        tokio::time::sleep(SAMPLE).await;
-    }
+    drop(on);
+    looks.await??;
+    playing.end().await?;
     let view = engine.view();
     if view.counts.rejected_sessions > 0 {
         bail!(
@@ -202,55 +266,51 @@ async fn sweep_beside(engine: &Engine, people: usize, over: &AtomicBool) -> Resu
             view.counts.rejected_sessions
         );
     }
-    let connection = view.connection;
-    if connection.link != Link::Live {
-        bail!("the site was not looked at: {connection:?}");
+    if view.connection.link != Link::Live {
+        bail!("the site was not looked at: {:?}", view.connection);
+    }
+    Ok((with, without))
+}
+
+/// As the window does, at the engine's own pace: while it is on, and until nobody says so any more.
+async fn look_on(engine: Arc<Engine>, mut on: Receiver<bool>) -> Result<()> {
+    loop {
+        if !*on.borrow_and_update() {
+            if on.changed().await.is_err() {
+                return Ok(());
+            }
+            continue;
+        }
+        let rest = watch::look(&engine).await?;
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            told = on.changed() => if told.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn sweep(engine: Arc<Engine>, people: usize) -> Result<()> {
+    let report = engine.sweep(true).await?;
+    if report.users.len() < people * 9 / 10 {
+        bail!("{} of {people} people swept", report.users.len());
     }
     Ok(())
 }
 
-/// By a connection of its own, that does not go by Curfew's name.
-async fn sample(url: String, over: Arc<AtomicBool>) -> Result<Seen> {
-    let mut database = PgConnection::connect(&url).await?;
-    let mut ticks = interval(SAMPLE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut seen, mut backends) = (Seen::default(), Backends::default());
-    while !over.load(Ordering::Relaxed) {
-        ticks.tick().await;
-        let row = sqlx::query(SAMPLED).fetch_one(&mut database).await?;
-        let (longest, locked): (Option<f64>, Option<f64>) = (row.try_get(1)?, row.try_get(2)?);
-        seen = seen.and(Seen {
-            connections: row.try_get(0)?,
-            longest: longest.unwrap_or_default(),
-            locked: locked.unwrap_or_default(),
-            used: Duration::ZERO,
-        });
-        backends.see(row.try_get(3)?);
-    }
-    database.close().await?;
-    Ok(Seen {
-        used: backends.used(),
-        ..seen
-    })
-}
-
-fn figures(with: &[f64], without: &[f64], seen: Seen) -> Vec<Figure> {
-    let share = median(
-        with.iter()
-            .zip(without)
-            .map(|(with, without)| with / without),
-    );
+fn figures(sides: &[(Side, Side)], seen: Seen) -> Vec<Figure> {
+    let ratio = |(with, without): &(Side, Side)| with.per_second() / without.per_second();
+    let share = median(sides.iter().map(ratio));
+    let with = median(sides.iter().map(|(with, _)| with.per_second()));
+    let without = median(sides.iter().map(|(_, without)| without.per_second()));
     vec![
         Figure {
             what: format!(
-                "a site's requests a second with Curfew beside it, looks at its own pace and a sweep of up to {PEOPLE} people a minute, as a share of those without: median of {} pairs",
-                with.len()
+                "a site's requests a second with Curfew beside it, looks at its own pace and a sweep of up to {PEOPLE} people a minute, as a share of those without: median of {} runs, in which {WINDOW} s with and without take turns",
+                sides.len()
             ),
-            value: format!(
-                "{share:.3} ({:.0} and {:.0})",
-                median(with.iter().copied()),
-                median(without.iter().copied())
-            ),
+            value: format!("{share:.3} ({with:.0} and {without:.0})"),
             goal: format!("at least {GOAL}"),
             met: share >= GOAL,
         },

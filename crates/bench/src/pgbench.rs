@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, PgConnection};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr};
 
 use crate::population::{self, Population};
 
@@ -70,6 +73,8 @@ JOIN auth_user u ON u.id = person";
 /// Logins of a second, of which one is thrown for; and the seconds that a run takes beyond its own.
 const LOGINS_A_SECOND: usize = 20;
 const SPARE: u32 = 60;
+/// Seconds at a run's end of which pgbench may say nothing.
+const LAST: u32 = 2;
 const CLIENTS: &str = "4";
 const THREADS: &str = "2";
 
@@ -179,12 +184,13 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// For so long; requests a second.
-    pub async fn run(&self, seconds: u32, database: &mut PgConnection) -> Result<f64> {
+    /// Starts it for so many seconds, and a little longer: of the last one it says nothing.
+    pub async fn start(&self, seconds: u32, database: &mut PgConnection) -> Result<Playing> {
+        let seconds = seconds + LAST;
         self.sign(seconds + SPARE, database).await?;
         let mut command = tokio::process::Command::new(&self.program);
         command
-            .args(["--no-vacuum", "--protocol", "prepared"])
+            .args(["--no-vacuum", "--protocol", "prepared", "--progress", "1"])
             .args(["--client", CLIENTS, "--jobs", THREADS])
             .args(["--time", &seconds.to_string()])
             .args(["--define", &format!("keys={}", self.keys)])
@@ -195,20 +201,23 @@ impl<'a> Play<'a> {
                 .arg(format!("{}@{weight}", script.display()));
         }
         // The server is of this run alone, and so is its password.
-        let output = command
+        let mut program = command
             .arg(self.url)
             .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .output()
-            .await
+            .spawn()
             .with_context(|| format!("{} cannot be started", self.program.display()))?;
-        if !output.status.success() {
-            bail!(
-                "pgbench: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
-        }
-        per_second(&String::from_utf8_lossy(&output.stdout)).context("pgbench names no tps")
+        let told = program
+            .stderr
+            .take()
+            .context("pgbench's words do not come")?;
+        Ok(Playing {
+            program,
+            lines: BufReader::new(told).lines(),
+            said: String::new(),
+        })
     }
 
     /// What was inserted is gone again.
@@ -226,10 +235,56 @@ impl<'a> Play<'a> {
     }
 }
 
-/// `tps = 11490.132958 (without initial connection time)`
-fn per_second(text: &str) -> Option<f64> {
-    let rest = text.lines().find_map(|line| line.strip_prefix("tps = "))?;
-    rest.split_whitespace().next()?.parse().ok()
+/// A site at work, until its time is over.
+pub struct Playing {
+    program: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+    /// What it said that is no progress.
+    said: String,
+}
+
+impl Playing {
+    /// Waits for the next so many seconds, and says how many requests a second there were on average.
+    pub async fn seconds(&mut self, many: u32) -> Result<f64> {
+        let mut sum = 0.0;
+        for _ in 0..many {
+            sum += self.second().await?;
+        }
+        Ok(sum / f64::from(many))
+    }
+
+    async fn second(&mut self) -> Result<f64> {
+        while let Some(line) = self.lines.next_line().await? {
+            match per_second(&line) {
+                Some(requests) => return Ok(requests),
+                None => self.said += &line,
+            }
+        }
+        bail!("pgbench ended early: {}", self.said)
+    }
+
+    pub async fn end(mut self) -> Result<()> {
+        let rest = async {
+            while let Some(line) = self.lines.next_line().await? {
+                if per_second(&line).is_none() {
+                    self.said += &line;
+                }
+            }
+            self.program.wait().await
+        };
+        let status = tokio::time::timeout(Duration::from_secs(u64::from(SPARE)), rest).await??;
+        if !status.success() {
+            bail!("pgbench: {}", self.said);
+        }
+        Ok(())
+    }
+}
+
+/// `progress: 1.0 s, 9012.3 tps, lat 0.443 ms stddev 0.246, 0 failed`
+fn per_second(line: &str) -> Option<f64> {
+    let rest = line.strip_prefix("progress: ")?;
+    let (_, rest) = rest.split_once(" s, ")?;
+    rest.split_once(" tps")?.0.parse().ok()
 }
 
 /// Of the newest PostgreSQL where Debian puts it (its server's package has it), or from the PATH.

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::error::Result;
 use crate::event::Event;
 use crate::site::{Site, hold};
 use crate::tell::health;
@@ -58,13 +59,11 @@ impl Watch {
 async fn run(site: Arc<Site>, stop: CancellationToken) {
     let mut failures: u32 = 0;
     loop {
-        let began = Instant::now();
-        let wait = match site.look().await {
-            Ok(()) => {
+        let wait = match look(&site).await {
+            Ok(rest) => {
                 failures = 0;
-                let wait = wait(began.elapsed(), hold(&site.line).saved());
                 sweep_if_due(&site).await;
-                wait
+                rest
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
@@ -82,6 +81,16 @@ async fn run(site: Arc<Site>, stop: CancellationToken) {
             () = site.wake.notified() => {}
         }
     }
+}
+
+/// One look, and how long the loop rests after it.
+///
+/// # Errors
+/// Those of [`Site::look`].
+pub async fn look(site: &Site) -> Result<Duration> {
+    let began = Instant::now();
+    site.look().await?;
+    Ok(wait(began.elapsed(), hold(&site.line).saved()))
 }
 
 /// After a look that took so long, and met so many saved sessions.
