@@ -12,7 +12,7 @@ use curfew_engine::view::Link;
 use curfew_engine::watch;
 use sqlx::{Connection, PgConnection, Row};
 use tokio::sync::watch::{Receiver, channel};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cpu;
@@ -119,9 +119,9 @@ impl Seen {
     }
 }
 
-/// Asks, by a connection of its own that does not go by Curfew's name.
+/// Asks, by a connection of its own that does not go by Curfew's name, until it is dropped.
 struct Sampler {
-    asking: JoinHandle<Result<()>>,
+    asking: JoinSet<Result<()>>,
     saw: Arc<Mutex<(Seen, Backends)>>,
 }
 
@@ -129,7 +129,8 @@ impl Sampler {
     async fn start(url: &str) -> Result<Self> {
         let database = PgConnection::connect(url).await?;
         let saw = Arc::default();
-        let asking = tokio::spawn(sample(database, Arc::clone(&saw)));
+        let mut asking = JoinSet::new();
+        asking.spawn(sample(database, Arc::clone(&saw)));
         Ok(Self { asking, saw })
     }
 
@@ -138,11 +139,9 @@ impl Sampler {
         saw.1.used()
     }
 
-    async fn end(self) -> Result<Seen> {
-        if self.asking.is_finished() {
-            self.asking.await??;
-        } else {
-            self.asking.abort();
+    fn end(mut self) -> Result<Seen> {
+        if let Some(broken) = self.asking.try_join_next() {
+            broken??;
         }
         let saw = self.saw.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(saw.0)
@@ -192,7 +191,7 @@ pub async fn measure(
         let first = run.is_multiple_of(2);
         let sampler = Sampler::start(url).await?;
         let both = one(&play, &engine, people.len(), first, &sampler, database).await?;
-        seen = seen.and(sampler.end().await?);
+        seen = seen.and(sampler.end()?);
         sides.push(both);
         engine.close().await;
     }
