@@ -51,7 +51,8 @@ const SAMPLED: &str = "
 SELECT count(*) FILTER (WHERE backend_type = 'client backend'),
        max(extract(epoch FROM clock_timestamp() - query_start)::float8 * 1000) FILTER (WHERE state = 'active'),
        max(extract(epoch FROM clock_timestamp() - xact_start)::float8 * 1000) FILTER (WHERE backend_xid IS NOT NULL),
-       coalesce(array_agg(pid) FILTER (WHERE backend_type = 'client backend'), '{}')
+       coalesce(array_agg(pid) FILTER (WHERE backend_type = 'client backend'), '{}'),
+       (array_agg(left(query, 200) ORDER BY query_start) FILTER (WHERE state = 'active'))[1]
 FROM pg_stat_activity WHERE application_name = 'curfew'";
 
 /// What the database was seen to say of Curfew.
@@ -160,6 +161,14 @@ async fn sample(mut database: PgConnection, saw: Arc<Mutex<(Seen, Backends)>>) -
             longest: longest.unwrap_or_default(),
             locked: locked.unwrap_or_default(),
         };
+        if seen.longest >= LONGEST {
+            let text: Option<String> = row.try_get(4)?;
+            eprintln!(
+                "after {:.0} ms still at: {}",
+                seen.longest,
+                text.unwrap_or_default()
+            );
+        }
         let mut saw = saw.lock().unwrap_or_else(PoisonError::into_inner);
         saw.0 = saw.0.and(seen);
         saw.1.see(row.try_get(3)?);
@@ -254,19 +263,17 @@ async fn one(
         if let Some(swept) = swept {
             swept.await??;
         }
+        let connection = engine.view().connection;
+        if beside && connection.link != Link::Live {
+            bail!("the site was not looked at: {connection:?}");
+        }
     }
     drop(on);
     looks.await??;
     playing.end().await?;
-    let view = engine.view();
-    if view.counts.rejected_sessions > 0 {
-        bail!(
-            "{} sessions are not what Django signs",
-            view.counts.rejected_sessions
-        );
-    }
-    if view.connection.link != Link::Live {
-        bail!("the site was not looked at: {:?}", view.connection);
+    let rejected = engine.view().counts.rejected_sessions;
+    if rejected > 0 {
+        bail!("{rejected} sessions are not what Django signs");
     }
     Ok((with, without))
 }

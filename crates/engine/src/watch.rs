@@ -16,7 +16,7 @@ use crate::tell::health;
 /// Between looks at a site that answers, at most.
 const EVERY: Duration = Duration::from_secs(2);
 /// So many saved sessions, met by one look, are a crowd.
-const CROWD: usize = 5_000;
+const CROWD: usize = 3_000;
 /// And where a look meets a crowd, for each look goes over those of some seconds again: half as many looks
 /// cost the site's database much less.
 const EVERY_OF_A_CROWD: Duration = Duration::from_secs(4);
@@ -169,11 +169,11 @@ mod tests {
         let ms = Duration::from_millis;
         for (took, saved, waited) in [
             (0, 0, 1_000),
-            (15, 4_999, 1_500),
-            (60, 4_999, 2_000),
-            (15, 5_000, 1_500),
-            (60, 5_000, 4_000),
-            (60_000, 5_000, 4_000),
+            (15, 2_999, 1_500),
+            (60, 2_999, 2_000),
+            (15, 3_000, 1_500),
+            (60, 3_000, 4_000),
+            (60_000, 3_000, 4_000),
         ] {
             assert_eq!(wait(ms(took), saved), ms(waited), "{took} ms, {saved}");
         }

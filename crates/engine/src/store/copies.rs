@@ -311,6 +311,11 @@ impl Store for WithCopies {
         self.rows.whole()
     }
 
+    /// Of copies that the site saves, nothing tells but their listing.
+    fn looks_by_dates(&self) -> bool {
+        false
+    }
+
     fn sweeps_at_once(&self) -> usize {
         self.rows.sweeps_at_once()
     }

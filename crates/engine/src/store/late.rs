@@ -88,6 +88,18 @@ impl Sessions for Late<dyn Sessions> {
         self.now().await?.delete_unchanged(rows).await
     }
 
+    fn date_tells(&self) -> bool {
+        self.made.get().is_some_and(|s| s.date_tells())
+    }
+
+    async fn dates(&self, keys: &[SessionKey]) -> Result<Vec<(SessionKey, Timestamp)>> {
+        self.now().await?.dates(keys).await
+    }
+
+    async fn delete_unmoved(&self, dated: &[(SessionKey, Timestamp)]) -> Result<Vec<SessionKey>> {
+        self.now().await?.delete_unmoved(dated).await
+    }
+
     async fn ready(&self) -> Result<()> {
         self.could().await?.ready().await
     }

@@ -254,6 +254,23 @@ pub trait Sessions: Send + Sync {
     /// Deletes those that still are what was read, in one step each, and returns those that this call deleted.
     async fn delete_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>>;
 
+    /// Whether a session's date tells that it is as it was, and [`Sessions::dates`] and [`Sessions::delete_unmoved`] can be
+    /// asked.
+    fn date_tells(&self) -> bool {
+        false
+    }
+
+    /// The dates of these as they are now; whichever is gone is left out.
+    async fn dates(&self, keys: &[SessionKey]) -> Result<Vec<(SessionKey, Timestamp)>> {
+        let rows = self.read(keys).await?;
+        Ok(rows.into_iter().map(|row| (row.key, row.expires)).collect())
+    }
+
+    /// Deletes those that have this date still, in one step each, and returns those that this call deleted.
+    async fn delete_unmoved(&self, _dated: &[(SessionKey, Timestamp)]) -> Result<Vec<SessionKey>> {
+        Ok(Vec::new())
+    }
+
     /// Whether a deletion would reach everything that holds these sessions. Asked before each deed.
     ///
     /// # Errors
@@ -363,6 +380,11 @@ pub trait Store: Send + Sync {
 
     /// Whether looks see every session there is, so that having none means something.
     fn whole(&self) -> bool {
+        true
+    }
+
+    /// Whether looks find by their dates alone what was saved, and not by going over all sessions.
+    fn looks_by_dates(&self) -> bool {
         true
     }
 

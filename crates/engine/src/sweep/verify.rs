@@ -90,7 +90,7 @@ impl Site {
     /// The ages by which looks find what is saved. None: dates do not tell all of it.
     pub(super) fn told_by_dates(&self) -> Option<BTreeSet<i64>> {
         let mut roster = hold(&self.roster);
-        let tell = roster.dates_tell(AGES);
+        let tell = self.store.looks_by_dates() && roster.dates_tell(AGES);
         tell.then(|| roster.ages().into_iter().collect())
     }
 

@@ -9,6 +9,7 @@ use crate::ground::{Ground, Kind, session};
 on_each_redis! {
     a_deletion_returns_those_that_were_there
     what_was_renewed_or_changed_stays
+    what_ends_at_another_moment_stays
     two_at_once_report_each_once
     a_deletion_would_work
 }
@@ -73,6 +74,68 @@ async fn what_was_renewed_or_changed_stays(kind: Kind) {
     // Read again, they are unchanged.
     let rows = sessions.read(&keys(&[2, 7])).await.unwrap();
     assert_eq!(sessions.delete_unchanged(&rows).await.unwrap().len(), 2);
+}
+
+async fn what_ends_at_another_moment_stays(kind: Kind) {
+    let mut ground = Ground::on(kind).await;
+    for n in 1..=5 {
+        ground.put(&session(n), b"value", ground.later(1000)).await;
+    }
+    let sessions = ground.sessions().await;
+    let dated = sessions.dates(&keys(&[1, 2, 3, 4, 5, 6])).await.unwrap();
+    assert_eq!(dated.len(), 5);
+    // Whether a server tells expiries is known once it was asked.
+    assert_eq!(sessions.date_tells(), kind != Kind::Old);
+    // A save; one with a shorter age; one with none; one that is gone.
+    ground.put(&session(2), b"value", ground.later(1002)).await;
+    ground.put(&session(3), b"value", ground.later(998)).await;
+    ground
+        .put_at(&ground.key(&session(4)), b"value", None)
+        .await;
+    ground.take(&session(5)).await;
+    let gone = sessions.delete_unmoved(&dated).await.unwrap();
+    let left = match kind {
+        // What is reckoned is no expiry to go by.
+        Kind::Old => [1, 2, 3, 4].as_slice(),
+        _ => [2, 3, 4].as_slice(),
+    };
+    assert_eq!(gone, keys(if kind == Kind::Old { &[] } else { &[1] }));
+    let all = keys(&[1, 2, 3, 4, 5]);
+    assert_eq!(sessions.surviving(&all).await.unwrap(), keys(left));
+}
+
+#[tokio::test]
+async fn a_script_that_the_server_has_forgotten_is_sent_again() {
+    let mut ground = Ground::alone().await;
+    let sessions = ground.sessions().await;
+    for n in 1..=3 {
+        ground.put(&session(n), b"value", ground.later(1000)).await;
+        let rows = sessions.read(&keys(&[n])).await.unwrap();
+        assert_eq!(sessions.delete_unchanged(&rows).await.unwrap(), keys(&[n]));
+        ground.put(&session(n), b"value", ground.later(1000)).await;
+        let dated = sessions.dates(&keys(&[n])).await.unwrap();
+        assert_eq!(sessions.delete_unmoved(&dated).await.unwrap(), keys(&[n]));
+        if n == 2 {
+            ground.line.ask(cmd("SCRIPT").arg("FLUSH")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_name_a_script_sends_it() {
+    let mut ground = Ground::on(Kind::FewRights).await;
+    let mut rights = cmd("ACL");
+    // Without WATCH there is no other way.
+    rights
+        .arg("SETUSER")
+        .arg("curfew")
+        .arg("+eval")
+        .arg("-watch");
+    ground.line.ask(&rights).await;
+    ground.put(&session(1), b"value", ground.later(1000)).await;
+    let sessions = ground.sessions().await;
+    let dated = sessions.dates(&keys(&[1])).await.unwrap();
+    assert_eq!(sessions.delete_unmoved(&dated).await.unwrap(), keys(&[1]));
 }
 
 async fn two_at_once_report_each_once(kind: Kind) {

@@ -30,6 +30,9 @@ mod looks;
 /// Deleting, whatever the state and on condition.
 mod deletes;
 
+/// A sweep of people whose sessions lie in a cache alone.
+mod sweeps;
+
 /// How the form of the keys is found.
 mod forms;
 

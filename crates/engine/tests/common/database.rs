@@ -1,11 +1,13 @@
 //! A database of one test's own, dropped at the end, and the store that looks at it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use curfew_engine::config::{Address, SessionsConfig, UsersConfig};
 use curfew_engine::site::discover::discover;
+use curfew_engine::store::db::Db;
 use curfew_engine::store::sql::SqlStore;
-use curfew_engine::store::{mysql, postgres, sqlite};
+use curfew_engine::store::{Schema, Sessions, mysql, postgres, sqlite};
 use jiff::tz::TimeZone;
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
@@ -137,7 +139,19 @@ impl Database {
         self.store_at(&self.address, users).await
     }
 
+    /// The same, with the sessions in another place.
+    #[allow(dead_code, reason = "a table's own tests have theirs beside the users")]
+    pub async fn store_apart(&self, sessions: Arc<dyn Sessions>) -> SqlStore {
+        let (db, schema) = self.found(&self.address, &UsersConfig::default()).await;
+        SqlStore::apart(db, schema.users, sessions, false)
+    }
+
     async fn store_at(&self, address: &str, users: &UsersConfig) -> SqlStore {
+        let (db, schema) = self.found(address, users).await;
+        SqlStore::new(db, schema.users, schema.sessions.unwrap(), false)
+    }
+
+    async fn found(&self, address: &str, users: &UsersConfig) -> (Db, Schema) {
         let address = Address::parse(address).unwrap();
         let (db, tables) = match &self.pool {
             Pool::Sqlite(pool) => {
@@ -155,8 +169,7 @@ impl Database {
             }
         };
         let found = discover(&tables, users, &SessionsConfig::default());
-        let schema = found.unwrap().0.in_zone(&self.zone);
-        SqlStore::new(db, schema.users, schema.sessions.unwrap(), false)
+        (db, found.unwrap().0.in_zone(&self.zone))
     }
 
     /// Runs statements, and says how many rows they changed.

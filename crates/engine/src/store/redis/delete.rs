@@ -1,9 +1,12 @@
 //! Deleting keys. What a deed found unchanged goes in one step of the server's, on condition that it still is: the
-//! same value, and no later expiry, for a save of the same content renews that alone.
+//! same value, and no later expiry, for a save of the same content renews that alone; or the same expiry, to the
+//! millisecond, where each save moves it.
+
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use redis::aio::MultiplexedConnection;
-use redis::{Pipeline, RedisResult, Value, cmd};
+use redis::{Pipeline, RedisResult, Script, Value, cmd};
 
 use super::explain::{explain, not_whole, too_slow};
 use super::link::{Ask, DEADLINE, Reply};
@@ -14,7 +17,8 @@ use crate::store::{SessionKey, SessionRow};
 
 /// KEYS: the session. ARGV: its value; the latest expiry in milliseconds, or -1 for none; how to ask for the expiry;
 /// how to delete.
-const SCRIPT: &str = "
+static HOLDS: LazyLock<(Script, &str)> = LazyLock::new(|| {
+    let text = "
 local value = redis.call('GET', KEYS[1])
 if value ~= ARGV[1] then return 0 end
 local seen, at = tonumber(ARGV[2]), nil
@@ -35,6 +39,36 @@ elseif at < 0 or at > seen then
 end
 return redis.call(ARGV[4], KEYS[1])
 ";
+    (Script::new(text), text)
+});
+/// KEYS: the session. ARGV: its expiry in milliseconds; how to delete.
+static ENDS: LazyLock<(Script, &str)> = LazyLock::new(|| {
+    let text = "
+if redis.call('PEXPIRETIME', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
+return redis.call(ARGV[2], KEYS[1])
+";
+    (Script::new(text), text)
+});
+
+/// What a session has to be still, to go.
+#[derive(Clone, Copy)]
+enum Still<'a> {
+    /// What was read.
+    Holds(&'a SessionRow),
+    /// To end at this moment.
+    Ends(Timestamp),
+}
+
+/// A session, and what it has to be still.
+type One<'a> = (&'a SessionKey, Still<'a>);
+
+/// How a server knows a script.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    /// What it was sent before.
+    Name,
+    Text,
+}
 
 /// The latest expiry that counts as unchanged; -1 where there was none.
 fn latest(row: &SessionRow, slack: i64) -> i64 {
@@ -96,62 +130,105 @@ impl RedisSessions {
 
     /// Deletes those that still are what was read, and returns what this call deleted.
     pub(super) async fn remove_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>> {
+        let all: Vec<_> = rows
+            .iter()
+            .map(|row| (&row.key, Still::Holds(row)))
+            .collect();
+        self.remove_still(&all).await
+    }
+
+    /// Deletes those that end when they did, and returns what this call deleted.
+    pub(super) async fn remove_unmoved(
+        &self,
+        dated: &[(SessionKey, Timestamp)],
+    ) -> Result<Vec<SessionKey>> {
+        if !can(&self.abilities.expiretime) {
+            return Ok(Vec::new());
+        }
+        let all: Vec<_> = dated
+            .iter()
+            .map(|(key, at)| (key, Still::Ends(*at)))
+            .collect();
+        self.remove_still(&all).await
+    }
+
+    async fn remove_still(&self, all: &[One<'_>]) -> Result<Vec<SessionKey>> {
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
         // Whether UNLINK and PEXPIRETIME are there is found out by asking them of nothing.
-        let first: Vec<SessionKey> = rows.iter().take(1).map(|row| row.key.clone()).collect();
+        let first: Vec<SessionKey> = all.iter().take(1).map(|(key, _)| (*key).clone()).collect();
         self.expiries(&first).await?;
         self.unlink(&[self.nobody()]).await?;
         let mut deleted = Vec::new();
-        for chunk in rows.chunks(BATCH) {
-            if can(&self.abilities.scripts)
-                && let Some(by_script) = self.by_script(chunk).await?
-            {
-                deleted.extend(by_script);
-                continue;
-            }
-            for row in chunk {
-                if self.watched(row).await? {
-                    deleted.push(row.key.clone());
+        for chunk in all.chunks(BATCH) {
+            let (by_script, left) = self.by_script(chunk).await?;
+            deleted.extend(by_script);
+            for (key, still) in left {
+                if self.watched(key, still).await? {
+                    deleted.push(key.clone());
                 }
             }
         }
         Ok(deleted)
     }
 
-    /// None: scripts are not for us here.
-    async fn by_script(&self, rows: &[SessionRow]) -> Result<Option<Vec<SessionKey>>> {
-        let form = self.forms.form();
-        let asked = rows
-            .iter()
-            .map(|row| {
-                let name = form.key(&row.key);
-                let mut eval = cmd("EVAL");
-                eval.arg(SCRIPT)
-                    .arg(1)
-                    .arg(&name)
-                    .arg(row.data.bytes())
-                    .arg(latest(row, self.slack()))
-                    .arg(self.expiry_word())
-                    .arg(self.delete_word());
-                Ask::of(&name, eval)
-            })
-            .collect();
-        let replies = self.link.many(asked).await?;
-        let mut deleted = Vec::new();
-        for (row, reply) in rows.iter().zip(replies) {
-            match reply {
-                Ok(value) if count(&value) > 0 => deleted.push(row.key.clone()),
-                Ok(_) => {}
-                Err(error) if not_there(&error) => {
-                    cannot(&self.abilities.scripts);
-                    // None of them ran.
-                    return Ok(None);
-                }
-                // A key that holds something else by now.
-                Err(error) if error.code() == Some("WRONGTYPE") => {}
-                Err(error) => return Err(explain(&error, self.link.shown())),
+    /// What went by script, and what cannot be asked for so here.
+    async fn by_script<'a>(&self, all: &[One<'a>]) -> Result<(Vec<SessionKey>, Vec<One<'a>>)> {
+        let (mut deleted, mut left) = (Vec::new(), all.to_vec());
+        for by in [By::Name, By::Text] {
+            let ability = match by {
+                By::Name => &self.abilities.named,
+                By::Text => &self.abilities.scripts,
+            };
+            if left.is_empty() || !can(ability) {
+                continue;
             }
+            let form = self.forms.form();
+            let asked = left
+                .iter()
+                .map(|(key, still)| self.script(&form.key(key), *still, by));
+            let replies = self.link.many(asked.collect()).await?;
+            let mut refused = Vec::new();
+            for (one, reply) in left.into_iter().zip(replies) {
+                match reply {
+                    Ok(value) if count(&value) > 0 => deleted.push(one.0.clone()),
+                    Ok(_) => {}
+                    // This server has not met the script, or has forgotten it.
+                    Err(error) if error.code() == Some("NOSCRIPT") => refused.push(one),
+                    Err(error) if not_there(&error) => {
+                        cannot(ability);
+                        refused.push(one);
+                    }
+                    // A key that holds something else by now.
+                    Err(error) if error.code() == Some("WRONGTYPE") => {}
+                    Err(error) => return Err(explain(&error, self.link.shown())),
+                }
+            }
+            left = refused;
         }
-        Ok(Some(deleted))
+        Ok((deleted, left))
+    }
+
+    fn script(&self, name: &[u8], still: Still<'_>, by: By) -> Ask {
+        let (script, text) = match still {
+            Still::Holds(_) => &*HOLDS,
+            Still::Ends(_) => &*ENDS,
+        };
+        let mut command = match by {
+            By::Name => cmd("EVALSHA").arg(script.get_hash()).to_owned(),
+            By::Text => cmd("EVAL").arg(*text).to_owned(),
+        };
+        command.arg(1).arg(name);
+        match still {
+            Still::Holds(row) => command
+                .arg(row.data.bytes())
+                .arg(latest(row, self.slack()))
+                .arg(self.expiry_word()),
+            Still::Ends(at) => command.arg(at.as_millisecond()),
+        };
+        command.arg(self.delete_word());
+        Ask::of(name, command)
     }
 
     /// A reckoned expiry is off by some milliseconds.
@@ -164,10 +241,10 @@ impl RedisSessions {
     }
 
     /// The same by WATCH, on a connection of its own: whatever touches the key in between makes EXEC do nothing.
-    async fn watched(&self, row: &SessionRow) -> Result<bool> {
-        let name = self.forms.form().key(&row.key);
+    async fn watched(&self, key: &SessionKey, still: Still<'_>) -> Result<bool> {
+        let name = self.forms.form().key(key);
         let mut line = self.link.apart(&name).await?;
-        let done = tokio::time::timeout(DEADLINE, self.watch(&mut line, &name, row));
+        let done = tokio::time::timeout(DEADLINE, self.watch(&mut line, &name, still));
         match done.await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) if error.code() == Some("WRONGTYPE") => Ok(false),
@@ -180,23 +257,28 @@ impl RedisSessions {
         &self,
         line: &mut MultiplexedConnection,
         name: &[u8],
-        row: &SessionRow,
+        still: Still<'_>,
     ) -> RedisResult<bool> {
         cmd("WATCH").arg(name).exec_async(line).await?;
-        let value: Option<Vec<u8>> = cmd("GET").arg(name).query_async(line).await?;
         let word = self.expiry_word();
         let mut at: i64 = cmd(word).arg(name).query_async(line).await?;
         if word == "PTTL" && at >= 0 {
             let (seconds, micros): (i64, i64) = cmd("TIME").query_async(line).await?;
             at += seconds * 1000 + micros / 1000;
         }
-        let seen = latest(row, self.slack());
-        let same = value.as_deref() == Some(row.data.bytes())
-            && if seen < 0 {
-                at == -1
-            } else {
-                (0..=seen).contains(&at)
-            };
+        let same = match still {
+            Still::Ends(end) => word == "PEXPIRETIME" && at == end.as_millisecond(),
+            Still::Holds(row) => {
+                let value: Option<Vec<u8>> = cmd("GET").arg(name).query_async(line).await?;
+                let seen = latest(row, self.slack());
+                value.as_deref() == Some(row.data.bytes())
+                    && if seen < 0 {
+                        at == -1
+                    } else {
+                        (0..=seen).contains(&at)
+                    }
+            }
+        };
         if !same {
             return Ok(false);
         }

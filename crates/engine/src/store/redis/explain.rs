@@ -6,7 +6,8 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 use crate::error::{Code, Error};
 
 /// What Curfew asks of Redis.
-pub const COMMANDS: &str = "+scan +get +strlen +exists +pexpiretime +pttl +time +unlink +del +eval";
+pub const COMMANDS: &str =
+    "+scan +get +strlen +exists +pexpiretime +pttl +time +unlink +del +eval +evalsha";
 
 pub fn explain(error: &RedisError, shown: &str) -> Error {
     let say = |code, text: &str| Error::new(code, format!("the cache at {shown} {text}"));

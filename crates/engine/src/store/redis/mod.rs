@@ -40,6 +40,8 @@ struct Abilities {
     unlink: AtomicBool,
     /// EVAL, which an ACL may forbid.
     scripts: AtomicBool,
+    /// EVALSHA, which an ACL may forbid where it allows EVAL.
+    named: AtomicBool,
 }
 
 fn can(ability: &AtomicBool) -> bool {
@@ -67,6 +69,7 @@ impl RedisSessions {
                 expiretime: AtomicBool::new(true),
                 unlink: AtomicBool::new(true),
                 scripts: AtomicBool::new(true),
+                named: AtomicBool::new(true),
             },
             steady: Steady::default(),
         };
@@ -113,6 +116,23 @@ impl Sessions for RedisSessions {
 
     async fn delete_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>> {
         self.remove_unchanged(rows).await
+    }
+
+    /// Each save of a session of some age moves its expiry, by the millisecond.
+    fn date_tells(&self) -> bool {
+        can(&self.abilities.expiretime)
+    }
+
+    async fn dates(&self, keys: &[SessionKey]) -> Result<Vec<(SessionKey, Timestamp)>> {
+        let ends = self.expiries(keys).await?;
+        let there = keys.iter().zip(ends);
+        Ok(there
+            .filter_map(|(key, end)| Some((key.clone(), end?.moment())))
+            .collect())
+    }
+
+    async fn delete_unmoved(&self, dated: &[(SessionKey, Timestamp)]) -> Result<Vec<SessionKey>> {
+        self.remove_unmoved(dated).await
     }
 
     async fn ready(&self) -> Result<()> {

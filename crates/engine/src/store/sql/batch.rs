@@ -95,10 +95,17 @@ pub(super) async fn dates(
     store: &SqlStore,
     tx: &mut Tx,
     keys: &[SessionKey],
-) -> Result<Dated, sqlx::Error> {
+) -> Result<Dated, Failure> {
     let mut dated = Dated::default();
-    let At::Beside(sessions) = &store.sessions else {
+    if keys.is_empty() {
         return Ok(dated);
+    }
+    let sessions = match &store.sessions {
+        At::Beside(sessions) => sessions,
+        At::Elsewhere(sessions) => {
+            dated.found = sessions.dates(keys).await?;
+            return Ok(dated);
+        }
     };
     let shape = [Read::Text, expr::time_shape(tx.dialect())];
     let passing = tx.passing();
@@ -158,7 +165,13 @@ pub(super) async fn delete(
         }
     }
     let sessions = match &store.sessions {
-        At::Elsewhere(sessions) => return Ok(sessions.delete_unchanged(&rows).await?),
+        At::Elsewhere(sessions) => {
+            let dated = by_date.into_iter();
+            let dated: Vec<_> = dated.map(|(key, at)| (SessionKey::new(key), at)).collect();
+            let mut deleted = sessions.delete_unmoved(&dated).await?;
+            deleted.extend(sessions.delete_unchanged(&rows).await?);
+            return Ok(deleted);
+        }
         At::Beside(sessions) => sessions,
     };
     // In the order of the index, which the database would bring them into.

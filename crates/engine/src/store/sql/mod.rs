@@ -304,6 +304,10 @@ impl Store for SqlStore {
         set
     }
 
+    fn looks_by_dates(&self) -> bool {
+        matches!(self.sessions, At::Beside(_))
+    }
+
     fn sweeps_at_once(&self) -> usize {
         match (self.dialect(), &self.sessions) {
             // Each waits for the disk; as many as there are connections wait together, and a look for one of them.

@@ -12,10 +12,10 @@ use super::OVERLAP;
 const NEAR: SignedDuration = SignedDuration::from_secs(1);
 
 /// So many sessions saved a second are a crowd, and half as many still are one.
-const CROWD: u64 = 1_250;
+const CROWD: u64 = 400;
 
 /// Rows that one statement should find at the most, as far as it is known how many are saved.
-const PIECE: u64 = 10_000;
+const PIECE: u64 = 4_000;
 /// A time however long is gone through in no more statements.
 const PIECES: i32 = 1_000;
 
@@ -95,9 +95,9 @@ mod tests {
     fn a_time_in_which_many_were_saved_is_gone_through_in_pieces() {
         let span = (at(100), at(124));
         assert_eq!(pieces(span, at(114), 0), [span]);
-        assert_eq!(pieces(span, at(114), 714), [span]);
+        assert_eq!(pieces(span, at(114), 285), [span]);
         let two = [(at(100), at(107)), (at(107), at(124))];
-        assert_eq!(pieces(span, at(114), 1_400), two);
+        assert_eq!(pieces(span, at(114), 570), two);
         let most = pieces(span, at(114), u64::MAX);
         assert_eq!(most.len(), 1_000);
         assert!(most.windows(2).all(|two| two[0].1 == two[1].0));
@@ -107,10 +107,10 @@ mod tests {
 
     #[test]
     fn a_crowd_that_becomes_a_little_smaller_still_is_one() {
-        assert!(!is_crowd(1_249, false));
-        assert!(is_crowd(1_250, false));
-        assert!(is_crowd(625, true));
-        assert!(!is_crowd(624, true));
+        assert!(!is_crowd(399, false));
+        assert!(is_crowd(400, false));
+        assert!(is_crowd(200, true));
+        assert!(!is_crowd(199, true));
     }
 
     #[test]

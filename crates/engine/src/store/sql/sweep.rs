@@ -76,11 +76,13 @@ pub(super) enum Dates {
 }
 
 async fn apply(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure> {
-    let how = match store.db.dialect() {
-        Dialect::Postgres => Dates::Read,
-        Dialect::Mysql | Dialect::Sqlite => Dates::Held,
+    let how = match (&store.sessions, store.db.dialect()) {
+        (At::Elsewhere(_), _) | (_, Dialect::Postgres) => Dates::Read,
+        (_, Dialect::Mysql | Dialect::Sqlite) => Dates::Held,
     };
+    // What was deleted elsewhere cannot be taken back.
     if how == Dates::Read
+        && matches!(store.sessions, At::Beside(_))
         && store.dated(&batch)
         && let Some(done) = attempt(&store, &batch, Dates::Taken).await?
     {
@@ -212,7 +214,8 @@ impl SqlStore {
                 let utc = *expires.zone() == TimeZone::UTC;
                 seen.is_none() && utc && expires.is_fine(self.db.dialect())
             }
-            _ => false,
+            At::Elsewhere(sessions) => !batch.dates.is_empty() && sessions.date_tells(),
+            At::Beside(_) => false,
         }
     }
 }
