@@ -96,8 +96,13 @@ impl Sessions for Late<dyn Sessions> {
         self.now().await?.dates(keys).await
     }
 
-    async fn delete_unmoved(&self, dated: &[(SessionKey, Timestamp)]) -> Result<Vec<SessionKey>> {
-        self.now().await?.delete_unmoved(dated).await
+    async fn delete_judged(
+        &self,
+        dated: &[(SessionKey, Timestamp)],
+        rows: &[SessionRow],
+        deleted: &mut Vec<SessionKey>,
+    ) -> Result<()> {
+        self.now().await?.delete_judged(dated, rows, deleted).await
     }
 
     async fn ready(&self) -> Result<()> {

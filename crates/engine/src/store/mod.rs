@@ -254,8 +254,19 @@ pub trait Sessions: Send + Sync {
     /// Deletes those that still are what was read, in one step each, and returns those that this call deleted.
     async fn delete_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>>;
 
-    /// Whether a session's date tells that it is as it was, and [`Sessions::dates`] and [`Sessions::delete_unmoved`] can be
-    /// asked.
+    /// As [`Sessions::delete_unchanged`], and those that have this date still; without the latter where
+    /// [`Sessions::date_tells`] nothing. Where it fails half-way, what was deleted until then stands in `deleted` all the same.
+    async fn delete_judged(
+        &self,
+        _dated: &[(SessionKey, Timestamp)],
+        rows: &[SessionRow],
+        deleted: &mut Vec<SessionKey>,
+    ) -> Result<()> {
+        deleted.extend(self.delete_unchanged(rows).await?);
+        Ok(())
+    }
+
+    /// Whether a session that has the date that it had is what it was.
     fn date_tells(&self) -> bool {
         false
     }
@@ -264,11 +275,6 @@ pub trait Sessions: Send + Sync {
     async fn dates(&self, keys: &[SessionKey]) -> Result<Vec<(SessionKey, Timestamp)>> {
         let rows = self.read(keys).await?;
         Ok(rows.into_iter().map(|row| (row.key, row.expires)).collect())
-    }
-
-    /// Deletes those that have this date still, in one step each, and returns those that this call deleted.
-    async fn delete_unmoved(&self, _dated: &[(SessionKey, Timestamp)]) -> Result<Vec<SessionKey>> {
-        Ok(Vec::new())
     }
 
     /// Whether a deletion would reach everything that holds these sessions. Asked before each deed.
@@ -383,7 +389,7 @@ pub trait Store: Send + Sync {
         true
     }
 
-    /// Whether looks find by their dates alone what was saved, and not by going over all sessions.
+    /// Whether looks find what was saved by dates in the users' own database, and list no other place for it.
     fn looks_by_dates(&self) -> bool {
         true
     }

@@ -264,6 +264,15 @@ impl Ground {
         self.line.ask(&del).await;
     }
 
+    /// How often a server of the test's own was asked so since its counts began anew.
+    pub async fn asked(&mut self, word: &str) -> u64 {
+        let answer = self.line.ask(cmd("INFO").arg("commandstats")).await;
+        let text: String = redis::from_redis_value(answer).unwrap();
+        let calls = format!("cmdstat_{word}:calls=");
+        let line = text.lines().find_map(|line| line.strip_prefix(&calls));
+        line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
+    }
+
     pub async fn there(&mut self, session: &str) -> bool {
         let mut exists = cmd("EXISTS");
         exists.arg(self.key(session));

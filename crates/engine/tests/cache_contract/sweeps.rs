@@ -3,19 +3,23 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use curfew_engine::store::{SessionKey, Store, SweepBatch, UserId};
-use jiff::Timestamp;
+use async_trait::async_trait;
+use curfew_engine::store::{
+    Mark, SessionKey, SessionRow, Sessions, Sink, Store, SweepBatch, UserId,
+};
+use curfew_engine::{Code, Error, Result};
+use jiff::{SignedDuration, Timestamp};
 use redis::{Value, cmd};
 
 use crate::common;
 use crate::ground::{Ground, session};
 
-/// Four idle people in SQLite, and a Redis of the test's own with a session of each, and another of the second.
+/// Five idle people in SQLite, and a Redis of the test's own with a session of each, and another of the second.
 async fn idle() -> (common::Ground, Ground, Vec<(UserId, Vec<SessionKey>)>) {
     let users = common::Ground::on(common::Engine::Sqlite).await;
     let mut cache = Ground::alone().await;
     let mut people = Vec::new();
-    for n in 1..=4 {
+    for n in 1..=5 {
         let person = common::Person {
             activity: Some(users.ago(9000)),
             flag: true,
@@ -24,22 +28,13 @@ async fn idle() -> (common::Ground, Ground, Vec<(UserId, Vec<SessionKey>)>) {
         users.person(n, &format!("person{n}"), person).await;
         people.push((users.id(n), Vec::new()));
     }
-    for (n, of) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 3)] {
+    for (n, of) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 3), (6, 4)] {
         let end = cache.later(1000 + i64::from(n));
         people[of]
             .1
             .push(cache.put(&session(n), b"idle", end).await);
     }
     (users, cache, people)
-}
-
-/// How often the server was asked so since its counts began anew.
-async fn asked(cache: &mut Ground, word: &str) -> u64 {
-    let answer = cache.line.ask(cmd("INFO").arg("commandstats")).await;
-    let text: String = redis::from_redis_value(answer).unwrap();
-    let calls = format!("cmdstat_{word}:calls=");
-    let line = text.lines().find_map(|line| line.strip_prefix(&calls));
-    line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
 }
 
 #[tokio::test]
@@ -52,8 +47,10 @@ async fn expiries_tell_who_came_back_and_contents_are_not_read() {
             cache.later(1000 + i64::from(n)),
         )
     };
-    // Of the fifth the date tells nothing.
-    let dates: HashMap<SessionKey, Timestamp> = (1..=4).map(ends).collect();
+    // Of the fifth the date tells nothing; the sixth was taken for a little older than it is.
+    let mut dates: HashMap<SessionKey, Timestamp> = (1..=4).map(ends).collect();
+    let (sixth, end) = ends(6);
+    dates.insert(sixth, end - SignedDuration::from_millis(1_200));
     // The second person is back in one of two sessions; the third was signed out by someone else.
     cache.put(&session(3), b"idle", cache.later(1500)).await;
     cache.take(&session(4)).await;
@@ -64,32 +61,41 @@ async fn expiries_tell_who_came_back_and_contents_are_not_read() {
         stale: Vec::new(),
         cutoff: users.cutoff(),
         saves_prove: true,
-        decide: Arc::new(|_, row| row.key == SessionKey::new(session(5))),
+        decide: Arc::new(|_, row| {
+            [5, 6]
+                .iter()
+                .any(|n| row.key == SessionKey::new(session(*n)))
+        }),
         exempts: Arc::new(|_| None),
     };
     let done = store.sweep(batch).await.unwrap();
     let gone: BTreeSet<SessionKey> = done.deleted.into_iter().collect();
-    assert_eq!(gone, [1, 5].map(|n| SessionKey::new(session(n))).into());
+    assert_eq!(gone, [1, 5, 6].map(|n| SessionKey::new(session(n))).into());
     let marked: BTreeSet<UserId> = done.marked.into_iter().collect();
-    assert_eq!(marked, [1, 3, 4].map(|n| users.id(n)).into());
+    assert_eq!(marked, [1, 3, 4, 5].map(|n| users.id(n)).into());
     let spared: Vec<UserId> = done.spared.into_iter().map(|(id, _)| id).collect();
     assert_eq!(spared, [users.id(2)]);
     assert!(cache.there(&session(2)).await && cache.there(&session(3)).await);
-    // One for what was judged, and one for its deletion.
-    assert_eq!(asked(&mut cache, "get").await, 2);
+    // Of those two, to judge them and to delete them; and of the one that came back, to judge it.
+    assert_eq!(cache.asked("get").await, 5);
 }
 
 #[tokio::test]
 async fn a_server_that_tells_no_expiry_has_contents_read() {
     let (users, mut cache, people) = idle().await;
-    let mut rename = cmd("ACL");
-    rename.arg("SETUSER").arg("default").arg("-pexpiretime");
-    cache.line.ask(&rename).await;
+    let mut less = cmd("ACL");
+    less.arg("SETUSER").arg("default").arg("-pexpiretime");
+    cache.line.ask(&less).await;
     let sessions = cache.sessions().await;
     let all: Vec<SessionKey> = people.iter().flat_map(|(_, keys)| keys.clone()).collect();
     let dates = sessions.dates(&all).await.unwrap();
     assert!(!sessions.date_tells());
-    assert_eq!(sessions.delete_unmoved(&dates).await.unwrap(), []);
+    let mut gone = Vec::new();
+    sessions
+        .delete_judged(&dates, &[], &mut gone)
+        .await
+        .unwrap();
+    assert_eq!(gone, []);
     let store = users.db.store_apart(sessions).await;
     let batch = SweepBatch {
         overdue: people,
@@ -101,6 +107,69 @@ async fn a_server_that_tells_no_expiry_has_contents_read() {
         exempts: Arc::new(|_| None),
     };
     let done = store.sweep(batch).await.unwrap();
-    assert_eq!(done.deleted.len(), 5);
+    assert_eq!(done.deleted.len(), 6);
+    assert_eq!(cache.line.ask(&cmd("DBSIZE")).await, Value::Int(0));
+}
+
+/// A cache that goes away once it has deleted.
+struct Half(Arc<dyn Sessions>);
+
+#[async_trait]
+impl Sessions for Half {
+    async fn look(&self, now: Timestamp, mark: &mut Mark, sink: &mut dyn Sink) -> Result<()> {
+        self.0.look(now, mark, sink).await
+    }
+    async fn read(&self, keys: &[SessionKey]) -> Result<Vec<SessionRow>> {
+        self.0.read(keys).await
+    }
+    async fn surviving(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
+        self.0.surviving(keys).await
+    }
+    async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
+        self.0.delete(keys).await
+    }
+    async fn delete_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>> {
+        self.0.delete_unchanged(rows).await
+    }
+    fn date_tells(&self) -> bool {
+        self.0.date_tells()
+    }
+    async fn dates(&self, keys: &[SessionKey]) -> Result<Vec<(SessionKey, Timestamp)>> {
+        self.0.dates(keys).await
+    }
+    async fn delete_judged(
+        &self,
+        dated: &[(SessionKey, Timestamp)],
+        rows: &[SessionRow],
+        deleted: &mut Vec<SessionKey>,
+    ) -> Result<()> {
+        self.0.delete_judged(dated, rows, deleted).await?;
+        Err(Error::new(Code::Unreachable, "it went away"))
+    }
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_told_of_where_the_cache_goes_away() {
+    let (users, mut cache, people) = idle().await;
+    let sessions = cache.sessions().await;
+    let all: Vec<SessionKey> = people.iter().flat_map(|(_, keys)| keys.clone()).collect();
+    let dates = sessions.dates(&all).await.unwrap();
+    let store = users.db.store_apart(Arc::new(Half(sessions))).await;
+    let batch = SweepBatch {
+        overdue: people,
+        dates: dates.into_iter().collect(),
+        stale: Vec::new(),
+        cutoff: users.cutoff(),
+        saves_prove: true,
+        decide: Arc::new(|_, _| false),
+        exempts: Arc::new(|_| None),
+    };
+    let done = store.sweep(batch).await.unwrap();
+    assert_eq!(done.deleted.len(), 6);
+    assert_eq!(done.broken.unwrap().code, Code::Unreachable);
+    // The users' part is undone.
+    assert_eq!(done.marked, []);
+    let flagged = r#"SELECT count(*) FROM accounts_user WHERE "isCurrentlyActive""#;
+    assert_eq!(users.db.int(flagged).await, 5);
     assert_eq!(cache.line.ask(&cmd("DBSIZE")).await, Value::Int(0));
 }

@@ -1,5 +1,8 @@
 //! Sessions that no range of dates finds, and a sweep that must not leave them behind.
 
+use std::sync::atomic::Ordering;
+
+use super::puppet::Puppet;
 use super::*;
 use crate::django::session::{Decoded, decode};
 use crate::store::AGES;
@@ -103,4 +106,22 @@ async fn where_dates_are_fixed_a_sweep_lists_everything() {
     let report = site.sweep(true).await.unwrap();
     assert!(report.users.iter().any(|user| user.id == person.id));
     assert!(!ground.keys().await.contains(&other));
+}
+
+#[tokio::test]
+async fn where_looks_list_a_sweep_lists_nothing_after_its_deed() {
+    for lists in [true, false] {
+        let ground = Ground::new().await;
+        let (mut site, _) = listed(&ground, 0).await;
+        let puppet = Puppet::on(&mut site);
+        puppet.lists.store(lists, Ordering::SeqCst);
+        assert!(site.sweep(true).await.unwrap().verified);
+        let calls = puppet.calls();
+        let deed = calls.iter().rposition(|call| *call == "sweep").unwrap();
+        let (before, after) = calls.split_at(deed);
+        assert!(before.contains(&"listing"), "{calls:?}");
+        // By dates it costs next to nothing.
+        assert_eq!(after.contains(&"listing"), !lists, "{calls:?}");
+        assert!(after.contains(&"surviving"), "{calls:?}");
+    }
 }

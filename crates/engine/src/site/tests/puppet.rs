@@ -21,6 +21,8 @@ pub struct Puppet {
     /// Deletions delete, and then the cache does not answer.
     pub half: AtomicBool,
     pub not_ready: AtomicBool,
+    /// As if the sessions lay where looks list them.
+    pub lists: AtomicBool,
 }
 
 impl Puppet {
@@ -34,6 +36,7 @@ impl Puppet {
             blind: AtomicBool::new(false),
             half: AtomicBool::new(false),
             not_ready: AtomicBool::new(false),
+            lists: AtomicBool::new(false),
         });
         inner.store = puppet.clone();
         puppet
@@ -82,6 +85,9 @@ impl Store for Puppet {
     }
     async fn look(&self, mark: &mut Mark, sink: &mut dyn Sink) -> Result<Timestamp> {
         self.note("look").await;
+        if std::mem::take(&mut mark.scan.at_once) {
+            hold(&self.calls).push("listing");
+        }
         self.store.look(mark, sink).await
     }
     async fn glance(&self, now: Timestamp, last: Timestamp, sink: &mut dyn Sink) -> Result<()> {
@@ -132,6 +138,9 @@ impl Store for Puppet {
     }
     fn whole(&self) -> bool {
         self.store.whole()
+    }
+    fn looks_by_dates(&self) -> bool {
+        !self.lists.load(Ordering::SeqCst)
     }
     async fn sweep(&self, batch: SweepBatch) -> Result<BatchDone> {
         self.note("sweep").await;

@@ -52,7 +52,7 @@ return redis.call(ARGV[2], KEYS[1])
 
 /// What a session has to be still, to go.
 #[derive(Clone, Copy)]
-enum Still<'a> {
+pub(super) enum Still<'a> {
     /// What was read.
     Holds(&'a SessionRow),
     /// To end at this moment.
@@ -60,10 +60,10 @@ enum Still<'a> {
 }
 
 /// A session, and what it has to be still.
-type One<'a> = (&'a SessionKey, Still<'a>);
+pub(super) type One<'a> = (&'a SessionKey, Still<'a>);
 
 /// How a server knows a script.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum By {
     /// What it was sent before.
     Name,
@@ -130,52 +130,44 @@ impl RedisSessions {
 
     /// Deletes those that still are what was read, and returns what this call deleted.
     pub(super) async fn remove_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>> {
-        let all: Vec<_> = rows
-            .iter()
-            .map(|row| (&row.key, Still::Holds(row)))
-            .collect();
-        self.remove_still(&all).await
-    }
-
-    /// Deletes those that end when they did, and returns what this call deleted.
-    pub(super) async fn remove_unmoved(
-        &self,
-        dated: &[(SessionKey, Timestamp)],
-    ) -> Result<Vec<SessionKey>> {
-        if !can(&self.abilities.expiretime) {
-            return Ok(Vec::new());
-        }
-        let all: Vec<_> = dated
-            .iter()
-            .map(|(key, at)| (key, Still::Ends(*at)))
-            .collect();
-        self.remove_still(&all).await
-    }
-
-    async fn remove_still(&self, all: &[One<'_>]) -> Result<Vec<SessionKey>> {
-        if all.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Whether UNLINK and PEXPIRETIME are there is found out by asking them of nothing.
-        let first: Vec<SessionKey> = all.iter().take(1).map(|(key, _)| (*key).clone()).collect();
-        self.expiries(&first).await?;
-        self.unlink(&[self.nobody()]).await?;
         let mut deleted = Vec::new();
+        let all = rows.iter().map(|row| (&row.key, Still::Holds(row)));
+        self.remove_still(all.collect(), &mut deleted).await?;
+        Ok(deleted)
+    }
+
+    /// Deletes those that are so still. What went until an error came stands in `deleted`.
+    pub(super) async fn remove_still(
+        &self,
+        mut all: Vec<One<'_>>,
+        deleted: &mut Vec<SessionKey>,
+    ) -> Result<()> {
+        let Some(&(first, _)) = all.first() else {
+            return Ok(());
+        };
+        // Whether UNLINK and PEXPIRETIME are there is found out by asking them of nothing.
+        self.expiries(std::slice::from_ref(first)).await?;
+        self.unlink(&[self.nobody()]).await?;
+        if !can(&self.abilities.expiretime) {
+            all.retain(|(_, still)| matches!(still, Still::Holds(_)));
+        }
         for chunk in all.chunks(BATCH) {
-            let (by_script, left) = self.by_script(chunk).await?;
-            deleted.extend(by_script);
-            for (key, still) in left {
+            for (key, still) in self.by_script(chunk, deleted).await? {
                 if self.watched(key, still).await? {
                     deleted.push(key.clone());
                 }
             }
         }
-        Ok(deleted)
+        Ok(())
     }
 
-    /// What went by script, and what cannot be asked for so here.
-    async fn by_script<'a>(&self, all: &[One<'a>]) -> Result<(Vec<SessionKey>, Vec<One<'a>>)> {
-        let (mut deleted, mut left) = (Vec::new(), all.to_vec());
+    /// What cannot be deleted by script here.
+    async fn by_script<'a>(
+        &self,
+        all: &[One<'a>],
+        deleted: &mut Vec<SessionKey>,
+    ) -> Result<Vec<One<'a>>> {
+        let mut left = all.to_vec();
         for by in [By::Name, By::Text] {
             let ability = match by {
                 By::Name => &self.abilities.named,
@@ -189,7 +181,7 @@ impl RedisSessions {
                 .iter()
                 .map(|(key, still)| self.script(&form.key(key), *still, by));
             let replies = self.link.many(asked.collect()).await?;
-            let mut refused = Vec::new();
+            let (mut refused, mut broken) = (Vec::new(), None);
             for (one, reply) in left.into_iter().zip(replies) {
                 match reply {
                     Ok(value) if count(&value) > 0 => deleted.push(one.0.clone()),
@@ -202,12 +194,15 @@ impl RedisSessions {
                     }
                     // A key that holds something else by now.
                     Err(error) if error.code() == Some("WRONGTYPE") => {}
-                    Err(error) => return Err(explain(&error, self.link.shown())),
+                    Err(error) => broken = Some(error),
                 }
+            }
+            if let Some(error) = broken {
+                return Err(explain(&error, self.link.shown()));
             }
             left = refused;
         }
-        Ok((deleted, left))
+        Ok(left)
     }
 
     fn script(&self, name: &[u8], still: Still<'_>, by: By) -> Ask {

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use self::delete::Still;
 use self::form::{For, Forms};
 use self::link::Link;
 pub(crate) use self::scan::Scan;
@@ -118,7 +119,19 @@ impl Sessions for RedisSessions {
         self.remove_unchanged(rows).await
     }
 
-    /// Each save of a session of some age moves its expiry, by the millisecond.
+    async fn delete_judged(
+        &self,
+        dated: &[(SessionKey, Timestamp)],
+        rows: &[SessionRow],
+        deleted: &mut Vec<SessionKey>,
+    ) -> Result<()> {
+        let dated = dated.iter().map(|(key, at)| (key, Still::Ends(*at)));
+        let read = rows.iter().map(|row| (&row.key, Still::Holds(row)));
+        self.remove_still(dated.chain(read).collect(), deleted)
+            .await
+    }
+
+    /// Where the server tells expiries: each save with the age that a session has moves its, by the millisecond.
     fn date_tells(&self) -> bool {
         can(&self.abilities.expiretime)
     }
@@ -129,10 +142,6 @@ impl Sessions for RedisSessions {
         Ok(there
             .filter_map(|(key, end)| Some((key.clone(), end?.moment())))
             .collect())
-    }
-
-    async fn delete_unmoved(&self, dated: &[(SessionKey, Timestamp)]) -> Result<Vec<SessionKey>> {
-        self.remove_unmoved(dated).await
     }
 
     async fn ready(&self) -> Result<()> {

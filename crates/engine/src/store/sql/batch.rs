@@ -147,7 +147,7 @@ async fn there(
 }
 
 /// Deletes these sessions where they still are what was judged, and where nobody of `ids` was seen
-/// after the cutoff. With dates that are [`Dates::Taken`] all of a chunk are named where
+/// after the cutoff. What went stands in `deleted`; in another place than the users' that holds where it fails, too. With dates that are [`Dates::Taken`] all of a chunk are named where
 /// all went, and none otherwise: which they were is not asked.
 pub(super) async fn delete(
     store: &SqlStore,
@@ -156,7 +156,8 @@ pub(super) async fn delete(
     ids: &[UserId],
     batch: &SweepBatch,
     how: Dates,
-) -> Result<Vec<SessionKey>, Failure> {
+    deleted: &mut Vec<SessionKey>,
+) -> Result<(), Failure> {
     let (mut rows, mut by_date) = (Vec::new(), Vec::new());
     for one in doomed {
         match &one.now {
@@ -168,9 +169,8 @@ pub(super) async fn delete(
         At::Elsewhere(sessions) => {
             let dated = by_date.into_iter();
             let dated: Vec<_> = dated.map(|(key, at)| (SessionKey::new(key), at)).collect();
-            let mut deleted = sessions.delete_unmoved(&dated).await?;
-            deleted.extend(sessions.delete_unchanged(&rows).await?);
-            return Ok(deleted);
+            sessions.delete_judged(&dated, &rows, deleted).await?;
+            return Ok(());
         }
         At::Beside(sessions) => sessions,
     };
@@ -197,7 +197,6 @@ pub(super) async fn delete(
         let not_back = back.clone().map(Expr::not_exists);
         sessions.take(Cond::all().add(condition).add_option(not_back))
     };
-    let mut deleted = Vec::with_capacity(doomed.len());
     for chunk in rows.chunks(CHUNK) {
         let taken = take(sessions.unchanged(chunk)).within(tx).await?;
         deleted.extend(taken.into_iter().map(SessionKey::new));
@@ -223,7 +222,7 @@ pub(super) async fn delete(
         };
         deleted.extend(taken.into_iter().map(SessionKey::new));
     }
-    Ok(deleted)
+    Ok(())
 }
 
 /// Clears the flag of these people, and returns those whose flag this statement cleared.

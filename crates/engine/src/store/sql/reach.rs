@@ -1,7 +1,8 @@
 //! How far a look goes back for what was saved, and in how many statements.
 //!
-//! Where thousands are saved, a look goes back for little more than what was saved since the last one, and once more for each
-//! once it is ten seconds old. What is late by more than a second, by a web server's clock that is behind say, is seen then.
+//! Where some hundreds are saved a second, a look goes back for little more than what was saved since the last one, and once
+//! more for each once it is ten seconds old. What is late by more than a second, by a web server's clock that is behind say, is
+//! seen then.
 //! Whatever a look goes back for is fetched anew, and lies all over the table.
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,6 +19,12 @@ const CROWD: u64 = 400;
 const PIECE: u64 = 4_000;
 /// A time however long is gone through in no more statements.
 const PIECES: i32 = 1_000;
+/// Of a longer time the last look, by which it is known how many are saved, tells too little:
+const LONG: SignedDuration = SignedDuration::from_secs(20);
+/// so many a second may have been,
+const PERHAPS: u64 = 1_000;
+/// and for that it is gone through in so many statements at the most.
+const PERHAPS_PIECES: u64 = 64;
 
 /// From when to when sessions were saved.
 pub(super) type Span = (Timestamp, Timestamp);
@@ -77,6 +84,15 @@ pub(super) fn pieces((since, until): Span, now: Timestamp, a_second: u64) -> Vec
     begins.iter().copied().zip(ends).collect()
 }
 
+/// How many may have been saved within a second of this time, however few were before it.
+pub(super) fn perhaps((since, until): Span, now: Timestamp) -> u64 {
+    let time = until.min(now).duration_since(since);
+    match time > LONG {
+        true => PERHAPS.min(PERHAPS_PIECES * PIECE / time.as_secs().unsigned_abs()),
+        false => 0,
+    }
+}
+
 /// How many were saved within a second, where so many were within this time.
 pub(super) fn a_second(many: usize, time: SignedDuration) -> u64 {
     many as u64 / u64::try_from(time.as_secs()).unwrap_or(0).max(1)
@@ -103,6 +119,25 @@ mod tests {
         assert!(most.windows(2).all(|two| two[0].1 == two[1].0));
         assert_eq!((most[0].0, most[999].1), span);
         assert_eq!(pieces(span, at(90), u64::MAX), [span]);
+    }
+
+    #[test]
+    fn what_was_quiet_before_a_long_time_may_not_have_been_so_since() {
+        let pieces = |now: i64| {
+            let span = (at(100), at(now + 10));
+            pieces(span, at(now), perhaps(span, at(now))).len()
+        };
+        assert_eq!([120, 122, 160].map(pieces), [1, 6, 15]);
+        assert_eq!(
+            pieces(360),
+            64,
+            "a quarter of an hour or a night are no more"
+        );
+        assert!(
+            [1_000, 40_000]
+                .iter()
+                .all(|now| (50..=64).contains(&pieces(*now)))
+        );
     }
 
     #[test]

@@ -76,9 +76,9 @@ pub(super) enum Dates {
 }
 
 async fn apply(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure> {
-    let how = match (&store.sessions, store.db.dialect()) {
-        (At::Elsewhere(_), _) | (_, Dialect::Postgres) => Dates::Read,
-        (_, Dialect::Mysql | Dialect::Sqlite) => Dates::Held,
+    let how = match store.db.dialect() {
+        Dialect::Postgres => Dates::Read,
+        Dialect::Mysql | Dialect::Sqlite => Dates::Held,
     };
     // What was deleted elsewhere cannot be taken back.
     if how == Dates::Read
@@ -133,20 +133,33 @@ async fn attempt(
     if apart && began.elapsed() > LATEST {
         return Err(put_off().into());
     }
-    done.deleted = delete(store, &mut tx, &doomed, &ids, batch, how).await?;
-    if how == Dates::Taken && done.deleted.len() < doomed.len() {
+    let mut deleted = Vec::with_capacity(doomed.len());
+    let ended = delete(store, &mut tx, &doomed, &ids, batch, how, &mut deleted).await;
+    done.deleted = deleted;
+    if ended.is_ok() && how == Dates::Taken && done.deleted.len() < doomed.len() {
         tx.rollback().await?;
         return Ok(None);
     }
-    let ended = conclude(store, tx, batch, (&doomed, &owners), leaving, &mut done).await;
+    let ended = match ended {
+        Ok(()) => {
+            let all = (&doomed[..], &owners);
+            conclude(store, tx, batch, all, leaving, &mut done)
+                .await
+                .map_err(Failure::from)
+        }
+        error => error,
+    };
     match ended {
         // No rollback of the users' brings back what was deleted elsewhere.
         Err(error) if apart && !done.deleted.is_empty() => {
             done.marked.clear();
-            done.broken = Some(explain(&error));
+            done.broken = Some(match error {
+                Failure::Driver(error) => explain(&error),
+                Failure::Said(error) => error,
+            });
             Ok(Some(done))
         }
-        ended => ended.map(|()| Some(done)).map_err(Into::into),
+        ended => ended.map(|()| Some(done)),
     }
 }
 
@@ -158,8 +171,9 @@ async fn judge<'a>(
     owners: &Owners<'a>,
     how: Dates,
 ) -> Result<(Vec<Judged<'a>>, Vec<&'a UserId>), Failure> {
+    let apart = matches!(store.sessions, At::Elsewhere(_));
     // Where what others hold cannot be passed over, only what is sure to go is locked.
-    let passes = matches!(tx.passing(), None | Some(Passing::Skip));
+    let passes = apart || matches!(tx.passing(), None | Some(Passing::Skip));
     let by_date = passes && store.dated(batch);
     let date = |key: &SessionKey| batch.dates.get(key).copied().filter(|_| by_date);
     let (mut sessions, mut back) = (Vec::with_capacity(owners.len()), Vec::new());
@@ -174,18 +188,6 @@ async fn judge<'a>(
             (None, _) => others.push(key.clone()),
         }
     }
-    for row in read(store, tx, &others).await? {
-        let Some((&key, &id)) = owners.get_key_value(&row.key) else {
-            continue;
-        };
-        match (batch.decide)(id, &row) {
-            true => sessions.push(Judged {
-                key,
-                now: Now::Row(row),
-            }),
-            false => back.push(id),
-        }
-    }
     let dated = dates(store, tx, &dated).await?;
     // What somebody else holds right now may be what they save.
     back.extend(dated.busy.iter().filter_map(|key| owners.get(key).copied()));
@@ -197,6 +199,20 @@ async fn judge<'a>(
             true => sessions.push(Judged {
                 key,
                 now: Now::Dated(expires),
+            }),
+            // A cache's expiry may be off by a moment from what the roster took it for: what the session holds tells.
+            false if apart => others.push(key.clone()),
+            false => back.push(id),
+        }
+    }
+    for row in read(store, tx, &others).await? {
+        let Some((&key, &id)) = owners.get_key_value(&row.key) else {
+            continue;
+        };
+        match (batch.decide)(id, &row) {
+            true => sessions.push(Judged {
+                key,
+                now: Now::Row(row),
             }),
             false => back.push(id),
         }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::arrays::elements;
 use super::listing::Course;
-use super::reach::{Reach, Span, a_second, is_crowd, pieces};
+use super::reach::{Reach, Span, a_second, is_crowd, perhaps, pieces};
 use super::seen::Seen;
 use super::{KEY, OVERLAP, SOON, SqlSessions};
 use crate::error::{Code, Result};
@@ -90,8 +90,9 @@ impl SqlSessions {
         };
         let near = (reach.near, until);
         let spans = reach.late.into_iter().chain([near]);
+        let busy = |span| std::cmp::max(self.busy(), perhaps(span, about));
         let spans: Vec<_> = spans
-            .flat_map(|span| pieces(span, about, self.busy()))
+            .flat_map(|span| pieces(span, about, busy(span)))
             .collect();
         // An array is whole in the server's memory; after a long while it would be a long one.
         let soon = about.duration_since(last) <= SOON;
