@@ -1,6 +1,7 @@
 //! Where a site's sessions and users live. This folder alone speaks to databases and caches, through one trait.
 //! No rule is decided here: whoever asks says what goes, and under which condition.
 
+mod batch;
 pub mod cache;
 mod cache_key;
 pub mod catalog;
@@ -30,14 +31,13 @@ mod tx;
 mod way;
 mod zone;
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+pub use batch::{BatchDone, Decide, Exempts, SweepBatch};
 pub use copies::WithCopies;
 pub(crate) use explain::held_up;
 pub use files::FileSessions;
@@ -47,7 +47,7 @@ pub use none::NoSessions;
 pub use row::{Data, DataRef, Extra, SessionRef, SessionRow, UserRow};
 pub use schema::Schema;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use pace::Pace;
 
 /// Takes sessions in for a [`Sink`], on any thread.
@@ -190,45 +190,6 @@ impl Mark {
         self.decides = true;
         self.people.freshen();
     }
-}
-
-/// Whether a session, read a moment ago, may go as one of this user's.
-pub type Decide = dyn Fn(&UserId, &SessionRow) -> bool + Send + Sync;
-
-/// Why this user, read a moment ago, is to be left alone; none where they are not.
-pub type Exempts = dyn Fn(&UserRow) -> Option<&'static str> + Send + Sync;
-
-/// The condition under which people are swept. `decide` reads a session as it is now.
-#[derive(Clone)]
-pub struct SweepBatch {
-    /// Overdue people: their sessions go, and their flag.
-    pub overdue: Vec<(UserId, Vec<SessionKey>)>,
-    /// The dates of those sessions that each save moves, as they were when they were judged: with the same date, a
-    /// session is what it was, and needs no reading.
-    pub dates: HashMap<SessionKey, Timestamp>,
-    /// Stale people: their flag goes, where their evidence still is what was seen.
-    pub stale: Vec<(UserId, Option<Timestamp>)>,
-    /// Whoever was seen after this stays.
-    pub cutoff: Timestamp,
-    /// A session's last save is evidence of inactivity.
-    pub saves_prove: bool,
-    /// Whether this session, as it is now, may go.
-    pub decide: Arc<Decide>,
-    /// Whether this user, as they are now, is none of the policy's business.
-    pub exempts: Arc<Exempts>,
-}
-
-/// What a batch's statements did.
-#[derive(Debug, Default)]
-pub struct BatchDone {
-    /// Flags cleared by our statement.
-    pub marked: Vec<UserId>,
-    /// Rows deleted by our statement.
-    pub deleted: Vec<SessionKey>,
-    /// People who were left alone, and why.
-    pub spared: Vec<(UserId, &'static str)>,
-    /// The rest of this stands, and then this failed: rows are gone whose copies are not.
-    pub broken: Option<Error>,
 }
 
 /// Sessions wherever they lie: a table of this database or of another, a cache, a folder.
