@@ -215,8 +215,8 @@ pub trait Sessions: Send + Sync {
     /// Deletes those that still are what was read, in one step each, and returns those that this call deleted.
     async fn delete_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>>;
 
-    /// As [`Sessions::delete_unchanged`], and those that have this date still; without the latter where
-    /// [`Sessions::date_tells`] nothing. Where it fails half-way, what was deleted until then stands in `deleted` all the same.
+    /// As [`Sessions::delete_unchanged`], and deletes those that have this date still; of the latter none, where no date tells
+    /// ([`Sessions::date_tells`]). Where it fails half-way, what was deleted until then stands in `deleted` all the same.
     async fn delete_judged(
         &self,
         _dated: &[(SessionKey, Timestamp)],

@@ -14,8 +14,10 @@ use redis::{Value, cmd};
 use crate::common;
 use crate::ground::{Ground, session};
 
+type Idle = Vec<(UserId, Vec<SessionKey>)>;
+
 /// Five idle people in SQLite, and a Redis of the test's own with a session of each, and another of the second.
-async fn idle() -> (common::Ground, Ground, Vec<(UserId, Vec<SessionKey>)>) {
+async fn idle() -> (common::Ground, Ground, Idle) {
     let users = common::Ground::on(common::Engine::Sqlite).await;
     let mut cache = Ground::alone().await;
     let mut people = Vec::new();
@@ -37,6 +39,24 @@ async fn idle() -> (common::Ground, Ground, Vec<(UserId, Vec<SessionKey>)>) {
     (users, cache, people)
 }
 
+/// All of them, as they were judged; of what is read anew, those may go that meet this.
+fn batch(
+    users: &common::Ground,
+    overdue: Idle,
+    dates: impl IntoIterator<Item = (SessionKey, Timestamp)>,
+    may_go: impl Fn(&SessionRow) -> bool + Send + Sync + 'static,
+) -> SweepBatch {
+    SweepBatch {
+        overdue,
+        dates: dates.into_iter().collect(),
+        stale: Vec::new(),
+        cutoff: users.cutoff(),
+        saves_prove: true,
+        decide: Arc::new(move |_, row| may_go(row)),
+        exempts: Arc::new(|_| None),
+    }
+}
+
 #[tokio::test]
 async fn expiries_tell_who_came_back_and_contents_are_not_read() {
     let (users, mut cache, people) = idle().await;
@@ -55,19 +75,10 @@ async fn expiries_tell_who_came_back_and_contents_are_not_read() {
     cache.put(&session(3), b"idle", cache.later(1500)).await;
     cache.take(&session(4)).await;
     cache.line.ask(cmd("CONFIG").arg("RESETSTAT")).await;
-    let batch = SweepBatch {
-        overdue: people,
-        dates,
-        stale: Vec::new(),
-        cutoff: users.cutoff(),
-        saves_prove: true,
-        decide: Arc::new(|_, row| {
-            [5, 6]
-                .iter()
-                .any(|n| row.key == SessionKey::new(session(*n)))
-        }),
-        exempts: Arc::new(|_| None),
-    };
+    let read_may_go = [5, 6].map(|n| SessionKey::new(session(n)));
+    let batch = batch(&users, people, dates, move |row| {
+        read_may_go.contains(&row.key)
+    });
     let done = store.sweep(batch).await.unwrap();
     let gone: BTreeSet<SessionKey> = done.deleted.into_iter().collect();
     assert_eq!(gone, [1, 5, 6].map(|n| SessionKey::new(session(n))).into());
@@ -97,15 +108,7 @@ async fn a_server_that_tells_no_expiry_has_contents_read() {
         .unwrap();
     assert_eq!(gone, []);
     let store = users.db.store_apart(sessions).await;
-    let batch = SweepBatch {
-        overdue: people,
-        dates: dates.into_iter().collect(),
-        stale: Vec::new(),
-        cutoff: users.cutoff(),
-        saves_prove: true,
-        decide: Arc::new(|_, row| row.data.bytes() == b"idle"),
-        exempts: Arc::new(|_| None),
-    };
+    let batch = batch(&users, people, dates, |row| row.data.bytes() == b"idle");
     let done = store.sweep(batch).await.unwrap();
     assert_eq!(done.deleted.len(), 6);
     assert_eq!(cache.line.ask(&cmd("DBSIZE")).await, Value::Int(0));
@@ -155,15 +158,7 @@ async fn what_was_deleted_is_told_of_where_the_cache_goes_away() {
     let all: Vec<SessionKey> = people.iter().flat_map(|(_, keys)| keys.clone()).collect();
     let dates = sessions.dates(&all).await.unwrap();
     let store = users.db.store_apart(Arc::new(Half(sessions))).await;
-    let batch = SweepBatch {
-        overdue: people,
-        dates: dates.into_iter().collect(),
-        stale: Vec::new(),
-        cutoff: users.cutoff(),
-        saves_prove: true,
-        decide: Arc::new(|_, _| false),
-        exempts: Arc::new(|_| None),
-    };
+    let batch = batch(&users, people, dates, |_| false);
     let done = store.sweep(batch).await.unwrap();
     assert_eq!(done.deleted.len(), 6);
     assert_eq!(done.broken.unwrap().code, Code::Unreachable);

@@ -128,11 +128,8 @@ mod tests {
             pieces(span, at(now), perhaps(span, at(now))).len()
         };
         assert_eq!([120, 122, 160].map(pieces), [1, 6, 15]);
-        assert_eq!(
-            pieces(360),
-            64,
-            "a quarter of an hour or a night are no more"
-        );
+        assert_eq!(pieces(360), 64);
+        // A quarter of an hour or a night are no more.
         assert!(
             [1_000, 40_000]
                 .iter()

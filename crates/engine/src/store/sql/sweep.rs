@@ -82,7 +82,7 @@ async fn apply(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure>
     };
     // What was deleted elsewhere cannot be taken back.
     if how == Dates::Read
-        && matches!(store.sessions, At::Beside(_))
+        && !store.is_apart()
         && store.dated(&batch)
         && let Some(done) = attempt(&store, &batch, Dates::Taken).await?
     {
@@ -129,7 +129,7 @@ async fn attempt(
     let goes = |key: &SessionKey| owners.get(key).is_some_and(|id| leaving.contains_key(id));
     let doomed: Vec<Judged<'_>> = sessions.into_iter().filter(|one| goes(one.key)).collect();
     let ids: Vec<UserId> = leaving.keys().map(|id| (*id).clone()).collect();
-    let apart = matches!(store.sessions, At::Elsewhere(_));
+    let apart = store.is_apart();
     if apart && began.elapsed() > LATEST {
         return Err(put_off().into());
     }
@@ -171,7 +171,7 @@ async fn judge<'a>(
     owners: &Owners<'a>,
     how: Dates,
 ) -> Result<(Vec<Judged<'a>>, Vec<&'a UserId>), Failure> {
-    let apart = matches!(store.sessions, At::Elsewhere(_));
+    let apart = store.is_apart();
     // Where what others hold cannot be passed over, only what is sure to go is locked.
     let passes = apart || matches!(tx.passing(), None | Some(Passing::Skip));
     let by_date = passes && store.dated(batch);
@@ -221,6 +221,11 @@ async fn judge<'a>(
 }
 
 impl SqlStore {
+    /// The sessions lie in another place than the users.
+    fn is_apart(&self) -> bool {
+        matches!(self.sessions, At::Elsewhere(_))
+    }
+
     /// Whether a session's date tells that it is as it was: where dates have microseconds, and no clock that goes back. Where
     /// the table itself says when a session was used, that may move by itself.
     fn dated(&self, batch: &SweepBatch) -> bool {
