@@ -254,6 +254,10 @@ async fn one(
         let sweeps = beside && with.windows == SWEPT;
         let swept = sweeps.then(|| tokio::spawn(sweep(engine.clone(), people)));
         let requests = playing.seconds(WINDOW - CATCHING_UP).await?;
+        eprintln!(
+            "{}: {requests:.0} requests a second",
+            if beside { "with" } else { "without" }
+        );
         let side = if beside { &mut with } else { &mut without };
         side.and(
             requests,

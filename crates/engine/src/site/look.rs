@@ -61,6 +61,10 @@ struct Intake<'a> {
     reading: Option<Reading>,
     /// Sessions that were named as saved.
     saved: usize,
+    /// A listing began in this look,
+    began: bool,
+    /// and came to its end.
+    named_all: bool,
 }
 
 impl<'a> Intake<'a> {
@@ -69,6 +73,8 @@ impl<'a> Intake<'a> {
             site,
             reading: None,
             saved: 0,
+            began: false,
+            named_all: false,
         }
     }
 
@@ -108,12 +114,14 @@ impl Sink for Intake<'_> {
         self.roster().knows(key)
     }
     fn listing_begins(&mut self) {
+        self.began = true;
         self.roster().listing_begins();
     }
     fn unnamed(&mut self) -> Vec<SessionKey> {
         self.roster().unnamed()
     }
     fn listing_done(&mut self) {
+        self.named_all = self.began;
         self.roster().listing_done();
     }
     fn ages(&mut self) -> Vec<i64> {
@@ -197,6 +205,7 @@ impl Site {
         let mut intake = Intake::of(self);
         let looked = self.store.look(mark, &mut intake).await;
         let saved = intake.saved;
+        mark.named_all = intake.named_all;
         drop(intake);
         match looked {
             Ok(db) => {

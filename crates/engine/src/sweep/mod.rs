@@ -40,9 +40,13 @@ impl Site {
         let plan = self.plan()?;
         // Whoever is stale has no session at all: that only a look at all of them tells. And whoever is overdue has none
         // that began after the cutoff, so a listing since then has met them all.
-        let listed = self.mark.lock().await.listed;
-        let old = listed.is_some_and(|at| at < plan.cutoff);
-        if !old && plan.taken.iter().all(|t| t.reason != SweepReason::Stale) {
+        let (named_all, old) = {
+            let mark = self.mark.lock().await;
+            let old = mark.listed.is_some_and(|at| at < plan.cutoff);
+            (mark.named_all, old)
+        };
+        let stale = || plan.taken.iter().any(|t| t.reason == SweepReason::Stale);
+        if named_all || (!old && !stale()) {
             return Ok(plan);
         }
         self.look_whole(&[]).await?;

@@ -98,8 +98,13 @@ fn serve(account: &Account, bin: &Path, folder: &Path, disk: Disk) -> Result<(Ru
             // A replica that comes late finds what it missed.
             "wal_keep_size=512MB",
         ];
-        let forgetful = forgetful.iter().filter(|_| disk == Disk::Forgetful);
-        for setting in settings.iter().chain(forgetful) {
+        // A checkpoint within a reading would be of one side of it alone: readings are made after one that is asked for.
+        let durable = ["max_wal_size=8GB", "checkpoint_timeout=30min"];
+        let those = match disk {
+            Disk::Forgetful => forgetful.as_slice(),
+            Disk::Durable => &durable,
+        };
+        for setting in settings.iter().chain(those) {
             command.args(["-c", setting]);
         }
         command.stdout(Stdio::null()).stderr(log);

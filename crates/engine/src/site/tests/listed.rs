@@ -18,8 +18,8 @@ async fn put_off_listings(site: &Site) {
     }
 }
 
-/// The site of somebody overdue, with nobody stale and no fixed date, last listed so many seconds ago.
-async fn listed(ground: &Ground, ago: i64) -> (Arc<Site>, UserView) {
+/// No session's date is fixed any more.
+async fn let_dates_tell(ground: &Ground) {
     let rows = "SELECT session_key || ' ' || session_data FROM django_session";
     for row in ground.texts(rows).await {
         let (key, data) = row.split_once(' ').unwrap();
@@ -29,6 +29,11 @@ async fn listed(ground: &Ground, ago: i64) -> (Arc<Site>, UserView) {
             ground.execute(&sql).await;
         }
     }
+}
+
+/// The site of somebody overdue, with nobody stale and no fixed date, last listed so many seconds ago.
+async fn listed(ground: &Ground, ago: i64) -> (Arc<Site>, UserView) {
+    let_dates_tell(ground).await;
     let site = ground.site().await;
     ground
         .execute(r#"UPDATE accounts_user SET "isCurrentlyActive" = 0"#)
@@ -123,5 +128,29 @@ async fn where_looks_list_a_sweep_lists_nothing_after_its_deed() {
         // By dates it costs next to nothing.
         assert_eq!(after.contains(&"listing"), !lists, "{calls:?}");
         assert!(after.contains(&"surviving"), "{calls:?}");
+    }
+}
+
+#[tokio::test]
+async fn all_sessions_are_listed_once_before_the_stale_are_swept() {
+    // Whether dates tell what was saved, whether a listing is due at the look before, and how many looks at everything there are.
+    for (tell, due, whole) in [(true, false, 1), (true, true, 0), (false, false, 1)] {
+        let ground = Ground::new().await;
+        if tell {
+            let_dates_tell(&ground).await;
+        }
+        let mut site = ground.site().await;
+        site.look_whole(&[]).await.unwrap();
+        assert_eq!(hold(&site.roster).dates_tell(AGES), tell);
+        match due {
+            true => site.mark.lock().await.listing.hurry(),
+            false => put_off_listings(&site).await,
+        }
+        let puppet = Puppet::on(&mut site);
+        let plan = site.preview().await.unwrap();
+        let mut users = plan.users.iter();
+        assert!(users.any(|user| user.reason == SweepReason::Stale));
+        let calls = puppet.counts();
+        assert_eq!(calls.get("whole").copied().unwrap_or(0), whole, "{calls:?}");
     }
 }

@@ -88,6 +88,9 @@ impl Store for Puppet {
         if std::mem::take(&mut mark.scan.at_once) {
             hold(&self.calls).push("listing");
         }
+        if mark.whole {
+            hold(&self.calls).push("whole");
+        }
         self.store.look(mark, sink).await
     }
     async fn glance(&self, now: Timestamp, last: Timestamp, sink: &mut dyn Sink) -> Result<()> {

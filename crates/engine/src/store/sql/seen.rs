@@ -14,6 +14,14 @@ use super::reach::{Reach, Span};
 use crate::store::schema::TimeColumn;
 use crate::store::statement::Cell;
 
+/// A session's age is a second more than its site's where the clock's second passed while it was saved. Such sessions come and go.
+const NEXT: SignedDuration = SignedDuration::from_secs(1);
+
+/// From when on other ages are asked for. One that needed no asking until now has been gone through a second less far.
+pub(super) fn anew(reach: Reach) -> Option<Timestamp> {
+    reach.since().checked_sub(NEXT).ok()
+}
+
 /// What a look has seen.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Seen {
@@ -77,6 +85,14 @@ impl Seen {
     /// Whether a look need not find again what this one has seen of sessions of that age.
     pub fn knows(&self, age: SignedDuration) -> bool {
         self.ages.contains(&age)
+    }
+
+    /// Of these ages those that this look knows, and those that are to be asked for anew. What is a second more than one of the
+    /// first needs no asking: by their dates, it was saved a second later.
+    pub fn known_of(&self, ages: &[SignedDuration]) -> (Vec<SignedDuration>, Vec<SignedDuration>) {
+        let (known, mut other): (Vec<_>, Vec<_>) = ages.iter().partition(|age| self.knows(**age));
+        other.retain(|age| !known.contains(&(*age - NEXT)));
+        (known, other)
     }
 
     /// Whether this is the same server, later on.
@@ -146,45 +162,59 @@ mod tests {
         Timestamp::from_millisecond(100_000 + 100 * tenths).unwrap()
     }
 
-    /// A session's save: whether its age is the rare one, when it was by its date, when its transaction got its number, when it
-    /// was committed.
+    /// One that is usual, one that sessions have whose second passed meanwhile, and another.
+    const AGES: [SignedDuration; 3] = [
+        SignedDuration::from_secs(10),
+        SignedDuration::from_secs(11),
+        SignedDuration::from_secs(30),
+    ];
+
+    /// A session's save: which age it has, when it was, when its transaction got its number, when it was committed.
     #[derive(Debug, Clone, Copy)]
     struct Save {
-        rare: bool,
-        dated: i64,
+        age: usize,
+        saved: i64,
         begun: i64,
         committed: i64,
     }
 
+    impl Save {
+        /// Whether its date says that it was saved within this span at one of these ages, whatever its own.
+        fn within(&self, (from, to): Span, ages: &[SignedDuration]) -> bool {
+            let date = at(self.saved) + AGES[self.age];
+            ages.iter()
+                .map(|age| date - *age)
+                .any(|saved| from < saved && saved <= to)
+        }
+    }
+
     fn saves() -> impl Strategy<Value = Vec<Save>> {
-        let save = (any::<bool>(), 0_i64..600, 0_i64..=100, 0_i64..=100);
-        let save = save.prop_map(|(rare, dated, a, b)| Save {
-            rare,
-            dated,
-            begun: dated + a.min(b),
-            committed: dated + a.max(b),
+        let save = (0_usize..3, 0_i64..600, 0_i64..=100, 0_i64..=100);
+        let save = save.prop_map(|(age, saved, a, b)| Save {
+            age,
+            saved,
+            begun: saved + a.min(b),
+            committed: saved + a.max(b),
         });
         prop::collection::vec(save, 1..40)
     }
 
     proptest! {
-        /// Whatever the looks are like, whoever is committed within ten seconds is handed over; of the rare age, as long as looks
-        /// ask for that.
+        /// Whatever the looks are like, whoever is committed within ten seconds is handed over, as long as looks ask for their age.
         #[test]
         fn what_is_late_is_handed_over_by_some_look(
             saves in saves(),
-            looks in prop::collection::vec((1_i64..60, any::<bool>(), 0_u8..12), 30..60),
+            looks in prop::collection::vec((1_i64..60, any::<bool>(), 0_u8..16), 30..60),
         ) {
-            let ages = [1, 2].map(SignedDuration::from_secs);
             // Numbers are given in the order of their beginning.
             let number = |save: &Save| 1 + save.begun as u64;
             let (mut last, mut settled) = (-1, None);
             let mut seen: Option<Seen> = None;
             let mut handed = vec![false; saves.len()];
-            // From when on the rare age was asked for.
-            let mut rare_since = None;
+            // From when on each age was asked for.
+            let mut asked_since = [None; 3];
             let mut now = 0;
-            let ends = [(1_000, false, 11); 2];
+            let ends = [(1_000, false, 15); 2];
             for (pause, crowd, luck) in looks.into_iter().chain(ends) {
                 now += pause;
                 let before = seen.take();
@@ -197,39 +227,43 @@ mod tests {
                     continue;
                 }
                 let asked = match luck {
-                    2 => &ages[..1],
-                    _ => &ages,
+                    2 => &AGES[..1],
+                    3 => &AGES[..2],
+                    4 => &AGES[1..],
+                    _ => &AGES,
                 };
-                rare_since = rare_since
-                    .or(Some(reach.since()))
-                    .filter(|_| asked.contains(&ages[1]));
+                for (age, since) in AGES.iter().zip(&mut asked_since) {
+                    *since = since.or(Some(reach.since())).filter(|_| asked.contains(age));
+                }
+                let (known, other) = match &before {
+                    Some(before) => before.known_of(asked),
+                    None => (Vec::new(), asked.to_vec()),
+                };
                 let until = at(1_000_000);
                 let spans = reach.late.into_iter().chain([(reach.near, until)]);
                 let spans: Vec<_> = spans.flat_map(|span| pieces(span, at(now), 3_000)).collect();
-                let met = |seen: &Seen, save: &Save, (from, to): Span| {
-                    let lowest = seen.lowest_since(from);
-                    let new = lowest.is_none_or(|lowest| number(save) >= lowest);
-                    at(save.dated) > from && at(save.dated) <= to && new
+                let met = |save: &Save, span: Span| {
+                    let new = |part: Span| {
+                        let lowest = before.as_ref().unwrap().lowest_since(part.0);
+                        lowest.is_none_or(|lowest| number(save) >= lowest)
+                    };
+                    let parts = before.as_ref().map(|seen| seen.parts(span)).unwrap_or_default();
+                    parts.into_iter().any(|part| save.within(part, &known) && new(part))
                 };
                 let statements = spans.len() as i64;
                 for (n, span) in (0..).zip(spans) {
                     for (save, handed) in saves.iter().zip(&mut handed) {
-                        let age = ages[usize::from(save.rare)];
-                        let dated = at(save.dated);
-                        let found = match &before {
-                            Some(seen) if seen.knows(age) => {
-                                seen.parts(span).into_iter().any(|part| met(seen, save, part))
-                            }
-                            Some(_) => n + 1 == statements && dated > reach.since(),
-                            None => dated > span.0 && dated <= span.1,
-                        };
-                        *handed |= save.committed <= now + n && asked.contains(&age) && found;
+                        *handed |= save.committed <= now + n && met(save, span);
                     }
+                }
+                for (save, handed) in saves.iter().zip(&mut handed) {
+                    let all = (anew(reach).unwrap(), until);
+                    *handed |= save.committed <= now && save.within(all, &other);
                 }
                 let open = saves.iter().filter(|save| save.committed > now);
                 let lowest = open.map(number).chain([2 + now as u64]).min().unwrap();
                 let mut this = told(&lowest.to_string(), 7).unwrap();
-                this.ages = asked.to_vec();
+                this.ages = [known, other].concat();
                 let this = this.by_look(reach, before);
                 prop_assert!(this.looks.len() <= 82);
                 // As of the first of its statements.
@@ -237,10 +271,23 @@ mod tests {
                 now += statements - 1;
             }
             for (save, handed) in saves.iter().zip(handed) {
-                let asked_for = rare_since.is_some_and(|since| at(save.dated) > since);
-                prop_assert!(handed || save.rare && !asked_for, "{save:?}");
+                let asked_for = asked_since[save.age].is_some_and(|since| at(save.saved) > since);
+                prop_assert!(handed || !asked_for, "{save:?}");
             }
         }
+    }
+
+    #[test]
+    fn an_age_of_a_second_more_is_asked_for_with_the_other() {
+        let seen = told("5", 7).unwrap();
+        let of = |ages: &[i64]| {
+            let ages = ages.iter().map(|age| SignedDuration::from_secs(*age));
+            let (known, other) = seen.known_of(&ages.collect::<Vec<_>>());
+            [known, other].map(|ages| ages.iter().map(SignedDuration::as_secs).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[1, 2, 3, 0]), [vec![1], vec![3, 0]]);
+        // Where nobody has the other any more, nothing is asked for with it.
+        assert_eq!(of(&[2]), [vec![], vec![2]]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::arrays::elements;
 use super::listing::Course;
 use super::reach::{Reach, Span, a_second, is_crowd, perhaps, pieces};
-use super::seen::Seen;
+use super::seen::{Seen, anew};
 use super::{KEY, OVERLAP, SOON, SqlSessions};
 use crate::error::{Code, Result};
 use crate::store::schema::Dialect;
@@ -88,35 +88,48 @@ impl SqlSessions {
         ) else {
             return Ok(None);
         };
+        let (known, other) = match &before {
+            Some(before) => before.known_of(&ages),
+            None => (Vec::new(), ages),
+        };
+        let within = |span, ages: &[SignedDuration]| self.saved_within(span, last, ages, rows);
+        let in_pieces = |span| {
+            pieces(
+                span,
+                about,
+                std::cmp::max(self.busy(), perhaps(span, about)),
+            )
+        };
         let near = (reach.near, until);
-        let spans = reach.late.into_iter().chain([near]);
-        let busy = |span| std::cmp::max(self.busy(), perhaps(span, about));
-        let spans: Vec<_> = spans
-            .flat_map(|span| pieces(span, about, busy(span)))
+        let spans = reach.late.into_iter().chain([near]).flat_map(in_pieces);
+        let mut asks: Vec<(Cond, Span)> = spans
+            .filter_map(|span| Some((not_seen(before.as_ref()?, span, &known, within)?, span)))
             .collect();
+        // Of other ages the look before has seen none.
+        let all = (anew(reach).unwrap_or(last), until);
+        let others = in_pieces(all).into_iter();
+        let mut others: Vec<_> = others
+            .filter_map(|span| Some((within(span, &other)?, span)))
+            .collect();
+        match (asks.as_mut_slice(), others.as_slice()) {
+            // A trip costs more than what is asked for.
+            ([(saved, span)], [(other, _)]) => {
+                *saved = Cond::any().add(saved.clone()).add(other.clone());
+                *span = all;
+            }
+            _ => asks.append(&mut others),
+        }
+        let asked_for = [known, other].concat();
         // An array is whole in the server's memory; after a long while it would be a long one.
         let soon = about.duration_since(last) <= SOON;
         let mut first = None;
         let mut many = 0;
-        for span in spans {
-            let saved = match &before {
-                Some(before) => {
-                    // What has an age that the look before did not know was not seen by it.
-                    let other = (span.1 == until).then_some((reach.since(), until));
-                    self.not_seen(before, span, other, last, &ages, rows)
-                }
-                None => self
-                    .saved_within(span, last, &ages, rows)
-                    .map(|saved| (saved, span)),
-            };
-            let Some((saved, span)) = saved else {
-                continue;
-            };
+        for (saved, span) in asks {
             let Some((told, now, found)) = self.ask(saved, soon, course).await? else {
                 return Ok(None);
             };
             if first.is_none() {
-                let seen = Seen::told(&told, &ages, until);
+                let seen = Seen::told(&told, &asked_for, until);
                 let follows = |before: &Seen| seen.as_ref().is_some_and(|s| s.follows(before));
                 let elsewhere = before.as_ref().is_some_and(|before| !follows(before));
                 if elsewhere || now.duration_since(about).abs() > ABOUT {
@@ -136,40 +149,6 @@ impl SqlSessions {
         course.seen = seen.map(|seen| seen.by_look(reach, before));
         course.settled = reach.settled();
         Ok(Some(now))
-    }
-
-    /// Saved within this span, and not seen by the look before; of ages that it did not know, within the other one. And within which
-    /// span they are then.
-    fn not_seen(
-        &self,
-        before: &Seen,
-        span: Span,
-        other: Option<Span>,
-        over: Timestamp,
-        ages: &[SignedDuration],
-        rows: Option<u64>,
-    ) -> Option<(Cond, Span)> {
-        let (known, unknown): (Vec<_>, Vec<_>) = ages.iter().partition(|age| before.knows(**age));
-        let within = |span, ages: &[SignedDuration]| self.saved_within(span, over, ages, rows);
-        let saved = within(span, &known).map(|saved| {
-            let parts = before.parts(span);
-            let several = parts.len() > 1;
-            // Where no look that is remembered went so far, there is no condition, which all of the part meets.
-            let new = parts.into_iter().map(|part| {
-                let new = Cond::all().add_option(before.since(part.0));
-                new.add_option(several.then(|| within(part, &known)).flatten())
-            });
-            let new = new.fold(Cond::any(), Cond::add);
-            // A web server's clock may be ahead of the database's: such a save was not asked for when it was committed.
-            let ahead = within((before.until().max(span.0), span.1), &known);
-            Cond::all().add(saved).add(new.add_option(ahead))
-        });
-        let other = other.and_then(|span| Some((within(span, &unknown)?, span)));
-        match (saved, other) {
-            (Some(saved), Some((other, span))) => Some((Cond::any().add(saved).add(other), span)),
-            (Some(saved), None) => Some((saved, span)),
-            (None, other) => other,
-        }
     }
 
     /// The time, what the server's numbers tell, and what was saved so. None: it does not let them be asked for, or tells no
@@ -308,6 +287,27 @@ impl SqlSessions {
         let any = within.fold(Cond::any(), Cond::add);
         (!any.is_empty()).then_some(any)
     }
+}
+
+/// Saved within this span at one of these ages, all of which the look before knew, and not seen by it.
+fn not_seen(
+    before: &Seen,
+    span: Span,
+    known: &[SignedDuration],
+    within: impl Fn(Span, &[SignedDuration]) -> Option<Cond>,
+) -> Option<Cond> {
+    let saved = within(span, known)?;
+    let parts = before.parts(span);
+    let several = parts.len() > 1;
+    // Where no look that is remembered went so far, there is no condition, which all of the part meets.
+    let new = parts.into_iter().map(|part| {
+        let new = Cond::all().add_option(before.since(part.0));
+        new.add_option(several.then(|| within(part, known)).flatten())
+    });
+    let new = new.fold(Cond::any(), Cond::add);
+    // A web server's clock may be ahead of the database's: such a save was not asked for when it was committed.
+    let ahead = within((before.until().max(span.0), span.1), known);
+    Some(Cond::all().add(saved).add(new.add_option(ahead)))
 }
 
 /// Those of them that are asked for whole.
