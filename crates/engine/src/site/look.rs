@@ -203,9 +203,11 @@ impl Site {
         let local = Timestamp::now();
         let before = hold(&self.line).view();
         let mut intake = Intake::of(self);
+        // What is saved while all is read for the first time is found by the next look.
+        let first = mark.last.is_none();
         let looked = self.store.look(mark, &mut intake).await;
         let saved = intake.saved;
-        mark.named_all = intake.named_all;
+        mark.named_all = intake.named_all && looked.is_ok() && !first;
         drop(intake);
         match looked {
             Ok(db) => {

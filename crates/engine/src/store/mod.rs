@@ -124,7 +124,7 @@ pub struct Mark {
     pub(crate) course: sql::Course,
     /// When the last listing began that named every session of a table. None: no table, or not read yet.
     pub(crate) listed: Option<Timestamp>,
-    /// The last look named every session there was when it began.
+    /// The last look named every session there was when it began; not the first one.
     pub(crate) named_all: bool,
     /// The next look leaves nothing out.
     pub(crate) whole: bool,

@@ -37,14 +37,14 @@ impl Site {
     /// A plan after a fresh look.
     async fn plan_now(&self) -> Result<Plan> {
         self.look_for_sweep().await?;
-        let plan = self.plan()?;
-        // Whoever is stale has no session at all: that only a look at all of them tells. And whoever is overdue has none
-        // that began after the cutoff, so a listing since then has met them all.
-        let (named_all, old) = {
+        // By the look before, and none that comes in between.
+        let (plan, named_all, listed) = {
             let mark = self.mark.lock().await;
-            let old = mark.listed.is_some_and(|at| at < plan.cutoff);
-            (mark.named_all, old)
+            (self.plan()?, mark.named_all, mark.listed)
         };
+        // Whoever is stale has no session at all: that only a look at all of them tells, be it this one. And whoever is overdue
+        // has none that began after the cutoff, so a listing since then has met them all.
+        let old = listed.is_some_and(|at| at < plan.cutoff);
         let stale = || plan.taken.iter().any(|t| t.reason == SweepReason::Stale);
         if named_all || (!old && !stale()) {
             return Ok(plan);

@@ -20,7 +20,7 @@ pub(super) struct Asked {
 /// A site with people of one session each, and someone who looks at it.
 pub(super) struct Watched {
     pub ground: Ground,
-    roster: Roster,
+    pub roster: Roster,
     pub mark: Mark,
     /// Sessions that the last look was told were saved.
     pub saved: Vec<SessionKey>,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use curfew_engine::django::session::Expiry;
-use curfew_engine::store::SessionKey;
+use curfew_engine::store::{SessionKey, Sink};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::common::Ground;
@@ -96,4 +96,32 @@ async fn only_of_an_age_that_was_unknown_all_is_handed_over_again() {
     watched.look().await;
     watched.look().await;
     assert_eq!(watched.saved, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_an_age_of_a_second_more_is_handed_over_once_and_nothing_else_with_it() {
+    let mut watched = Watched::with(30).await;
+    let now = Timestamp::now();
+    for number in 1..=20 {
+        watched.ground.save(&key(number), Some(number), now).await;
+    }
+    all_is_over(&watched.ground).await;
+    watched.look().await;
+    assert_eq!(watched.saved.len(), 20);
+    for number in 21..=22 {
+        let (ground, now) = (&watched.ground, Timestamp::now());
+        let data = ground.data(Some(number), now, Expiry::Default);
+        let until = ground.expires(now) + SignedDuration::from_secs(1);
+        let save = ground.saving(&key(number), &data, until);
+        assert_eq!(ground.db.execute(&save).await, 1);
+        all_is_over(ground).await;
+        watched.look().await;
+        assert_eq!(watched.saved, [SessionKey::new(key(number))]);
+        let ages = watched.roster.ages();
+        assert!(ages.contains(&(ages[0] + 1)), "{ages:?}");
+        for _ in 0..2 {
+            watched.look().await;
+            assert_eq!(watched.saved, []);
+        }
+    }
 }

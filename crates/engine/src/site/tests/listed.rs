@@ -131,10 +131,26 @@ async fn where_looks_list_a_sweep_lists_nothing_after_its_deed() {
     }
 }
 
+/// When the last listing began, by the look before a sweep.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Listing {
+    InThatLook,
+    Earlier,
+    NotDue,
+    /// That look is the first one of all.
+    First,
+}
+
 #[tokio::test]
 async fn all_sessions_are_listed_once_before_the_stale_are_swept() {
-    // Whether dates tell what was saved, whether a listing is due at the look before, and how many looks at everything there are.
-    for (tell, due, whole) in [(true, false, 1), (true, true, 0), (false, false, 1)] {
+    // Whether dates tell what was saved, and how many looks at everything there are.
+    for (tell, listing, whole) in [
+        (true, Listing::NotDue, 1),
+        (true, Listing::InThatLook, 0),
+        (true, Listing::Earlier, 1),
+        (true, Listing::First, 1),
+        (false, Listing::NotDue, 1),
+    ] {
         let ground = Ground::new().await;
         if tell {
             let_dates_tell(&ground).await;
@@ -142,15 +158,20 @@ async fn all_sessions_are_listed_once_before_the_stale_are_swept() {
         let mut site = ground.site().await;
         site.look_whole(&[]).await.unwrap();
         assert_eq!(hold(&site.roster).dates_tell(AGES), tell);
-        match due {
-            true => site.mark.lock().await.listing.hurry(),
-            false => put_off_listings(&site).await,
+        match listing {
+            Listing::InThatLook => site.mark.lock().await.listing.hurry(),
+            Listing::First => *site.mark.lock().await = Mark::default(),
+            _ => put_off_listings(&site).await,
         }
         let puppet = Puppet::on(&mut site);
+        puppet
+            .ends
+            .store(listing == Listing::Earlier, Ordering::SeqCst);
         let plan = site.preview().await.unwrap();
         let mut users = plan.users.iter();
         assert!(users.any(|user| user.reason == SweepReason::Stale));
         let calls = puppet.counts();
-        assert_eq!(calls.get("whole").copied().unwrap_or(0), whole, "{calls:?}");
+        let looks = calls.get("whole").copied().unwrap_or(0);
+        assert_eq!(looks, whole, "{listing:?}, {calls:?}");
     }
 }

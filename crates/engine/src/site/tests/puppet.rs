@@ -23,6 +23,8 @@ pub struct Puppet {
     pub not_ready: AtomicBool,
     /// As if the sessions lay where looks list them.
     pub lists: AtomicBool,
+    /// The next look comes to the end of a listing that began earlier.
+    pub ends: AtomicBool,
 }
 
 impl Puppet {
@@ -37,6 +39,7 @@ impl Puppet {
             half: AtomicBool::new(false),
             not_ready: AtomicBool::new(false),
             lists: AtomicBool::new(false),
+            ends: AtomicBool::new(false),
         });
         inner.store = puppet.clone();
         puppet
@@ -90,6 +93,9 @@ impl Store for Puppet {
         }
         if mark.whole {
             hold(&self.calls).push("whole");
+        }
+        if self.ends.swap(false, Ordering::SeqCst) {
+            sink.listing_done();
         }
         self.store.look(mark, sink).await
     }

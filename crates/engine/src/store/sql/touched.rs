@@ -40,6 +40,7 @@ type Answer = (Vec<Cell>, Timestamp, Found);
 impl SqlSessions {
     /// Names the sessions saved since `last`, and hands over those of which their dates do not tell enough. A save that
     /// began before `last` may be committed after it, so dates are looked at from some seconds earlier on, or from where that is `settled`.
+    /// Of an age that was asked for by the dates of another (`Seen::known_of`) that is a second less.
     pub(super) async fn read_touched(
         &self,
         last: Timestamp,
@@ -94,19 +95,17 @@ impl SqlSessions {
         };
         let within = |span, ages: &[SignedDuration]| self.saved_within(span, last, ages, rows);
         let in_pieces = |span| {
-            pieces(
-                span,
-                about,
-                std::cmp::max(self.busy(), perhaps(span, about)),
-            )
+            let busy = std::cmp::max(self.busy(), perhaps(span, about));
+            pieces(span, about, busy)
         };
-        let near = (reach.near, until);
-        let spans = reach.late.into_iter().chain([near]).flat_map(in_pieces);
-        let mut asks: Vec<(Cond, Span)> = spans
-            .filter_map(|span| Some((not_seen(before.as_ref()?, span, &known, within)?, span)))
-            .collect();
+        let mut asks: Vec<(Cond, Span)> = Vec::new();
+        if let Some(before) = &before {
+            let spans = reach.late.into_iter().chain([(reach.near, until)]);
+            let new = |span| Some((not_seen(before, span, &known, within)?, span));
+            asks.extend(spans.flat_map(in_pieces).filter_map(new));
+        }
         // Of other ages the look before has seen none.
-        let all = (anew(reach).unwrap_or(last), until);
+        let all = (anew(reach), until);
         let others = in_pieces(all).into_iter();
         let mut others: Vec<_> = others
             .filter_map(|span| Some((within(span, &other)?, span)))

@@ -130,8 +130,7 @@ impl SqlStore {
                 sink.user(row);
             }
         };
-        if soon
-            && before.is_none_or(|before| before > PIECE)
+        if may_be_many(before, soon)
             && let Some(many) = self.in_pieces(&columns, &shape, &any, &mut take).await?
         {
             return Ok(many);
@@ -260,6 +259,12 @@ impl SqlStore {
     }
 }
 
+/// Whether more than a piece may have been active, where so many were before the last reading of it: after a long time nothing
+/// tells.
+fn may_be_many(before: Option<usize>, soon: bool) -> bool {
+    !soon || before.is_none_or(|before| before > PIECE)
+}
+
 /// An id as text, in the form that Django writes into sessions.
 pub(super) fn user_id(text: String, kind: Kind) -> UserId {
     if kind == Kind::Uuid
@@ -301,4 +306,16 @@ pub(super) fn user_row(row: Vec<Cell>, users: &UserTable) -> Option<UserRow> {
         enabled: users.is_active.is_none() || active.truth(),
         password: password.text().map(SecretString::from),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_long_time_many_may_have_been_active_however_few_were_before() {
+        assert!(!may_be_many(Some(PIECE), true));
+        assert!(may_be_many(Some(PIECE + 1), true) && may_be_many(None, true));
+        assert!(may_be_many(Some(0), false));
+    }
 }
