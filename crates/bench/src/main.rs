@@ -295,9 +295,14 @@ async fn populate(
 
 async fn postgres_version(database: &mut PgConnection) -> Result<String> {
     let version: String = sqlx::query_scalar("SHOW server_version")
+        .fetch_one(&mut *database)
+        .await?;
+    let log: String = sqlx::query_scalar("SHOW max_wal_size")
         .fetch_one(database)
         .await?;
-    Ok(format!("PostgreSQL {version}, durable commits"))
+    Ok(format!(
+        "PostgreSQL {version}, durable commits, checkpoints after {log} of its log"
+    ))
 }
 
 async fn redis_version(cache: &mut MultiplexedConnection) -> Result<String> {

@@ -71,9 +71,8 @@ async fn what_a_look_has_seen_is_not_handed_over_again_and_what_was_committed_la
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_of_an_age_that_was_unknown_all_is_handed_over_again() {
-    const SHORT: i64 = 7_000;
+/// Of thirty people's sessions twenty were saved, and the last look has seen them.
+async fn twenty_saved() -> Watched {
     let mut watched = Watched::with(30).await;
     let now = Timestamp::now();
     for number in 1..=20 {
@@ -82,6 +81,13 @@ async fn only_of_an_age_that_was_unknown_all_is_handed_over_again() {
     all_is_over(&watched.ground).await;
     watched.look().await;
     assert_eq!(watched.saved.len(), 20);
+    watched
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_of_an_age_that_was_unknown_all_is_handed_over_again() {
+    const SHORT: i64 = 7_000;
+    let mut watched = twenty_saved().await;
     let (ground, now) = (&watched.ground, Timestamp::now());
     let data = ground.data(Some(21), now, Expiry::Seconds(SHORT));
     let until = now + SignedDuration::from_secs(SHORT);
@@ -100,14 +106,7 @@ async fn only_of_an_age_that_was_unknown_all_is_handed_over_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_has_an_age_of_a_second_more_is_handed_over_once_and_nothing_else_with_it() {
-    let mut watched = Watched::with(30).await;
-    let now = Timestamp::now();
-    for number in 1..=20 {
-        watched.ground.save(&key(number), Some(number), now).await;
-    }
-    all_is_over(&watched.ground).await;
-    watched.look().await;
-    assert_eq!(watched.saved.len(), 20);
+    let mut watched = twenty_saved().await;
     for number in 21..=22 {
         let (ground, now) = (&watched.ground, Timestamp::now());
         let data = ground.data(Some(number), now, Expiry::Default);
