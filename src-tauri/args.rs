@@ -1,4 +1,4 @@
-//! The command line of the window, and the restart that some graphics drivers need. The names and variables are
+//! The command line of the window, and the restart that WebKit's variables need. The names and variables are
 //! those of `curfew`; the variables themselves are read by the engine.
 
 use clap::Parser;
@@ -21,14 +21,24 @@ pub struct Args {
     pub site: Option<String>,
 }
 
-/// Variables that have to be there before GTK starts threads, and what they are set to where they are not:
-/// WebKit's DMABUF renderer shows blank windows with some drivers, and the name by which Tauri learns that a
-/// driver of tests holds the window has changed between its versions.
+/// Variables that have to be there before GTK starts threads, and what they are set to where they are not.
+const NEEDED: [(&str, &str); 3] = [
+    // WebKit's DMABUF renderer shows blank windows with some drivers.
+    ("WEBKIT_DISABLE_DMABUF_RENDERER", "1"),
+    // While a page always has a frame to come, as one that is scrolled has, WebKit's timers collect no garbage, and its
+    // heap grows until it has to: by 32 MiB or, on a machine of more than 16 GiB, to four times what lives. From 8 MiB on,
+    // and at twice what lives, that is about as often as by its timers.
+    ("JSC_largeHeapSize", "8388608"),
+    ("JSC_heapGrowthMaxIncrease", "1"),
+];
+
+/// Those that are missing. The name by which Tauri learns that a driver of tests holds the window has changed between its
+/// versions.
 fn wanted(is_set: impl Fn(&str) -> bool) -> Vec<(&'static str, &'static str)> {
-    let mut wanted = Vec::new();
-    if !is_set("WEBKIT_DISABLE_DMABUF_RENDERER") {
-        wanted.push(("WEBKIT_DISABLE_DMABUF_RENDERER", "1"));
-    }
+    let mut wanted: Vec<_> = NEEDED
+        .into_iter()
+        .filter(|(name, _)| !is_set(name))
+        .collect();
     if is_set(AUTOMATION) && !is_set("TAURI_WEBVIEW_AUTOMATION") {
         wanted.push(("TAURI_WEBVIEW_AUTOMATION", "true"));
     }
@@ -89,10 +99,14 @@ mod tests {
             let wanted = wanted(|name| set.contains(&name));
             wanted.into_iter().map(|(name, _)| name).collect()
         };
-        assert_eq!(names(&[]), ["WEBKIT_DISABLE_DMABUF_RENDERER"]);
-        assert!(names(&["WEBKIT_DISABLE_DMABUF_RENDERER"]).is_empty());
+        const DMABUF: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
+        const HEAP: [&str; 2] = ["JSC_largeHeapSize", "JSC_heapGrowthMaxIncrease"];
+        assert_eq!(names(&[]), [DMABUF, HEAP[0], HEAP[1]]);
+        assert_eq!(names(&[DMABUF]), HEAP);
+        assert_eq!(names(&[HEAP[1], DMABUF]), [HEAP[0]]);
+        assert!(names(&[DMABUF, HEAP[0], HEAP[1]]).is_empty());
         assert_eq!(
-            names(&["WEBKIT_DISABLE_DMABUF_RENDERER", "TAURI_AUTOMATION"]),
+            names(&[DMABUF, HEAP[0], HEAP[1], "TAURI_AUTOMATION"]),
             ["TAURI_WEBVIEW_AUTOMATION"]
         );
     }
