@@ -14,7 +14,7 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{
     AssertSqlSafe, Connection, MySql, MySqlConnection, MySqlPool, PgConnection, PgPool, Postgres,
-    Sqlite, SqlitePool, Transaction,
+    Sqlite, SqliteConnection, SqlitePool, Transaction,
 };
 
 use super::far::far;
@@ -235,6 +235,12 @@ impl Database {
     /// Runs a statement from where nothing can be awaited, and returns when it is committed. What is held up
     /// for a second fails: whoever holds it up may be waiting for this to return.
     pub fn meanwhile(&self, sql: String) -> impl Fn() + Send + Sync + 'static + use<> {
+        let run = self.aside(sql);
+        move || assert_eq!(run(), 1)
+    }
+
+    /// The same of several statements. Returns how many rows they changed.
+    pub fn aside(&self, sql: String) -> impl Fn() -> u64 + Send + Sync + 'static + use<> {
         let (address, engine) = (self.address.clone(), self.engine());
         move || {
             let (address, sql) = (address.clone(), sql.clone());
@@ -252,7 +258,13 @@ impl Database {
                         connection.close().await.unwrap();
                         done.rows_affected()
                     }
-                    _ => {
+                    Engine::Sqlite => {
+                        let mut connection = SqliteConnection::connect(&address).await.unwrap();
+                        let done = sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                        connection.close().await.unwrap();
+                        done.rows_affected()
+                    }
+                    Engine::Postgres => {
                         let mut connection = PgConnection::connect(&address).await.unwrap();
                         let limit = "SET lock_timeout = '1s'";
                         sqlx::raw_sql(limit).execute(&mut connection).await.unwrap();
@@ -262,7 +274,7 @@ impl Database {
                     }
                 }
             });
-            assert_eq!(changed.unwrap(), 1);
+            changed.unwrap()
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Looking {
     mark: Mark,
     /// How long each session takes to be taken in.
     slow: Duration,
+    /// What happens beside the first session that is taken in.
+    pub beside: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Looking {
@@ -33,6 +35,7 @@ impl Looking {
             listings: 0,
             mark: Mark::default(),
             slow: Duration::ZERO,
+            beside: None,
         }
     }
 
@@ -77,6 +80,9 @@ impl Looking {
 impl Sink for Looking {
     fn take(&mut self, row: SessionRef<'_>) {
         std::thread::sleep(self.slow);
+        if let Some(beside) = self.beside.take() {
+            beside();
+        }
         self.sessions.push(row.to_row());
         self.roster.take(row);
     }

@@ -25,6 +25,9 @@ mod dated;
 /// What is asked of PostgreSQL, counted.
 mod counts;
 
+/// SQLite's rows by their numbers.
+mod numbers;
+
 /// What is handed over once.
 mod seen;
 

@@ -6,6 +6,7 @@ mod batch;
 mod copy;
 mod crew;
 mod listing;
+mod numbered;
 mod own;
 mod reach;
 pub(crate) mod replica;

@@ -1,6 +1,7 @@
 //! Every session of a table, whole: a site's first look.
 //!
-//! PostgreSQL's tables are read block by block, by several hands; other databases' along the key.
+//! PostgreSQL's tables are read block by block, by several hands; SQLite's by the numbers of their rows, others' along
+//! the key.
 
 use jiff::{SignedDuration, Timestamp};
 use sea_query::ExprTrait;
@@ -10,13 +11,14 @@ use super::SqlSessions;
 use super::copy::{Steps, copy, copy_to};
 use super::crew::{Crew, Hand};
 use super::listing::Course;
+use super::numbered::{After, Step};
 use super::stream::Fields;
 use super::stride::{BlockStride, WHOLE, rest_after};
 use crate::error::{Code, Error, Result};
-use crate::store::key::{KeyRef, SessionKey};
+use crate::store::key::KeyRef;
 use crate::store::pace::Share;
 use crate::store::statement::{Read, field};
-use crate::store::{DataRef, Helper, Mark, SessionRef, SessionRow, Sink};
+use crate::store::{DataRef, Helper, Mark, SessionRef, Sink};
 
 impl SqlSessions {
     /// Every usable session, whole.
@@ -29,8 +31,8 @@ impl SqlSessions {
         let meter = self.db.meter();
         mark.course.place = None;
         sink.listing_begins();
-        if !self.read_blocks(now, mark, sink).await? {
-            self.read_along_the_key(now, sink).await?;
+        if !self.read_blocks(now, mark, sink).await? && !self.read_by_number(now, sink).await? {
+            self.read_from(After::Key(None), now, sink).await?;
         }
         sink.listing_done();
         mark.course.blocks = BlockStride::default();
@@ -66,6 +68,15 @@ impl SqlSessions {
         let since = now.checked_add(took).unwrap_or(now);
         self.read_touched(now, None, since, sink).await?;
         Ok(true)
+    }
+
+    /// Every usable session, as the table lies in its file; false where not all are sure to be met.
+    async fn read_by_number(&self, now: Timestamp, sink: &mut dyn Sink) -> Result<bool> {
+        let Some(before) = self.numbering().await? else {
+            return Ok(false);
+        };
+        self.read_from(After::Number(None), now, sink).await?;
+        Ok(self.numbering().await? == Some(before))
     }
 
     /// By as many hands as the sink has.
@@ -121,37 +132,37 @@ impl SqlSessions {
         });
     }
 
-    /// The next step is read while this one is taken in.
-    async fn read_along_the_key(&self, now: Timestamp, sink: &mut dyn Sink) -> Result<()> {
+    /// Every usable session, along whatever tells where a step begins. The next one is read while this one is taken in.
+    async fn read_from(&self, place: After, now: Timestamp, sink: &mut dyn Sink) -> Result<()> {
         let mut stride = Course::default().keys;
         let mut meter = self.db.meter();
-        let mut rows = self.step(now, None, stride.size()).await?;
-        loop {
-            let full = rows.len() >= stride.size() as usize;
+        let mut step = self.step(now, place, stride.size()).await?;
+        while let Some(next) = step.next {
             stride.fit(meter.cost(), WHOLE);
-            let last = rows.last().map(|row| row.key.clone()).filter(|_| full);
-            let Some(last) = last else {
-                rows.into_iter().for_each(|row| sink.session(row));
-                return Ok(());
-            };
             rest_after(meter.cost()).await;
             meter = self.db.meter();
             let (sessions, size) = (self.clone(), stride.size());
-            let next = tokio::spawn(async move { sessions.step(now, Some(last), size).await });
-            rows.into_iter().for_each(|row| sink.session(row));
-            rows = next.await.unwrap_or_else(|_| Err(broke_off()))?;
+            let reading = tokio::spawn(async move { sessions.step(now, next, size).await });
+            step.rows.into_iter().for_each(|row| sink.session(row));
+            step = reading.await.unwrap_or_else(|_| Err(broke_off()))?;
         }
+        step.rows.into_iter().for_each(|row| sink.session(row));
+        Ok(())
     }
 
-    async fn step(
-        &self,
-        now: Timestamp,
-        after: Option<SessionKey>,
-        size: u32,
-    ) -> Result<Vec<SessionRow>> {
-        let mut query = self.select_sessions();
-        self.along_the_key(&mut query, now, after.as_ref(), size);
-        self.session_rows(&query).await
+    async fn step(&self, now: Timestamp, after: After, size: u32) -> Result<Step> {
+        match after {
+            After::Key(after) => {
+                let mut query = self.select_sessions();
+                self.along_the_key(&mut query, now, after.as_ref(), size);
+                let rows = self.session_rows(&query).await?;
+                let last = rows.last().map(|row| row.key.clone());
+                let next = last.filter(|_| rows.len() >= size as usize);
+                let next = next.map(|key| After::Key(Some(key)));
+                Ok(Step { rows, next })
+            }
+            After::Number(after) => self.numbered(now, after, size).await,
+        }
     }
 }
 
