@@ -189,7 +189,7 @@ impl<'a> Backward<'a> {
             if self.ended {
                 return Ok(None);
             }
-            if let Some(newline) = self.held.iter().rposition(|b| *b == b'\n') {
+            if let Some(newline) = memchr::memrchr(b'\n', &self.held) {
                 let line = self.held.split_off(newline + 1);
                 self.held.pop();
                 if !line.is_empty() {

@@ -126,11 +126,12 @@ fn search(dir: &Path, user_id: &str, site: &str, limit: usize) -> io::Result<Vec
     };
     // Most lines are about others: looked through for the id as it stands in a line, and only then read.
     let needle = format!("\"id\":{}", serde_json::to_string(user_id)?);
+    let needle = memchr::memmem::Finder::new(needle.as_bytes());
     let mut lines = Backward::new(&file, file.metadata()?.len(), LOOK_BACK);
     while found.len() < limit
         && let Some(line) = lines.next_line()?
     {
-        if !std::str::from_utf8(&line).is_ok_and(|line| line.contains(&needle)) {
+        if needle.find(&line).is_none() {
             continue;
         }
         let Some(mut entry) = chain::parse(&line).map(|line| line.entry) else {

@@ -1,11 +1,12 @@
 //! Someone who looks again and again: a real roster, and a note of what was handed to it.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use curfew_engine::roster::Roster;
 use curfew_engine::store::sql::SqlStore;
 use curfew_engine::store::{
-    KeyRef, Mark, SessionKey, SessionRef, SessionRow, Sink, Store, UserId, UserRow,
+    Helper, KeyRef, Mark, SessionKey, SessionRef, SessionRow, Sink, Store, UserId, UserRow,
 };
 use jiff::Timestamp;
 
@@ -24,6 +25,17 @@ pub struct Looking {
     slow: Duration,
     /// What happens beside the first session that is taken in.
     pub beside: Option<Box<dyn FnOnce() + Send>>,
+    /// What several hands took in beside it, where it has any.
+    pub hands: Option<Arc<Mutex<Vec<SessionRow>>>>,
+}
+
+struct Hand(Arc<Mutex<Vec<SessionRow>>>);
+
+impl Helper for Hand {
+    fn take(&mut self, row: SessionRef<'_>) {
+        self.0.lock().unwrap().push(row.to_row());
+    }
+    fn flush(&mut self) {}
 }
 
 impl Looking {
@@ -36,6 +48,7 @@ impl Looking {
             mark: Mark::default(),
             slow: Duration::ZERO,
             beside: None,
+            hands: None,
         }
     }
 
@@ -85,6 +98,10 @@ impl Sink for Looking {
         }
         self.sessions.push(row.to_row());
         self.roster.take(row);
+    }
+    fn helper(&mut self) -> Option<Box<dyn Helper>> {
+        let taken = self.hands.clone()?;
+        Some(Box::new(Hand(taken)))
     }
     fn listed(&mut self, key: KeyRef<'_>, expires: Timestamp) -> bool {
         self.roster.listed(key, expires)

@@ -1,5 +1,7 @@
 //! SQLite's tables, which are read by the numbers of their rows at first.
 
+use std::sync::Arc;
+
 use curfew_engine::django::session::Expiry;
 use curfew_engine::store::SessionKey;
 use jiff::SignedDuration;
@@ -35,7 +37,15 @@ async fn met_once(table: &str) {
     let (ground, keys) = with_table(table, 4_321).await;
     let mut looking = Looking::new();
     looking.look(&ground.store).await;
-    assert_eq!(looking.keys(), sorted(keys), "{table}");
+    assert_eq!(looking.keys(), sorted(keys.clone()), "{table}");
+    let taken = Arc::default();
+    let mut looking = Looking::new();
+    looking.hands = Some(Arc::clone(&taken));
+    looking.look(&ground.store).await;
+    let taken = taken.lock().unwrap();
+    let by_hands = taken.iter().map(|row| row.key.clone());
+    assert_eq!(sorted(by_hands), sorted(keys), "{table}, several hands");
+    assert_eq!(looking.sessions.len(), 0);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use sea_query::{Alias, Expr, ExprTrait, PostgresQueryBuilder, Query, SelectState
 use tokio::sync::mpsc;
 
 use super::crew::{Crew, Hand};
-use super::stream::{Cut, Fields, garbled};
+use super::stream::{Cut, Fields, Rows, garbled};
 use super::stride::{BlockStride, WHOLE, rest_after};
 use crate::error::Result;
 use crate::store::db::Db;
@@ -91,7 +91,7 @@ pub(super) async fn copy(
 }
 
 /// As [`copy`], the rows handed over to several at once, in no order.
-pub(super) async fn copy_to<H: Hand>(
+pub(super) async fn copy_to<H: Hand<Rows = Rows>>(
     db: &Db,
     query: &SelectStatement,
     crew: &mut Crew<H>,

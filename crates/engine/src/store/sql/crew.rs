@@ -5,15 +5,16 @@ use std::thread::available_parallelism;
 
 use tokio::task::{JoinError, JoinSet};
 
-use super::stream::{Fields, Rows, garbled};
+use super::stream::garbled;
 use crate::error::Result;
 
 /// What a look at a site may take of a large machine.
 const MOST: usize = 4;
 
-/// Takes rows in, each as its fields.
+/// Takes rows in, as they were read.
 pub(super) trait Hand: Send + 'static {
-    fn take(&mut self, fields: &Fields<'_>);
+    type Rows: Send + 'static;
+    fn take(&mut self, rows: Self::Rows);
     /// Keeps nothing of what it took to itself.
     fn flush(&mut self);
 }
@@ -37,15 +38,20 @@ impl<H: Hand> Crew<H> {
         })
     }
 
+    /// How many hands there are.
+    pub fn size(&self) -> usize {
+        self.idle.len() + self.busy.len()
+    }
+
     /// To whoever is free, or will be first.
-    pub async fn give(&mut self, rows: Rows) -> Result<()> {
+    pub async fn give(&mut self, rows: H::Rows) -> Result<()> {
         if self.idle.is_empty() {
             let done = self.busy.join_next().await;
             self.back(done.ok_or_else(garbled)?)?;
         }
         if let Some(mut hand) = self.idle.pop() {
             self.busy.spawn_blocking(move || {
-                rows.each(|fields| hand.take(fields));
+                hand.take(rows);
                 hand
             });
         }
@@ -73,14 +79,15 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::store::sql::stream::{Cut, tests::stream};
+    use crate::store::sql::stream::{Cut, Rows, tests::stream};
 
     /// Adds up by itself first.
     struct Count(Arc<Mutex<usize>>, usize);
 
     impl Hand for Count {
-        fn take(&mut self, fields: &Fields<'_>) {
-            self.1 += fields.len();
+        type Rows = Rows;
+        fn take(&mut self, rows: Rows) {
+            rows.each(|fields| self.1 += fields.len());
         }
         fn flush(&mut self) {
             *self.0.lock().unwrap() += std::mem::take(&mut self.1);

@@ -12,13 +12,13 @@ use super::copy::{Steps, copy, copy_to};
 use super::crew::{Crew, Hand};
 use super::listing::Course;
 use super::numbered::{After, Step};
-use super::stream::Fields;
+use super::stream::{Fields, Rows};
 use super::stride::{BlockStride, WHOLE, rest_after};
 use crate::error::{Code, Error, Result};
 use crate::store::key::KeyRef;
 use crate::store::pace::Share;
 use crate::store::statement::{Read, field};
-use crate::store::{DataRef, Helper, Mark, SessionRef, Sink};
+use crate::store::{DataRef, Helper, Mark, SessionRef, SessionRow, Sink};
 
 impl SqlSessions {
     /// Every usable session, whole.
@@ -132,8 +132,10 @@ impl SqlSessions {
         });
     }
 
-    /// Every usable session, along whatever tells where a step begins. The next one is read while this one is taken in.
+    /// Every usable session, along whatever tells where a step begins. The next one is read while this one is taken in, by
+    /// as many hands as the sink has.
     async fn read_from(&self, place: After, now: Timestamp, sink: &mut dyn Sink) -> Result<()> {
+        let mut crew = Crew::of(|| sink.helper().map(Taking));
         let mut stride = Course::default().keys;
         let mut meter = self.db.meter();
         let mut step = self.step(now, place, stride.size()).await?;
@@ -143,11 +145,10 @@ impl SqlSessions {
             meter = self.db.meter();
             let (sessions, size) = (self.clone(), stride.size());
             let reading = tokio::spawn(async move { sessions.step(now, next, size).await });
-            step.rows.into_iter().for_each(|row| sink.session(row));
+            take_in(step.rows, crew.as_mut(), sink).await?;
             step = reading.await.unwrap_or_else(|_| Err(broke_off()))?;
         }
-        step.rows.into_iter().for_each(|row| sink.session(row));
-        Ok(())
+        take_in(step.rows, crew.as_mut(), sink).await
     }
 
     async fn step(&self, now: Timestamp, after: After, size: u32) -> Result<Step> {
@@ -174,15 +175,49 @@ struct Reading {
 }
 
 impl Hand for Reading {
-    fn take(&mut self, fields: &Fields<'_>) {
-        let helper = &mut self.helper;
-        self.sessions
-            .hand_over(fields, &self.shape, |row| helper.take(row));
+    type Rows = Rows;
+
+    fn take(&mut self, rows: Rows) {
+        let (sessions, helper) = (&self.sessions, &mut self.helper);
+        rows.each(|fields| sessions.hand_over(fields, &self.shape, |row| helper.take(row)));
     }
 
     fn flush(&mut self) {
         self.helper.flush();
     }
+}
+
+/// One of those that take in what was read row by row.
+struct Taking(Box<dyn Helper>);
+
+impl Hand for Taking {
+    type Rows = Vec<SessionRow>;
+
+    fn take(&mut self, rows: Self::Rows) {
+        rows.iter().for_each(|row| self.0.take(row.lend()));
+    }
+
+    fn flush(&mut self) {
+        self.0.flush();
+    }
+}
+
+/// All of a step, before anything of the next: a row that comes again is taken in again.
+async fn take_in(
+    mut rows: Vec<SessionRow>,
+    crew: Option<&mut Crew<Taking>>,
+    sink: &mut dyn Sink,
+) -> Result<()> {
+    let Some(crew) = crew else {
+        rows.into_iter().for_each(|row| sink.session(row));
+        return Ok(());
+    };
+    let share = rows.len().div_ceil(crew.size()).max(1);
+    while !rows.is_empty() {
+        let rest = rows.len().saturating_sub(share);
+        crew.give(rows.split_off(rest)).await?;
+    }
+    crew.rest().await
 }
 
 fn broke_off() -> Error {
