@@ -21,7 +21,7 @@ const COUNT: usize = 1_000;
 
 const WORDS: Words = Words {
     cold: "SCAN of all keys, and `redis-cli` reading them to nowhere, MGET by MGET of 1,000 keys",
-    still_work: ", between two listings of the keys",
+    still_work: ", in looks without a step of a listing of the keys",
     still: "`SELECT now()` of the users' database: of Redis nothing is asked then",
     touched_work: ": looks every 2 s until the roster has all of them, their costs added up",
     touched: "SCAN and pipelined PEXPIRETIME of all keys, and pipelined GET of those that were saved",
@@ -171,6 +171,16 @@ impl Store for Redis<'_> {
             .fetch_one(&mut *self.database)
             .await?;
         Ok(())
+    }
+
+    async fn steps(&mut self) -> Result<u64> {
+        let mut info = redis::cmd("INFO");
+        let told: String = info.arg("commandstats").query_async(self.cache).await?;
+        let scans = told.lines().find_map(|line| {
+            let (calls, _) = line.strip_prefix("cmdstat_scan:calls=")?.split_once(',')?;
+            calls.parse().ok()
+        });
+        Ok(scans.unwrap_or(0))
     }
 
     /// A listing is over then, and another has not begun.

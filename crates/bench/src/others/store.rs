@@ -51,6 +51,11 @@ pub trait Store: Hand {
     /// Asks for nothing.
     fn ask(&mut self) -> impl Future<Output = Result<()>> + Send;
 
+    /// Steps of listings so far: who did one has done more than look for what changed.
+    fn steps(&mut self) -> impl Future<Output = Result<u64>> + Send {
+        std::future::ready(Ok(0))
+    }
+
     /// Waits until a look has nothing of before to read.
     fn settle(&mut self, engine: &Engine) -> impl Future<Output = Result<()>> + Send;
 
