@@ -17,6 +17,7 @@ on_each_store! { servers:
     a_save_between_judgement_and_deletion_spares
     a_legacy_row_that_changes_after_its_digest_is_spared
     who_comes_back_between_judgement_and_deletion_is_spared_without_a_row_lock
+    who_comes_back_after_their_dates_were_compared_is_spared_without_a_row_lock
     who_signs_out_between_judgement_and_deletion_is_not_reported
 }
 
@@ -227,6 +228,30 @@ async fn who_comes_back_between_judgement_and_deletion_is_spared_without_a_row_l
     let done = soon(&ground, batch).await;
     assert!(done.spared.iter().any(|(id, _)| *id == ground.id(1)));
     assert!(ground.keys().await.contains(&"o1".to_owned()));
+}
+
+async fn who_comes_back_after_their_dates_were_compared_is_spared_without_a_row_lock(
+    engine: Engine,
+) {
+    let shape = Shape {
+        flag: false,
+        ..Shape::default()
+    };
+    let ground = Ground::shaped(engine, shape).await;
+    let mut batch = two(&ground).await;
+    // Ana's session goes by its date, and ben's, which is read after all dates were compared, by what it holds.
+    let saved = ground.ago(7_201) + SignedDuration::from_secs(COOKIE_AGE);
+    batch.dates = [(SessionKey::new("o1"), saved)].into();
+    let back = ground.setting(1, "last_activity", "now()");
+    between(&ground, &mut batch, back);
+    let done = soon(&ground, batch.clone()).await;
+    assert!(done.spared.iter().any(|(id, _)| *id == ground.id(1)));
+    assert!(ground.keys().await.contains(&"o1".to_owned()));
+    // It was her coming back that kept it, and no wrong date.
+    let away = ground.setting(1, "last_activity", &ground.at(ground.ago(7_200)));
+    ground.db.execute(&away).await;
+    let done = soon(&ground, batch).await;
+    assert!(done.deleted.contains(&SessionKey::new("o1")));
 }
 
 // On MySQL, whose only lock on a row is whole, they wait for the batch to end.
