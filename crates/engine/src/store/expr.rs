@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
 use sea_query::{Alias, Expr, ExprTrait, IntoTableRef, TableRef, Value};
 
@@ -83,25 +84,35 @@ fn any_of(expr: Expr, values: impl Into<Value>) -> Expr {
     Expr::cust_with_exprs("$1 = ANY($2)", [expr, Expr::val(values)])
 }
 
-/// A text column and a moment's that hold one of these pairs; PostgreSQL's alone.
+/// A text column and a moment's that hold one of these pairs, each moment of which [`is_exact`]; PostgreSQL's alone.
 pub fn pairs(text: &str, time: &TimeColumn, pairs: &[(&str, Timestamp)]) -> Expr {
     let texts: Vec<String> = pairs.iter().map(|(text, _)| (*text).to_owned()).collect();
-    let (zone, kind) = match time.zone {
-        None => ("+00", "timestamptz[]"),
-        Some(_) => ("", "timestamp[]"),
+    let times = pairs.iter().map(|(_, at)| micros(time.wall(*at)) as f64);
+    let epoch = match time.zone {
+        None => "TIMESTAMPTZ 'epoch'",
+        Some(_) => "TIMESTAMP 'epoch'",
     };
-    let times = pairs
-        .iter()
-        .map(|(_, at)| format!("{}{zone}", django_text(time.wall(*at))));
+    let moment = format!("{epoch} + us * INTERVAL '1 microsecond'");
     Expr::cust_with_exprs(
-        format!("($1, $2) IN (SELECT * FROM unnest($3, CAST($4 AS {kind})))"),
+        format!("($1, $2) IN (SELECT t, {moment} FROM unnest($3, $4) AS given(t, us))"),
         [
             col(text),
             col(&time.name),
             Expr::val(texts),
-            Expr::val(times.collect::<Vec<String>>()),
+            Expr::val(times.collect::<Vec<f64>>()),
         ],
     )
+}
+
+/// What a clock shows, in microseconds since 1970.
+fn micros(wall: DateTime) -> i64 {
+    let at = TimeZone::UTC.to_timestamp(wall).unwrap_or(Timestamp::MAX);
+    at.as_microsecond()
+}
+
+/// Whether [`pairs`] has exactly this moment: a double holds microseconds since 1970 until the year 2255.
+pub fn is_exact(time: &TimeColumn, at: Timestamp) -> bool {
+    micros(time.wall(at)).unsigned_abs() < 1 << f64::MANTISSA_DIGITS
 }
 
 /// A truth as 1, 0 or NULL.
@@ -148,9 +159,7 @@ pub fn moment(dialect: Dialect, column: &TimeColumn, at: Timestamp) -> Expr {
 pub fn shown(dialect: Dialect, column: &TimeColumn, wall: DateTime) -> Expr {
     match dialect {
         Dialect::Postgres => {
-            // A double holds microseconds since 1970 exactly until the year 2255.
-            let at = TimeZone::UTC.to_timestamp(wall).unwrap_or(Timestamp::MAX);
-            let value = [Expr::val(at.as_microsecond() as f64 / 1e6)];
+            let value = [Expr::val(micros(wall) as f64 / 1e6)];
             if column.zone.is_some() {
                 Expr::cust_with_exprs("(to_timestamp($1) AT TIME ZONE 'UTC')", value)
             } else {
@@ -180,11 +189,12 @@ const FIRST_OF_MYSQL: DateTime = jiff::civil::date(1000, 1, 1).at(0, 0, 0, 0);
 
 /// As Django writes moments into SQLite: six digits, none where they are zero.
 fn django_text(wall: DateTime) -> String {
+    const WHOLE: DateTimePrinter = DateTimePrinter::new().separator(b' ');
+    const FINE: DateTimePrinter = WHOLE.precision(Some(6));
     let wall = wall.round(jiff::Unit::Microsecond).unwrap_or(wall);
-    if wall.subsec_nanosecond() == 0 {
-        wall.strftime("%Y-%m-%d %H:%M:%S").to_string()
-    } else {
-        wall.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
+    match wall.subsec_nanosecond() {
+        0 => WHOLE.datetime_to_string(&wall),
+        _ => FINE.datetime_to_string(&wall),
     }
 }
 
@@ -289,5 +299,6 @@ mod tests {
         let fine = "2026-11-23 10:00:00.000123";
         assert_eq!(text("2026-11-23T10:00:00.000123"), fine);
         assert_eq!(text("2026-11-23T10:00:00"), "2026-11-23 10:00:00");
+        assert_eq!(text("2026-11-23T10:00:00.5"), "2026-11-23 10:00:00.500000");
     }
 }

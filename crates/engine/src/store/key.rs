@@ -58,7 +58,9 @@ impl SessionKey {
     /// The first 12 hex digits of its SHA-256: what is shown in its place.
     pub fn fingerprint(&self) -> String {
         let digest = Sha256::digest(self.0.as_bytes());
-        digest.iter().take(6).map(|b| format!("{b:02x}")).collect()
+        let first = digest.iter().take(6);
+        let number = first.fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("{number:012x}")
     }
 }
 
@@ -124,6 +126,9 @@ mod tests {
         assert!(!shown.contains("abcdef"));
         assert!(shown.contains(&key.fingerprint()));
         assert_eq!(key.fingerprint().len(), 12);
+        // By sha256sum; the second begins with a zero.
+        assert_eq!(SessionKey::new("abc").fingerprint(), "ba7816bf8f01");
+        assert_eq!(SessionKey::new("k2").fingerprint(), "015f7e6bc5ae");
     }
 
     #[test]

@@ -90,7 +90,8 @@ impl Site {
             }
             // What a batch deleted is asked for beside the next.
             let (people, swept, took) = tokio::select! {
-                Some(there) = asking.next() => {
+                Some((deleted, there)) = asking.next() => {
+                    done.deleted.extend(deleted);
                     done.there.extend(there);
                     continue;
                 }
@@ -104,9 +105,8 @@ impl Site {
             match swept {
                 Ok(batch) => {
                     self.forget(&batch);
-                    asking.push(self.there_again(batch.deleted.clone()));
+                    asking.push(self.there_again(people, batch.deleted, before.is_some()));
                     done.marked.extend(batch.marked);
-                    done.deleted.extend(batch.deleted);
                     done.spared.extend(batch.spared);
                     if let Some(error) = batch.broken {
                         done.broken.get_or_insert(error);

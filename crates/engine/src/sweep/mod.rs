@@ -17,13 +17,13 @@ use crate::event::Event;
 use crate::journal::{self, Draft};
 use crate::policy::Rules;
 use crate::site::{Site, hold};
-use crate::store::{AGES, SessionKey, UserId};
+use crate::store::{AGES, UserId};
 use crate::tell::webhook::Message;
 use crate::view::{Skipped, SweepReason, SweepReport, SweepSummary, SweepUser};
 
 use apply::Done;
 use plan::Plan;
-use record::{intent, outcome, summary};
+use record::{Gone, intent, outcome, summary};
 use verify::CAME_BACK;
 
 impl Site {
@@ -109,11 +109,11 @@ impl Site {
         self.record(intent(self, &plan, &id)).await?;
         let mut done = self.apply(&plan).await;
         let verified = self.verify(&plan, &mut done).await;
-        let deleted: HashSet<&SessionKey> = done.deleted.iter().collect();
-        let report = self.report(&plan, &done, &deleted, verified);
+        let gone = Gone::of(&plan, &done.deleted);
+        let report = self.report(&plan, &done, &gone, verified);
         // The deed is done: a journal that fails now is told of, and does not undo what happened.
         let outcome = self
-            .record(outcome(self, &plan, &done, &deleted, &report, &id))
+            .record(outcome(self, &plan, &done, &gone, &report, &id))
             .await;
         if let Some(error) = done.broken {
             if report.users.is_empty() {
@@ -170,18 +170,12 @@ impl Site {
         }
     }
 
-    fn report(
-        &self,
-        plan: &Plan,
-        done: &Done,
-        deleted: &HashSet<&SessionKey>,
-        verified: bool,
-    ) -> SweepReport {
+    fn report(&self, plan: &Plan, done: &Done, gone: &Gone<'_>, verified: bool) -> SweepReport {
         let marked: HashSet<&UserId> = done.marked.iter().collect();
         let mut users: Vec<SweepUser> = Vec::new();
         let mut skipped = plan.skipped.clone();
         for taken in &plan.taken {
-            let count = taken.keys().filter(|key| deleted.contains(key)).count();
+            let count = taken.keys().filter(|key| gone.has(key)).count();
             let back = done.spared.get(&taken.id) == Some(&CAME_BACK);
             if !back && (count > 0 || marked.contains(&taken.id)) {
                 users.push(taken.view(u32::try_from(count).unwrap_or(u32::MAX)));

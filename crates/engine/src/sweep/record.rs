@@ -9,6 +9,31 @@ use crate::site::Site;
 use crate::store::SessionKey;
 use crate::view::{Deed, EntryUser, Phase, SweepReason, SweepReport, SweepSummary};
 
+/// Which of a plan's sessions went.
+pub(super) enum Gone<'a> {
+    /// As mostly, and then none is looked up.
+    All,
+    These(HashSet<&'a SessionKey>),
+}
+
+impl<'a> Gone<'a> {
+    pub fn of(plan: &Plan, deleted: &'a [SessionKey]) -> Self {
+        let these: HashSet<&SessionKey> = deleted.iter().collect();
+        let planned: usize = plan.taken.iter().map(|taken| taken.sessions.len()).sum();
+        match these.len() == planned {
+            true => Self::All,
+            false => Self::These(these),
+        }
+    }
+
+    pub fn has(&self, key: &SessionKey) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(these) => these.contains(key),
+        }
+    }
+}
+
 pub(super) fn summary(report: &SweepReport) -> SweepSummary {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     SweepSummary {
@@ -70,7 +95,7 @@ pub(super) fn outcome(
     site: &Site,
     plan: &Plan,
     done: &Done,
-    deleted: &HashSet<&SessionKey>,
+    gone: &Gone<'_>,
     report: &SweepReport,
     id: &str,
 ) -> Draft {
@@ -81,7 +106,7 @@ pub(super) fn outcome(
         (None, None) if report.verified => "signed out, verified".to_string(),
         (None, None) => "signed out, not verified".to_string(),
     };
-    let gone = |key: &SessionKey| deleted.contains(key);
+    let gone = |key: &SessionKey| gone.has(key);
     let users = plan
         .taken
         .iter()

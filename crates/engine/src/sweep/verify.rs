@@ -29,8 +29,8 @@ impl Site {
         if self.look_after(done).await.is_err() {
             return false;
         }
-        // All were looked for when their batch was over. What is there again since then was saved, and where dates tell that
-        // look has met it; where they do not, all are asked for once more.
+        // They were looked for when their batch was over. What was saved since they went that look has met, where dates tell;
+        // where they do not, all are asked for once more.
         let met: Vec<SessionKey> = {
             let mut roster = hold(&self.roster);
             let mut met = |key: &&SessionKey| !done.dates_told || roster.knows(key.lend());
@@ -51,8 +51,7 @@ impl Site {
                 Ok(again) => back.extend(again),
                 Err(_) => return false,
             }
-            // Where no date tells what was saved, only a listing meets them, and they are to be seen at once.
-            if !back.is_empty() && self.look_for_sweep().await.is_err() {
+            if self.see(&back).await.is_err() {
                 return false;
             }
             let owners: HashMap<&SessionKey, &Taken> = plan
@@ -68,8 +67,8 @@ impl Site {
             done.deleted.retain(|key| !back.contains(key));
             back.clear();
         } else if !back.is_empty() {
-            // It is not verified; and they are to be seen.
-            let _seen = self.look_for_sweep().await;
+            // It is not verified, seen or not.
+            let _seen = self.see(&back).await;
         }
         back.is_empty() && (done.deleted.is_empty() || self.store.sees_copies())
     }
@@ -81,10 +80,27 @@ impl Site {
         roster.unflag(&batch.marked);
     }
 
-    /// Which sessions of a batch are there again: asked for once it is over, while the database has at hand where they lay.
-    /// What cannot be asked for now may be there.
-    pub(super) async fn there_again(&self, deleted: Vec<SessionKey>) -> Vec<SessionKey> {
-        self.there(&deleted).await.unwrap_or(deleted)
+    /// A batch's sessions that were deleted, and which of them are there again: asked for once it is over, while the database
+    /// has at hand where they lay. What cannot be asked for now may be there.
+    ///
+    /// Where dates tell, a session that was saved again is met by the look after the deed. What no date tells is whatever
+    /// puts rows back as they were, a trigger for one, and that does so to everybody's: of each person one is asked for,
+    /// and all of the batch where one is there.
+    pub(super) async fn there_again(
+        &self,
+        people: Vec<&Taken>,
+        deleted: Vec<SessionKey>,
+        dates_tell: bool,
+    ) -> (Vec<SessionKey>, Vec<SessionKey>) {
+        if dates_tell {
+            let some = of_each(&people, &deleted);
+            if self.there(&some).await.is_ok_and(|there| there.is_empty()) {
+                return (deleted, Vec::new());
+            }
+        }
+        let there = self.there(&deleted).await;
+        let there = there.unwrap_or_else(|_| deleted.clone());
+        (deleted, there)
     }
 
     /// The ages by which looks find what is saved. None: dates do not tell all of it.
@@ -99,6 +115,18 @@ impl Site {
         match (before, self.told_by_dates()) {
             (Some(before), Some(now)) => before.is_subset(&now),
             _ => false,
+        }
+    }
+
+    /// What is there again is to be seen at once. Where no date told of it, only a look at all sessions meets it.
+    async fn see(&self, back: &HashSet<SessionKey>) -> Result<()> {
+        let met = {
+            let mut roster = hold(&self.roster);
+            back.iter().all(|key| roster.knows(key.lend()))
+        };
+        match met {
+            true => Ok(()),
+            false => self.look_whole(&[]).await,
         }
     }
 
@@ -140,4 +168,20 @@ impl Site {
         };
         done.marked.iter().filter(up).cloned().collect()
     }
+}
+
+/// Of what was deleted, each person's session that was saved last, and all whose date no save moves.
+fn of_each(people: &[&Taken], deleted: &[SessionKey]) -> Vec<SessionKey> {
+    let deleted: HashSet<&SessionKey> = deleted.iter().collect();
+    let mut some = Vec::with_capacity(people.len());
+    for taken in people {
+        let gone = taken
+            .sessions
+            .iter()
+            .filter(|(key, _)| deleted.contains(key));
+        let (dated, others): (Vec<_>, Vec<_>) = gone.partition(|(_, date)| date.is_some());
+        let last = dated.into_iter().max_by_key(|(_, date)| *date);
+        some.extend(others.into_iter().chain(last).map(|(key, _)| key.clone()));
+    }
+    some
 }

@@ -12,6 +12,7 @@ on_each_store! {
     whose_date_moved_keeps_all_of_their_sessions
     a_date_that_no_save_moves_is_read_beside_the_others
     more_sessions_than_one_statement_takes_go_by_their_dates
+    dates_of_centuries_to_come_go_like_others
     somebody_made_exempt_since_the_plan_is_spared
     what_a_table_says_of_its_use_counts_though_the_date_stays
 }
@@ -98,6 +99,32 @@ async fn more_sessions_than_one_statement_takes_go_by_their_dates(engine: Engine
     let done = ground.store.sweep(batch).await.unwrap();
     assert_eq!(done.deleted.len(), 5_111);
     assert_eq!(ground.keys().await, ["first"]);
+}
+
+async fn dates_of_centuries_to_come_go_like_others(engine: Engine) {
+    for naive in [false, true] {
+        let shape = Shape {
+            naive,
+            ..Shape::default()
+        };
+        let ground = Ground::shaped(engine, shape).await;
+        let mut batch = three(&ground).await;
+        // A double holds the microseconds of the one, and not of the other.
+        let data = ground.data(Some(1), ground.ago(7_201), Default::default());
+        for (key, at) in [
+            ("a1", "2254-06-01T00:00:00.123457Z"),
+            ("a2", "3000-01-01T00:00:00.123457Z"),
+        ] {
+            let at = at.parse().unwrap();
+            let save = ground.saving(key, &data, at);
+            assert_eq!(ground.db.execute(&save).await, 1);
+            batch.dates.insert(SessionKey::new(key), at);
+        }
+        let done = ground.store.sweep(batch).await.unwrap();
+        let keys = ["a1", "a2", "b1"].map(SessionKey::new);
+        assert_eq!(sorted(done.deleted), keys);
+        assert!(done.spared.is_empty());
+    }
 }
 
 async fn somebody_made_exempt_since_the_plan_is_spared(engine: Engine) {

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use super::puppet::Puppet;
 use super::*;
 use crate::django::session::{Decoded, decode};
-use crate::store::AGES;
 use crate::store::pace::Share;
+use crate::store::{AGES, SessionKey};
 
 /// No listing is due for hours.
 async fn put_off_listings(site: &Site) {
@@ -133,6 +133,56 @@ async fn where_looks_list_a_sweep_lists_nothing_after_its_deed() {
         assert_eq!(after.contains(&"listing"), !lists, "{calls:?}");
         assert!(after.contains(&"surviving"), "{calls:?}");
     }
+}
+
+/// What brings sessions back that go, with this date.
+fn back(which: &str, date: &str) -> String {
+    format!(
+        "CREATE TRIGGER back AFTER DELETE ON django_session {which} BEGIN
+           INSERT INTO django_session VALUES (OLD.session_key, OLD.session_data, {date});
+         END"
+    )
+}
+
+#[tokio::test]
+async fn sessions_that_are_put_back_as_they_were_are_told_of() {
+    let ground = Ground::new().await;
+    let (site, _) = listed(&ground, 0).await;
+    ground.execute(&back("", "OLD.expire_date")).await;
+    let report = site.sweep(true).await.unwrap();
+    assert!(!report.verified && !report.users.is_empty());
+    let left = site.users(&everyone(Filter::Overdue)).rows;
+    for user in &report.users {
+        let seen = left.iter().any(|one| one.id == user.id);
+        assert!(seen, "{} is to be seen", user.username);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_saved_again_is_met_though_another_of_theirs_is_gone() {
+    let ground = Ground::new().await;
+    let (site, person) = listed(&ground, 0).await;
+    let saved = ground.now - SignedDuration::from_secs(7_200);
+    let expires = saved + SignedDuration::from_hours(14 * 24);
+    another_session(&ground, &person.id, Expiry::Default, expires).await;
+    site.look_whole(&[]).await.unwrap();
+    put_off_listings(&site).await;
+    let keys = hold(&site.roster).keys_of(&UserId::new(person.id.as_str()));
+    let keys: Vec<String> = keys.iter().map(|k| format!("'{}'", k.expose())).collect();
+    assert!(keys.len() > 1);
+    // By its key only the one that was saved last is asked for.
+    let first = format!(
+        "SELECT session_key FROM django_session WHERE session_key IN ({}) ORDER BY expire_date",
+        keys.join(", ")
+    );
+    let first = ground.texts(&first).await.remove(0);
+    let which = format!("WHEN OLD.session_key = '{first}'");
+    let date = "strftime('%Y-%m-%d %H:%M:%f', 'now', '+14 days')";
+    ground.execute(&back(&which, date)).await;
+    let report = site.sweep(true).await.unwrap();
+    assert!(!report.verified);
+    let kept = hold(&site.roster).keys_of(&UserId::new(person.id.as_str()));
+    assert_eq!(kept, [SessionKey::new(first)], "it is to be seen");
 }
 
 /// When the last listing began, by the look before a sweep.

@@ -175,7 +175,10 @@ async fn judge<'a>(
     // Where what others hold cannot be passed over, only what is sure to go is locked.
     let passes = apart || matches!(tx.passing(), None | Some(Passing::Skip));
     let by_date = passes && store.dated(batch);
-    let date = |key: &SessionKey| batch.dates.get(key).copied().filter(|_| by_date);
+    let date = |key: &SessionKey| {
+        let date = batch.dates.get(key).copied().filter(|_| by_date);
+        date.filter(|at| store.tells_exactly(*at))
+    };
     let (mut sessions, mut back) = (Vec::with_capacity(owners.len()), Vec::new());
     let (mut dated, mut others) = (Vec::new(), Vec::new());
     for &key in owners.keys() {
@@ -237,6 +240,16 @@ impl SqlStore {
             }
             At::Elsewhere(sessions) => !batch.dates.is_empty() && sessions.date_tells(),
             At::Beside(_) => false,
+        }
+    }
+
+    /// Whether a statement can ask for exactly this date.
+    fn tells_exactly(&self, at: Timestamp) -> bool {
+        match &self.sessions {
+            At::Beside(sessions) if self.db.dialect() == Dialect::Postgres => {
+                expr::is_exact(&sessions.table.expires, at)
+            }
+            At::Beside(_) | At::Elsewhere(_) => true,
         }
     }
 }

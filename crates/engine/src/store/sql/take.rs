@@ -77,8 +77,9 @@ impl Take {
     }
 
     /// Takes them, and says only how many: for whoever knows all that there can be.
-    pub async fn counted(&self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
-        let statement = self.statement(tx.dialect(), self.condition.clone());
+    pub async fn counted(mut self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
+        let condition = std::mem::replace(&mut self.condition, Cond::all());
+        let statement = self.statement(tx.dialect(), condition);
         tx.count(statement).await
     }
 
