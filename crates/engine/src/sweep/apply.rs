@@ -105,7 +105,7 @@ impl Site {
             match swept {
                 Ok(batch) => {
                     self.forget(&batch);
-                    asking.push(self.there_again(people, batch.deleted, before.is_some()));
+                    asking.push(self.there_again(batch.deleted));
                     done.marked.extend(batch.marked);
                     done.spared.extend(batch.spared);
                     if let Some(error) = batch.broken {

@@ -29,8 +29,8 @@ impl Site {
         if self.look_after(done).await.is_err() {
             return false;
         }
-        // They were looked for when their batch was over. What was saved since they went that look has met, where dates tell;
-        // where they do not, all are asked for once more.
+        // All were looked for when their batch was over. What is there again since then was saved, and where dates tell that
+        // look has met it; where they do not, all are asked for once more.
         let met: Vec<SessionKey> = {
             let mut roster = hold(&self.roster);
             let mut met = |key: &&SessionKey| !done.dates_told || roster.knows(key.lend());
@@ -83,21 +83,11 @@ impl Site {
     /// A batch's sessions that were deleted, and which of them are there again: asked for once it is over, while the database
     /// has at hand where they lay. What cannot be asked for now may be there.
     ///
-    /// Where dates tell, a session that was saved again is met by the look after the deed. What no date tells is whatever
-    /// puts rows back as they were, a trigger for one, and that does so to everybody's: of each person one is asked for,
-    /// and all of the batch where one is there.
+    /// Each by its key, though dates tell what is saved: what puts a row back as it was, a trigger for one, moves no date.
     pub(super) async fn there_again(
         &self,
-        people: Vec<&Taken>,
         deleted: Vec<SessionKey>,
-        dates_tell: bool,
     ) -> (Vec<SessionKey>, Vec<SessionKey>) {
-        if dates_tell {
-            let some = of_each(&people, &deleted);
-            if self.there(&some).await.is_ok_and(|there| there.is_empty()) {
-                return (deleted, Vec::new());
-            }
-        }
         let there = self.there(&deleted).await;
         let there = there.unwrap_or_else(|_| deleted.clone());
         (deleted, there)
@@ -168,20 +158,4 @@ impl Site {
         };
         done.marked.iter().filter(up).cloned().collect()
     }
-}
-
-/// Of what was deleted, each person's session that was saved last, and all whose date no save moves.
-fn of_each(people: &[&Taken], deleted: &[SessionKey]) -> Vec<SessionKey> {
-    let deleted: HashSet<&SessionKey> = deleted.iter().collect();
-    let mut some = Vec::with_capacity(people.len());
-    for taken in people {
-        let gone = taken
-            .sessions
-            .iter()
-            .filter(|(key, _)| deleted.contains(key));
-        let (dated, others): (Vec<_>, Vec<_>) = gone.partition(|(_, date)| date.is_some());
-        let last = dated.into_iter().max_by_key(|(_, date)| *date);
-        some.extend(others.into_iter().chain(last).map(|(key, _)| key.clone()));
-    }
-    some
 }

@@ -213,15 +213,19 @@ async fn a_legacy_row_that_changes_after_its_digest_is_spared(engine: Engine) {
     assert!(ground.flagged(1).await);
 }
 
-async fn who_comes_back_between_judgement_and_deletion_is_spared_without_a_row_lock(
-    engine: Engine,
-) {
-    // Without a flag to clear there is nothing to lock people's rows for, so the deletion itself has to see it.
+/// Without a flag to clear there is nothing to lock people's rows for, so the deletion itself has to see who is back.
+async fn without_a_flag(engine: Engine) -> Ground {
     let shape = Shape {
         flag: false,
         ..Shape::default()
     };
-    let ground = Ground::shaped(engine, shape).await;
+    Ground::shaped(engine, shape).await
+}
+
+async fn who_comes_back_between_judgement_and_deletion_is_spared_without_a_row_lock(
+    engine: Engine,
+) {
+    let ground = without_a_flag(engine).await;
     let mut batch = two(&ground).await;
     let back = ground.setting(1, "last_activity", "now()");
     between(&ground, &mut batch, back);
@@ -233,11 +237,7 @@ async fn who_comes_back_between_judgement_and_deletion_is_spared_without_a_row_l
 async fn who_comes_back_after_their_dates_were_compared_is_spared_without_a_row_lock(
     engine: Engine,
 ) {
-    let shape = Shape {
-        flag: false,
-        ..Shape::default()
-    };
-    let ground = Ground::shaped(engine, shape).await;
+    let ground = without_a_flag(engine).await;
     let mut batch = two(&ground).await;
     // Ana's session goes by its date, and ben's, which is read after all dates were compared, by what it holds.
     let saved = ground.ago(7_201) + SignedDuration::from_secs(COOKIE_AGE);
