@@ -14,7 +14,7 @@ use sqlx::{MySqlPool, PgPool, SqlitePool};
 pub use super::explain::explain;
 use super::identity::Identity;
 use super::kept::{Line, Own, Waiting};
-use super::mysql::{self, Passing};
+use super::mysql::{self, Able};
 use super::schema::Dialect;
 use super::source::{Source, too_slow};
 use super::sqlite;
@@ -73,7 +73,7 @@ pub struct Db {
     source: Arc<Source>,
     state: Arc<Mutex<State>>,
     /// Of MySQL alone.
-    passing: Passing,
+    able: Able,
 }
 
 impl Db {
@@ -85,7 +85,7 @@ impl Db {
     /// Connects to MySQL or MariaDB once, for its answer and its version, and makes the pool.
     pub async fn mysql(options: MySqlConnectOptions) -> Result<Self> {
         let mut db = Self::make(Source::Mysql(Box::new(options))).await?;
-        db.passing = mysql::passing(&db).await?;
+        db.able = mysql::able(&db).await?;
         Ok(db)
     }
 
@@ -106,7 +106,7 @@ impl Db {
         Ok(Self {
             source: Arc::new(source),
             state: Arc::new(Mutex::new(state)),
-            passing: Passing::Wait,
+            able: Able::LEAST,
         })
     }
 
@@ -124,6 +124,11 @@ impl Db {
             Dialect::Postgres => 5_000,
             Dialect::Mysql | Dialect::Sqlite => 500,
         }
+    }
+
+    /// Whether MySQL's deletions say what they took, and wait for nobody.
+    pub(super) fn deletes_at_once(&self) -> bool {
+        self.able.deletes_at_once
     }
 
     /// The pool, with all of its connections; and as long as the other one is there, none is kept out of it.
@@ -207,7 +212,7 @@ impl Db {
             Pool::Postgres(pool) => Tx::on_postgres(&pool)
                 .await
                 .inspect_err(|_| self.give_up())?,
-            Pool::Mysql(pool) => Tx::Mysql(pool.begin().await?, self.passing),
+            Pool::Mysql(pool) => Tx::Mysql(pool.begin().await?, self.able.passing),
             // A reader that turns writer half way can only fail.
             Pool::Sqlite(pool) => {
                 let begin = || pool.begin_with("BEGIN IMMEDIATE");

@@ -34,8 +34,21 @@ pub enum Passing {
     Wait,
 }
 
-impl Passing {
-    /// By what the server says of its version.
+/// What a server can do, by what it says of its version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Able {
+    pub passing: Passing,
+    /// A deletion says itself what it took, and fails at once where somebody holds a row of it: MariaDB 10.3.
+    pub deletes_at_once: bool,
+}
+
+impl Able {
+    /// What each of them can do.
+    pub const LEAST: Self = Self {
+        passing: Passing::Wait,
+        deletes_at_once: false,
+    };
+
     fn of(version: &str) -> Self {
         // MariaDB puts this before its own, for old replicas.
         let own = version.strip_prefix("5.5.5-").unwrap_or(version);
@@ -43,21 +56,28 @@ impl Passing {
         let mut next = || numbers.next().and_then(|n| n.parse().ok()).unwrap_or(0);
         let number: (u32, u32) = (next(), next());
         let kind = version.to_ascii_lowercase();
-        if kind.contains("tidb") {
-            Self::Fail
-        } else if kind.contains("mariadb") {
+        let mariadb = kind.contains("mariadb");
+        let passing = if kind.contains("tidb") {
+            Passing::Fail
+        } else if mariadb {
             match number {
-                (10, 6..) | (11.., _) => Self::Skip,
-                (10, 3..) => Self::Fail,
-                _ => Self::Wait,
+                (10, 6..) | (11.., _) => Passing::Skip,
+                (10, 3..) => Passing::Fail,
+                _ => Passing::Wait,
             }
         } else if number.0 >= 8 {
-            Self::Skip
+            Passing::Skip
         } else {
-            Self::Wait
+            Passing::Wait
+        };
+        Self {
+            passing,
+            deletes_at_once: mariadb && passing != Passing::Wait,
         }
     }
+}
 
+impl Passing {
     /// Locks what a statement selects.
     pub(super) fn lock(self, query: &mut SelectStatement) {
         match self {
@@ -69,11 +89,11 @@ impl Passing {
 }
 
 /// Asks the server for its version.
-pub(super) async fn passing(db: &Db) -> Result<Passing> {
+pub(super) async fn able(db: &Db) -> Result<Able> {
     let query = Query::select().expr(Expr::cust("VERSION()")).to_owned();
     let rows = db.rows(&query, &[Read::Text]).await?;
     let version = rows.into_iter().flatten().next().and_then(Cell::text);
-    Ok(Passing::of(&version.unwrap_or_default()))
+    Ok(Able::of(&version.unwrap_or_default()))
 }
 
 /// What each connection is set to, once: nothing waits for a lock beyond a second, nothing runs on beyond what
@@ -297,20 +317,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_says_how_locked_rows_are_passed_over() {
-        for (version, passing) in [
-            ("8.0.36", Passing::Skip),
-            ("9.1.0-commercial", Passing::Skip),
-            ("10.11.6-MariaDB-0+deb12u1", Passing::Skip),
-            ("5.5.5-10.6.16-MariaDB-log", Passing::Skip),
-            ("11.4.2-MariaDB", Passing::Skip),
-            ("10.4.32-MariaDB", Passing::Fail),
-            ("8.0.11-TiDB-v7.5.1", Passing::Fail),
-            ("10.2.44-MariaDB", Passing::Wait),
-            ("5.7.44", Passing::Wait),
-            ("", Passing::Wait),
+    fn a_version_says_how_locked_rows_are_passed_over_and_who_deletes_at_once() {
+        for (version, passing, deletes_at_once) in [
+            ("8.0.36", Passing::Skip, false),
+            ("9.1.0-commercial", Passing::Skip, false),
+            ("10.11.6-MariaDB-0+deb12u1", Passing::Skip, true),
+            ("5.5.5-10.6.16-MariaDB-log", Passing::Skip, true),
+            ("11.4.2-MariaDB", Passing::Skip, true),
+            ("10.4.32-MariaDB", Passing::Fail, true),
+            ("8.0.11-TiDB-v7.5.1", Passing::Fail, false),
+            ("10.2.44-MariaDB", Passing::Wait, false),
+            ("5.7.44", Passing::Wait, false),
+            ("", Passing::Wait, false),
         ] {
-            assert_eq!(Passing::of(version), passing, "{version}");
+            let able = Able {
+                passing,
+                deletes_at_once,
+            };
+            assert_eq!(Able::of(version), able, "{version}");
         }
     }
 }

@@ -40,6 +40,9 @@ const HEAVY: Duration = Duration::from_millis(100);
 /// A light reading that costs no more is done at each look.
 const SLIGHT: Duration = Duration::from_micros(2_500);
 
+/// Of so many rows it is not slight, whatever it costs.
+const MANY: usize = 1_000;
+
 /// How many costs are remembered.
 const RECENT: usize = 4;
 
@@ -63,6 +66,11 @@ impl Pace {
     /// Due when this cost is no more than its share of the time; light readings at the next look, until it is sure that
     /// they cost much.
     pub fn took(&mut self, cost: Duration, share: Share, now: Instant) {
+        self.took_for(0, cost, share, now);
+    }
+
+    /// As [`Self::took`], for so many rows that come again each time.
+    pub fn took_for(&mut self, rows: usize, cost: Duration, share: Share, now: Instant) {
         self.recent.rotate_right(1);
         self.recent[0] = Some(cost);
         let mut known: Vec<Duration> = self.recent.iter().flatten().copied().collect();
@@ -75,7 +83,8 @@ impl Pace {
         };
         let pause = (counted * share as u32).min(share.longest());
         let sure = least > HEAVY || all_known;
-        let wait = !share.is_light() || sure && least > SLIGHT;
+        let slight = least <= SLIGHT && rows <= MANY;
+        let wait = !share.is_light() || sure && !slight;
         self.next = wait.then(|| now + pause);
     }
 
@@ -152,6 +161,19 @@ mod tests {
         }
         assert!(!pace.due(start + Duration::from_secs(39)));
         assert!(pace.due(start + Duration::from_secs(40)));
+    }
+
+    #[test]
+    fn many_rows_wait_for_their_share_however_quickly_they_come() {
+        let (start, ms) = (Instant::now(), Duration::from_millis);
+        for (rows, waits) in [(MANY, false), (MANY + 1, true)] {
+            let mut pace = Pace::default();
+            for known in 1..=RECENT {
+                pace.took_for(rows, ms(1), Share::People, start);
+                assert_eq!(pace.due(start), known < RECENT || !waits, "{rows}, {known}");
+            }
+            assert!(pace.due(start + ms(1_000)));
+        }
     }
 
     #[test]

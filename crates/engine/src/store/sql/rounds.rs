@@ -84,9 +84,10 @@ impl SqlStore {
         if rounds.flags.due(Instant::now()) {
             let meter = self.db.meter();
             rounds.flagged = self.read_flagged(rounds.flagged, sink).await?;
+            let (rows, now) = (rounds.flagged.unwrap_or(0), Instant::now());
             rounds
                 .flags
-                .took(meter.cost(), Share::People, Instant::now());
+                .took_for(rows, meter.cost(), Share::People, now);
             // At once: whoever has the flag and no session is here by it alone, and nobody until they are read.
             self.read_users(&sink.users_unread(), sink).await?;
         }

@@ -1,7 +1,8 @@
 //! Rows that this statement, and no other, deleted or changed: what a deed may claim.
 //!
 //! PostgreSQL and SQLite return them. MySQL returns nothing, so there the rows are locked and read first, and what
-//! others hold is passed over: nobody waits.
+//! others hold is passed over: nobody waits. MariaDB returns what it deleted, and one statement does it while nobody
+//! holds any of it.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -132,6 +133,15 @@ impl Take {
         let d = db.dialect();
         if d != Dialect::Mysql {
             return db.run(self.returning(d)).await.map(texts);
+        }
+        if matches!(self.deed, Deed::Delete) && db.deletes_at_once() {
+            let key = expr::text(d, expr::col(&self.key));
+            let deletion = self.deletion(self.condition.clone());
+            match db.run(Statement::deleting_at_once(&deletion, key)).await {
+                // Somebody holds one of them, and none went.
+                Err(error) if held_up(&error) => {}
+                taken => return taken.map(texts),
+            }
         }
         let mut all = Vec::new();
         for pause in PAUSES.map(Some).into_iter().chain([None]) {
