@@ -4,6 +4,7 @@
 mod database;
 mod far;
 mod looking;
+mod posing;
 mod shape;
 
 use std::collections::HashMap;

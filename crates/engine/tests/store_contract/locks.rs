@@ -126,6 +126,45 @@ async fn what_others_hold_is_deleted_once_they_let_go_and_never_claimed_before()
     assert!(ground.store.clear_flag(&ground.id(1)).await.unwrap());
 }
 
+/// One fails where somebody holds a row, and the other waits for as little as it can be told to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_locked_rows_cannot_be_left_out_the_batch_is_put_off() {
+    for version in ["10.4", "10.2"] {
+        let mut ground = Ground::on(Engine::Mysql).await;
+        ground.store = ground.db.posing_store(version).await;
+        let batch = two(&ground).await;
+        for held in [
+            "SELECT 1 FROM accounts_user WHERE id = 1 FOR UPDATE",
+            "SELECT 1 FROM django_session WHERE session_key = 'o1' FOR UPDATE",
+        ] {
+            let held = ground.db.holding(held).await;
+            let done = soon(&ground, batch.clone()).await;
+            assert!(done.deleted.is_empty() && done.marked.is_empty());
+            assert_eq!(done.spared.len(), 2, "{version}");
+            held.release().await;
+        }
+        let done = soon(&ground, batch).await;
+        assert_eq!((done.deleted.len(), done.marked.len()), (2, 2));
+    }
+}
+
+/// Deletions wait for nobody there, and ask again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_hold_is_deleted_once_they_let_go_where_it_cannot_be_left_out() {
+    let mut ground = Ground::on(Engine::Mysql).await;
+    ground.store = ground.db.posing_store("10.4").await;
+    let batch = two(&ground).await;
+    let keys: Vec<SessionKey> = batch.overdue.into_iter().flat_map(|o| o.1).collect();
+    let hold = "SELECT 1 FROM django_session WHERE session_key = 'o1' FOR UPDATE";
+    let held = ground.db.holding(hold).await;
+    assert!(ground.store.delete(&keys).await.unwrap().is_empty());
+    let store = ground.store.clone();
+    let all = keys.clone();
+    let deletion = tokio::spawn(async move { store.delete(&all).await.unwrap() });
+    held.release().await;
+    assert_eq!(deletion.await.unwrap(), keys);
+}
+
 async fn a_table_that_is_being_altered_puts_the_batch_off(engine: Engine) {
     let ground = Ground::on(engine).await;
     let batch = two(&ground).await;
