@@ -40,7 +40,7 @@ const HEAVY: Duration = Duration::from_millis(100);
 /// A light reading that costs no more is done at each look.
 const SLIGHT: Duration = Duration::from_micros(2_500);
 
-/// Of so many rows it is not slight, whatever it costs.
+/// With more rows to go through than these it is not slight, whatever it costs.
 const MANY: usize = 1_000;
 
 /// How many costs are remembered.
@@ -69,7 +69,7 @@ impl Pace {
         self.took_for(0, cost, share, now);
     }
 
-    /// As [`Self::took`], for so many rows that come again each time.
+    /// As [`Self::took`], for so many rows to go through, each time the same.
     pub fn took_for(&mut self, rows: usize, cost: Duration, share: Share, now: Instant) {
         self.recent.rotate_right(1);
         self.recent[0] = Some(cost);

@@ -33,6 +33,8 @@ pub(crate) struct Rounds {
     flags: Pace,
     /// How many bore it. None: there is none, or it is not known.
     flagged: Option<usize>,
+    /// Whom the first look met. The flag of each was looked at, for mostly no index leads to its bearers.
+    met: usize,
     moved: Pace,
     /// Of how many something had moved the last time.
     many_moved: Option<usize>,
@@ -75,7 +77,7 @@ impl SqlStore {
                 ..Rounds::default()
             };
             let meter = self.db.meter();
-            rounds.flagged = self.read_everyone(sink).await?;
+            (rounds.flagged, rounds.met) = self.read_everyone(sink).await?;
             rounds
                 .turns
                 .took_all(meter.cost(), Share::People, Instant::now());
@@ -84,7 +86,8 @@ impl SqlStore {
         if rounds.flags.due(Instant::now()) {
             let meter = self.db.meter();
             rounds.flagged = self.read_flagged(rounds.flagged, sink).await?;
-            let (rows, now) = (rounds.flagged.unwrap_or(0), Instant::now());
+            let rows = std::cmp::max(rounds.flagged.unwrap_or(0), rounds.met);
+            let now = Instant::now();
             rounds
                 .flags
                 .took_for(rows, meter.cost(), Share::People, now);
@@ -122,8 +125,8 @@ impl SqlStore {
         Ok(())
     }
 
-    /// All who have a session or the flag, and how many have that.
-    async fn read_everyone(&self, sink: &mut dyn Sink) -> Result<Option<usize>> {
+    /// All who have a session or the flag: how many have that, and how many all of them are.
+    async fn read_everyone(&self, sink: &mut dyn Sink) -> Result<(Option<usize>, usize)> {
         let flagged = self.read_flagged(None, sink).await?;
         let wanted = sink.users_unread();
         let most = FEW + NOT_WANTED * wanted.len() as u64;
@@ -136,7 +139,7 @@ impl SqlStore {
         } else {
             self.read_users(&wanted, sink).await?;
         }
-        Ok(flagged)
+        Ok((flagged, wanted.len()))
     }
 
     /// False where the server does not read by blocks.
