@@ -255,6 +255,8 @@ pub(super) fn field(bytes: Option<&[u8]>, read: Read) -> Cell {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use sea_query::{Alias, ExprTrait};
+
     use super::*;
 
     #[test]
@@ -275,6 +277,19 @@ mod tests {
             Cell::Int(7)
         );
         assert_eq!(field(Some(b"ana"), Read::Text), Cell::Text("ana".into()));
+    }
+
+    #[test]
+    fn a_deletion_at_once_says_what_it_took_and_bears_the_mark_at_its_end() {
+        let (table, key) = (Alias::new("s"), || Expr::col(Alias::new("k")));
+        let mut deletion = Query::delete();
+        deletion.from_table(table).and_where(key().eq("a"));
+        let statement = Statement::deleting_at_once(&deletion, key());
+        // By its end it is found among the server's statements.
+        assert_eq!(
+            statement.sql,
+            "SET STATEMENT innodb_lock_wait_timeout = 0 FOR DELETE FROM `s` WHERE `k` = ? RETURNING `k` /*application='curfew'*/"
+        );
     }
 
     #[test]
