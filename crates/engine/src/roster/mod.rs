@@ -114,6 +114,12 @@ impl Roster {
         self.counts
     }
 
+    /// Sessions there are, and people that were signed in or stale at the last settling.
+    pub fn size(&self) -> (usize, usize) {
+        let people = self.counts.signed_in + self.counts.stale;
+        (self.rows.len(), people as usize)
+    }
+
     pub fn person(&self, id: &UserId) -> Option<&Person> {
         self.people.known(id.as_str())
     }

@@ -8,6 +8,8 @@ pub struct Table {
     pub name: String,
     pub columns: Vec<Column>,
     pub references: Vec<Reference>,
+    /// What was done to it can be taken back: true of all but some of MySQL's.
+    pub transactional: bool,
 }
 
 impl Table {

@@ -316,8 +316,8 @@ impl Store for WithCopies {
         false
     }
 
-    fn sweeps_at_once(&self) -> usize {
-        self.rows.sweeps_at_once()
+    fn sweeps_at_once(&self, sessions: usize, people: usize) -> usize {
+        self.rows.sweeps_at_once(sessions, people)
     }
 
     async fn sweep(&self, mut batch: SweepBatch) -> Result<BatchDone> {

@@ -14,7 +14,7 @@ use sqlx::{MySqlPool, PgPool, SqlitePool};
 pub use super::explain::explain;
 use super::identity::Identity;
 use super::kept::{Line, Own, Waiting};
-use super::mysql::{self, Able};
+use super::mysql::{self, Able, Passing};
 use super::schema::Dialect;
 use super::source::{Source, too_slow};
 use super::sqlite;
@@ -124,6 +124,11 @@ impl Db {
             Dialect::Postgres => 5_000,
             Dialect::Mysql | Dialect::Sqlite => 500,
         }
+    }
+
+    /// Whether MySQL leaves out rows that others hold.
+    pub(super) fn passes_over(&self) -> bool {
+        self.able.passing == Passing::Skip
     }
 
     /// Whether MySQL's deletions say what they took, and wait for nobody.

@@ -72,10 +72,18 @@ pub fn among<'a>(
     texts: impl Iterator<Item = &'a str> + Clone,
 ) -> Expr {
     match dialect {
+        Dialect::Postgres | Dialect::Sqlite => alike(dialect, column, texts),
+        Dialect::Mysql => {
+            alike(dialect, column, texts.clone()).and(same_as_one(dialect, col(column), texts))
+        }
+    }
+}
+
+/// A column that holds one of these texts, or what its collation takes for one: for whoever compares the answer with them.
+pub fn alike<'a>(dialect: Dialect, column: &str, texts: impl Iterator<Item = &'a str>) -> Expr {
+    match dialect {
         Dialect::Postgres | Dialect::Sqlite => same_as_one(dialect, col(column), texts),
-        Dialect::Mysql => col(column)
-            .is_in(padded(texts.clone()))
-            .and(bytes(col(column)).is_in(padded(texts))),
+        Dialect::Mysql => col(column).is_in(padded(texts)),
     }
 }
 

@@ -357,8 +357,8 @@ pub trait Store: Send + Sync {
         true
     }
 
-    /// How many batches of a sweep may be under way at once.
-    fn sweeps_at_once(&self) -> usize {
+    /// How many batches of a sweep may be under way at once, where there are so many sessions and people.
+    fn sweeps_at_once(&self, _sessions: usize, _people: usize) -> usize {
         1
     }
 

@@ -246,6 +246,11 @@ FROM information_schema.KEY_COLUMN_USAGE
 WHERE TABLE_SCHEMA = ? AND REFERENCED_TABLE_NAME IS NOT NULL
 GROUP BY TABLE_NAME, CONSTRAINT_NAME HAVING COUNT(*) = 1";
 
+const TRANSACTIONAL: &str = "
+SELECT t.TABLE_NAME
+FROM information_schema.TABLES t JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
+WHERE t.TABLE_SCHEMA = ? AND e.TRANSACTIONS = 'YES'";
+
 /// Every table and view of the address's database that the account can see, of these neighbours, and of those that
 /// its foreign keys lead to.
 pub async fn catalog(pool: &MySqlPool, neighbours: &[&str]) -> Result<Vec<Table>> {
@@ -275,6 +280,8 @@ async fn tables(pool: &MySqlPool, database: &str) -> Result<Vec<Table>, sqlx::Er
     let columns = columns.fetch_all(pool).await?;
     let references = sqlx::query(REFERENCES).bind(database);
     let references = references.fetch_all(pool).await?;
+    let transactional = sqlx::query(TRANSACTIONAL).bind(database);
+    let transactional = transactional.fetch_all(pool).await?;
     let mut tables: Vec<Table> = Vec::new();
     // Unchecked: these views' own types differ from version to version.
     for row in &columns {
@@ -295,6 +302,7 @@ async fn tables(pool: &MySqlPool, database: &str) -> Result<Vec<Table>, sqlx::Er
                 name,
                 columns: vec![column],
                 references: Vec::new(),
+                transactional: false,
             }),
         }
     }
@@ -307,6 +315,12 @@ async fn tables(pool: &MySqlPool, database: &str) -> Result<Vec<Table>, sqlx::Er
         };
         if let Some(table) = tables.iter_mut().find(|t| t.name == name) {
             table.references.push(reference);
+        }
+    }
+    for row in &transactional {
+        let name: String = row.try_get_unchecked(0)?;
+        if let Some(table) = tables.iter_mut().find(|t| t.name == name) {
+            table.transactional = true;
         }
     }
     Ok(tables)

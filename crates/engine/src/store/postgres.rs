@@ -127,6 +127,7 @@ pub async fn catalog(pool: &PgPool) -> Result<Vec<Table>> {
                 name,
                 columns: vec![column],
                 references: Vec::new(),
+                transactional: true,
             }),
         }
     }

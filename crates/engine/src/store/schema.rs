@@ -109,6 +109,8 @@ pub struct SessionTable {
     pub ip: Option<String>,
     pub device: Option<String>,
     pub seen: Option<TimeColumn>,
+    /// What was deleted can be taken back.
+    pub transactional: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -100,6 +100,7 @@ pub async fn catalog(pool: &SqlitePool) -> Result<Vec<Table>> {
                 name,
                 columns: vec![column],
                 references: Vec::new(),
+                transactional: true,
             }),
         }
     }

@@ -117,10 +117,14 @@ impl Statement {
 
     /// A deletion at MariaDB, which fails at once where somebody holds a row of it, and says this of each that it took. In
     /// MySQL's dialect there is no word for either.
-    pub(super) fn deleting_at_once(query: &DeleteStatement, returning: Expr) -> Self {
+    pub(super) fn deleting_at_once(
+        query: &DeleteStatement,
+        returning: Vec<Expr>,
+        shape: &[Read],
+    ) -> Self {
         let (sql, values) = query.build_sqlx(MysqlQueryBuilder);
         let (select, _) = Query::select()
-            .expr(returning)
+            .exprs(returning)
             .build_sqlx(MysqlQueryBuilder);
         let returning = select.trim_start_matches("SELECT ");
         Self {
@@ -128,7 +132,7 @@ impl Statement {
                 "SET STATEMENT innodb_lock_wait_timeout = 0 FOR {sql} RETURNING {returning} {MARK}"
             ),
             values,
-            shape: vec![Read::Text],
+            shape: shape.to_vec(),
         }
     }
 
@@ -284,7 +288,7 @@ mod tests {
         let (table, key) = (Alias::new("s"), || Expr::col(Alias::new("k")));
         let mut deletion = Query::delete();
         deletion.from_table(table).and_where(key().eq("a"));
-        let statement = Statement::deleting_at_once(&deletion, key());
+        let statement = Statement::deleting_at_once(&deletion, vec![key()], &[Read::Text]);
         // By its end it is found among the server's statements.
         assert_eq!(
             statement.sql,

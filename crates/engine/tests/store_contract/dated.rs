@@ -10,6 +10,7 @@ use crate::common::{COOKIE_AGE, Engine, Ground, Shape, may_go, sorted};
 on_each_store! {
     what_has_its_date_goes
     whose_date_moved_keeps_all_of_their_sessions
+    a_date_that_moved_back_spares_too
     a_date_that_no_save_moves_is_read_beside_the_others
     more_sessions_than_one_statement_takes_go_by_their_dates
     dates_of_centuries_to_come_go_like_others
@@ -71,6 +72,39 @@ async fn whose_date_moved_keeps_all_of_their_sessions(engine: Engine) {
     assert_eq!(done.spared.len(), 1);
     assert_eq!(done.spared[0].0, ground.id(1));
     assert_eq!(ground.keys().await, ["a1", "a2"]);
+}
+
+/// A save that gives it a shorter life.
+async fn a_date_that_moved_back_spares_too(engine: Engine) {
+    let ground = Ground::on(engine).await;
+    let batch = three(&ground).await;
+    assert_eq!(shortened(&ground).await, 1);
+    let done = ground.store.sweep(batch).await.unwrap();
+    assert_eq!(done.deleted, [SessionKey::new("b1")]);
+    assert_eq!(done.spared.len(), 1);
+    assert_eq!(ground.keys().await, ["a1", "a2"]);
+}
+
+async fn shortened(ground: &Ground) -> u64 {
+    let data = ground.data(Some(1), ground.ago(1), Default::default());
+    let saving = ground.saving("a2", &data, ground.ago(-60));
+    ground.db.execute(&saving).await
+}
+
+/// Nothing brings back what such a table let go.
+#[tokio::test]
+async fn a_table_that_knows_no_transactions_loses_nothing_whose_date_moved() {
+    for kind in ["MyISAM", "Aria"] {
+        let ground = Ground::on(Engine::Mysql).await;
+        let other = format!("ALTER TABLE django_session ENGINE = {kind}");
+        ground.db.execute(&other).await;
+        let batch = three(&ground).await;
+        assert_eq!(shortened(&ground).await, 1);
+        let done = ground.db.store().await.sweep(batch).await.unwrap();
+        assert_eq!(done.deleted, [SessionKey::new("b1")], "{kind}");
+        assert_eq!(done.spared.len(), 1);
+        assert_eq!(ground.keys().await, ["a1", "a2"]);
+    }
 }
 
 async fn a_date_that_no_save_moves_is_read_beside_the_others(engine: Engine) {

@@ -25,6 +25,9 @@ mod dated;
 /// What is asked of PostgreSQL, counted.
 mod counts;
 
+/// What a deed asks of MariaDB, counted.
+mod commands;
+
 /// SQLite's rows by their numbers.
 mod numbers;
 
@@ -33,6 +36,9 @@ mod seen;
 
 /// A site that saves thousands of sessions between two looks.
 mod crowd;
+
+/// Batches of one sweep that are under way together.
+mod side_by_side;
 
 /// Someone else at work in the same moment.
 mod locks;

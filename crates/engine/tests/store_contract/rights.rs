@@ -26,7 +26,7 @@ fn account(ground: &Ground) -> (String, Address) {
 }
 
 /// Makes the account, with these rights.
-async fn guest(ground: &Ground, rights: &[&str]) -> (String, Address) {
+pub(super) async fn guest(ground: &Ground, rights: &[&str]) -> (String, Address) {
     let (who, address) = account(ground);
     let password = PASSWORD.replace('\'', "''");
     let sql = format!("CREATE USER {who} IDENTIFIED BY '{password}'");
@@ -52,7 +52,7 @@ async fn rights(address: Address) -> Check {
     checks.find(|c| c.name == "rights").unwrap()
 }
 
-async fn store(address: &Address) -> SqlStore {
+pub(super) async fn store(address: &Address) -> SqlStore {
     let db = mysql::connect(address).await.unwrap().db;
     let Pool::Mysql(pool) = db.pool() else {
         panic!("another pool");

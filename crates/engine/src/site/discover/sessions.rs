@@ -232,5 +232,6 @@ fn columns(table: &Table, users: Option<&TableName>) -> Option<SessionTable> {
         seen: SEEN
             .iter()
             .find_map(|name| called(&[name]).and_then(TimeColumn::of)),
+        transactional: table.transactional,
     })
 }

@@ -19,6 +19,7 @@ fn table(name: &str, columns: &[(&str, &str)]) -> Table {
         name: name.into(),
         columns: columns.iter().map(|(n, t)| column(n, t)).collect(),
         references: Vec::new(),
+        transactional: true,
     }
 }
 

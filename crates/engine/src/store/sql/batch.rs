@@ -27,16 +27,22 @@ pub(super) async fn touch(store: &SqlStore, tx: &mut Tx) -> Result<(), sqlx::Err
     tx.rows(&query, &[]).await.map(|_| ())
 }
 
+/// Somebody who is locked, as they are now.
+pub(super) struct Held {
+    /// Why the policy leaves them alone, where it does.
+    pub exempt: Option<&'static str>,
+    pub flagged: bool,
+}
+
 /// Locks those of `ids` for which `condition` holds, passing over rows that others hold: who is being
-/// written right now is here. Foreign keys that point at them are not held up. Says of each why the policy leaves them
-/// alone, as they are now, where it does.
+/// written right now is here. Foreign keys that point at them are not held up.
 pub(super) async fn lock(
     store: &SqlStore,
     tx: &mut Tx,
     ids: &[UserId],
     condition: Cond,
     batch: &SweepBatch,
-) -> Result<HashMap<UserId, Option<&'static str>>, sqlx::Error> {
+) -> Result<HashMap<UserId, Held>, sqlx::Error> {
     let Some(these) = store.among(ids) else {
         return Ok(HashMap::new());
     };
@@ -57,7 +63,11 @@ pub(super) async fn lock(
     Ok(rows
         .into_iter()
         .filter_map(|row| user_row(row, users))
-        .map(|row| (row.id.clone(), (batch.exempts)(&row)))
+        .map(|row| {
+            let exempt = (batch.exempts)(&row);
+            let flagged = row.flagged;
+            (row.id, Held { exempt, flagged })
+        })
         .collect())
 }
 
@@ -109,9 +119,10 @@ pub(super) async fn dates(
     };
     let shape = [Read::Text, expr::time_shape(tx.dialect())];
     let passing = tx.passing();
+    let asked: HashSet<&SessionKey> = keys.iter().collect();
     for chunk in keys.chunks(store.db.chunk()) {
         let mut query = sessions.select_dates();
-        query.and_where(sessions.these(chunk));
+        query.and_where(sessions.alike(chunk));
         if let Some(passing) = passing {
             passing.lock(&mut query);
         }
@@ -119,7 +130,9 @@ pub(super) async fn dates(
             let mut cells = row.into_iter();
             if let (Some(Cell::Text(key)), Some(expires)) = (cells.next(), cells.next()) {
                 let key = SessionKey::new(key);
-                dated.found.push((key, sessions.expiry(&expires)));
+                if asked.contains(&key) {
+                    dated.found.push((key, sessions.expiry(&expires)));
+                }
             }
         }
     }
@@ -208,8 +221,19 @@ pub(super) async fn delete(
             take(Cond::all().add(expr::among(d, KEY, keys())).add(pairs))
         };
         let taken = match how {
-            Dates::Taken if unmoved().counted(tx).await? < chunk.len() as u64 => Vec::new(),
-            Dates::Taken => keys().map(str::to_owned).collect(),
+            Dates::Taken => {
+                let all = match d {
+                    Dialect::Postgres => unmoved().counted(tx).await? == chunk.len() as u64,
+                    Dialect::Mysql | Dialect::Sqlite => {
+                        let take = take(Cond::all().add(expr::alike(d, KEY, keys())));
+                        let date = expr::time(d, &sessions.table.expires);
+                        let taken = take.with(tx, date, expr::time_shape(d)).await?;
+                        same(&taken, chunk, |date| sessions.expiry(date))
+                    }
+                };
+                let all = keys().filter(|_| all);
+                all.map(str::to_owned).collect()
+            }
             Dates::Read => unmoved().within(tx).await?,
             Dates::Held => {
                 let held = keys().map(str::to_owned).collect();
@@ -225,18 +249,30 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// Clears the flag of these people, and returns those whose flag this statement cleared.
+/// Whether these are what was meant, each with its date.
+fn same(
+    taken: &[(String, Cell)],
+    meant: &[(&str, Timestamp)],
+    date: impl Fn(&Cell) -> Timestamp,
+) -> bool {
+    let meant: HashSet<_> = meant.iter().copied().collect();
+    let mut taken = taken.iter().map(|(key, at)| (key.as_str(), date(at)));
+    taken.len() == meant.len() && taken.all(|one| meant.contains(&one))
+}
+
+/// Clears the flag of these people, who are locked and bear it, and returns those whose flag this statement cleared.
 pub(super) async fn mark(
     store: &SqlStore,
     tx: &mut Tx,
     ids: &[UserId],
 ) -> Result<Vec<UserId>, sqlx::Error> {
     let users = &store.users;
-    let (Some(flag), Some(these)) = (&users.flag, store.among(ids)) else {
+    let Some(flag) = &users.flag else {
         return Ok(Vec::new());
     };
-    let take = store.take(Cond::all().add(these), flag, false);
-    let taken = take.within(tx).await?;
+    let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
+    let take = store.take(Cond::all(), flag, false);
+    let taken = take.of_held(tx, ids).await?;
     let ids = taken.into_iter().map(|id| user_id(id, users.id_kind));
     Ok(ids.collect())
 }

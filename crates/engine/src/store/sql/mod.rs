@@ -45,6 +45,10 @@ use crate::error::{Code, Error, Result};
 const CHUNK: usize = 500;
 /// Statements that are under way together where many keys or users are asked for.
 const ASKED_AT_ONCE: usize = 2;
+/// Of fewer sessions or fewer people MySQL may go through all rows for each of a batch's statements, and what one batch goes
+/// through at that moment another would pass over.
+const MANY_SESSIONS: usize = 10_000;
+const MANY_PEOPLE: usize = 1_000;
 /// Between looks so close together only so much is saved.
 const SOON: SignedDuration = SignedDuration::from_secs(60);
 /// A save that began before the last look may be committed after it.
@@ -309,10 +313,15 @@ impl Store for SqlStore {
         matches!(self.sessions, At::Beside(_))
     }
 
-    fn sweeps_at_once(&self) -> usize {
+    fn sweeps_at_once(&self, sessions: usize, people: usize) -> usize {
         match (self.dialect(), &self.sessions) {
             // Each waits for the disk; as many as there are connections wait together, and a look for one of them.
             (Dialect::Postgres, At::Beside(_)) => 3,
+            (Dialect::Mysql, At::Beside(_))
+                if self.db.passes_over() && sessions >= MANY_SESSIONS && people >= MANY_PEOPLE =>
+            {
+                2
+            }
             _ => 1,
         }
     }

@@ -1,6 +1,7 @@
 //! A table of sessions: reading rows by their keys, and deleting them.
 //! Those that were saved are in `touched`, reading and listing all of it in `listing`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -60,13 +61,15 @@ impl Sessions for SqlSessions {
             // With the dates, which nobody needs: for keys alone PostgreSQL goes through another index than a deletion does,
             // and whoever asks after one would have that read, too.
             let mut query = self.select_dates();
-            query.and_where(self.these(keys));
+            query.and_where(self.alike(keys));
             async move { self.db.rows(&query, &[Read::Text]).await }
         };
+        let asked: HashSet<&SessionKey> = keys.iter().collect();
         let all: Vec<_> = keys.chunks(self.db.chunk()).map(some).collect();
         let found = stream::iter(all).buffer_unordered(ASKED_AT_ONCE);
         let found: Vec<_> = found.try_collect().await?;
-        Ok(found.into_iter().flat_map(keys_of).collect())
+        let found = found.into_iter().flat_map(keys_of);
+        Ok(found.filter(|key| asked.contains(key)).collect())
     }
 
     async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
@@ -128,6 +131,11 @@ impl SqlSessions {
 
     pub(super) fn these(&self, keys: &[SessionKey]) -> Expr {
         expr::among(self.dialect(), KEY, keys.iter().map(SessionKey::expose))
+    }
+
+    /// As [`Self::these`], for whoever compares the answer with them.
+    pub(super) fn alike(&self, keys: &[SessionKey]) -> Expr {
+        expr::alike(self.dialect(), KEY, keys.iter().map(SessionKey::expose))
     }
 
     /// These sessions whole.

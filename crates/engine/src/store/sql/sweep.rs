@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use sea_query::{Cond, ExprTrait};
 use tokio::time::Instant;
 
-use super::batch::{dates, delete, lock, mark, read, touch};
+use super::batch::{Held, dates, delete, lock, mark, read, touch};
 use super::{At, SqlStore};
 use crate::error::Result;
 use crate::store::db::Failure;
@@ -80,10 +80,7 @@ async fn apply(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure>
         Dialect::Postgres => Dates::Read,
         Dialect::Mysql | Dialect::Sqlite => Dates::Held,
     };
-    // What was deleted elsewhere cannot be taken back.
-    if how == Dates::Read
-        && !store.is_apart()
-        && store.dated(&batch)
+    if store.tells_by_deleting(&batch)
         && let Some(done) = attempt(&store, &batch, Dates::Taken).await?
     {
         return Ok(done);
@@ -92,7 +89,8 @@ async fn apply(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure>
     Ok(done.unwrap_or_default())
 }
 
-/// None, and nothing is done: not every session had the date that was taken for its own. Whose that is, reading tells.
+/// None, and nothing is done: not every session had the date that was taken for its own, or somebody holds one. Whose
+/// that is, reading tells.
 async fn attempt(
     store: &SqlStore,
     batch: &SweepBatch,
@@ -109,10 +107,13 @@ async fn attempt(
     let mut leaving = Leaving::new();
     for (id, keys) in &batch.overdue {
         match held.get(id) {
-            Some(None) => {
+            Some(Held {
+                exempt: Some(exempt),
+                ..
+            }) => done.spared.push((id.clone(), exempt)),
+            Some(_) => {
                 leaving.insert(id, keys);
             }
-            Some(Some(exempt)) => done.spared.push((id.clone(), exempt)),
             None => done.spared.push((id.clone(), CAME_BACK)),
         }
     }
@@ -136,13 +137,21 @@ async fn attempt(
     let mut deleted = Vec::with_capacity(doomed.len());
     let ended = delete(store, &mut tx, &doomed, &ids, batch, how, &mut deleted).await;
     done.deleted = deleted;
-    if ended.is_ok() && how == Dates::Taken && done.deleted.len() < doomed.len() {
+    let other = match &ended {
+        Ok(()) => done.deleted.len() < doomed.len(),
+        // At once, where PostgreSQL has waited for as long as a batch may.
+        Err(Failure::Driver(e)) => store.db.dialect() == Dialect::Mysql && held_up(&explain(e)),
+        Err(Failure::Said(_)) => false,
+    };
+    if how == Dates::Taken && other {
         tx.rollback().await?;
         return Ok(None);
     }
     let ended = match ended {
         Ok(()) => {
             let all = (&doomed[..], &owners);
+            let leaving = leaving.into_keys();
+            let leaving = leaving.filter_map(|id| Some((id, held.get(id)?))).collect();
             conclude(store, tx, batch, all, leaving, &mut done)
                 .await
                 .map_err(Failure::from)
@@ -173,7 +182,7 @@ async fn judge<'a>(
 ) -> Result<(Vec<Judged<'a>>, Vec<&'a UserId>), Failure> {
     let apart = store.is_apart();
     // Where what others hold cannot be passed over, only what is sure to go is locked.
-    let passes = apart || matches!(tx.passing(), None | Some(Passing::Skip));
+    let passes = apart || how == Dates::Taken || matches!(tx.passing(), None | Some(Passing::Skip));
     let by_date = passes && store.dated(batch);
     let date = |key: &SessionKey| {
         let date = batch.dates.get(key).copied().filter(|_| by_date);
@@ -229,6 +238,16 @@ impl SqlStore {
         matches!(self.sessions, At::Elsewhere(_))
     }
 
+    /// Whether a deletion may tell which sessions have the date still that they had: where it says so, waits for nobody
+    /// beyond what a batch may, and is taken back where one had another. What was deleted elsewhere cannot be.
+    fn tells_by_deleting(&self, batch: &SweepBatch) -> bool {
+        let At::Beside(sessions) = &self.sessions else {
+            return false;
+        };
+        let says = self.db.dialect() != Dialect::Mysql || self.db.deletes_at_once();
+        says && sessions.table.transactional && self.dated(batch)
+    }
+
     /// Whether a session's date tells that it is as it was: where dates have microseconds, and no clock that goes back. Where
     /// the table itself says when a session was used, that may move by itself.
     fn dated(&self, batch: &SweepBatch) -> bool {
@@ -260,7 +279,7 @@ async fn conclude(
     mut tx: Tx,
     batch: &SweepBatch,
     (doomed, owners): (&[Judged<'_>], &Owners<'_>),
-    mut leaving: Leaving<'_>,
+    mut leaving: HashMap<&UserId, &Held>,
     done: &mut BatchDone,
 ) -> Result<(), sqlx::Error> {
     // A session that was there a moment ago and outlived the predicate: its holder is back.
@@ -276,7 +295,8 @@ async fn conclude(
         }
     }
 
-    let mut to_mark: Vec<UserId> = leaving.into_keys().cloned().collect();
+    let flagged = leaving.into_iter().filter(|(_, held)| held.flagged);
+    let mut to_mark: Vec<UserId> = flagged.map(|(id, _)| id.clone()).collect();
     for (id, seen) in &batch.stale {
         let still = lock(
             store,
@@ -287,8 +307,12 @@ async fn conclude(
         )
         .await?;
         match still.get(id) {
-            Some(None) => to_mark.push(id.clone()),
-            Some(Some(exempt)) => done.spared.push((id.clone(), exempt)),
+            Some(Held {
+                exempt: Some(exempt),
+                ..
+            }) => done.spared.push((id.clone(), exempt)),
+            Some(held) if held.flagged => to_mark.push(id.clone()),
+            Some(_) => {}
             None => done.spared.push((id.clone(), CAME_BACK)),
         }
     }

@@ -77,6 +77,34 @@ impl Take {
         }
     }
 
+    /// Deletes them, and returns the key of each, and this as it was. At MariaDB, whose alone this is of MySQL's kind, it fails
+    /// at once where somebody holds one of them.
+    pub async fn with(
+        &self,
+        tx: &mut Tx,
+        what: Expr,
+        shape: Read,
+    ) -> Result<Vec<(String, Cell)>, sqlx::Error> {
+        let d = tx.dialect();
+        let returned = vec![expr::text(d, expr::col(&self.key)), what];
+        let shape = [Read::Text, shape];
+        let mut deletion = self.deletion(self.condition.clone());
+        let statement = match d {
+            Dialect::Mysql => Statement::deleting_at_once(&deletion, returned, &shape),
+            Dialect::Postgres | Dialect::Sqlite => {
+                let deletion = deletion.returning(Query::returning().exprs(returned));
+                Statement::new(d, deletion, &shape)
+            }
+        };
+        let rows = tx.run(statement).await?.into_iter();
+        Ok(rows
+            .filter_map(|row| {
+                let mut cells = row.into_iter();
+                Some((cells.next()?.text()?, cells.next()?))
+            })
+            .collect())
+    }
+
     /// Takes them, and says only how many: for whoever knows all that there can be.
     pub async fn counted(mut self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
         let condition = std::mem::replace(&mut self.condition, Cond::all());
@@ -95,7 +123,7 @@ impl Take {
         if d == Dialect::Mysql {
             return self.take_held(tx, held).await;
         }
-        let Some(these) = among(d, &self.key, self.kind, &held) else {
+        let Some(these) = self.these(d, &held) else {
             return Ok(Vec::new());
         };
         let condition = self.condition.clone().add(these);
@@ -109,7 +137,7 @@ impl Take {
     /// Takes rows that this transaction has locked. The condition is asked again: it may speak of other tables.
     async fn take_held(&self, tx: &mut Tx, held: Vec<String>) -> Result<Vec<String>, sqlx::Error> {
         let d = tx.dialect();
-        let Some(these) = among(d, &self.key, self.kind, &held) else {
+        let Some(these) = self.these(d, &held) else {
             return Ok(Vec::new());
         };
         let condition = self.condition.clone().add(these.clone());
@@ -137,7 +165,8 @@ impl Take {
         if matches!(self.deed, Deed::Delete) && db.deletes_at_once() {
             let key = expr::text(d, expr::col(&self.key));
             let deletion = self.deletion(self.condition.clone());
-            match db.run(Statement::deleting_at_once(&deletion, key)).await {
+            let deletion = Statement::deleting_at_once(&deletion, vec![key], &[Read::Text]);
+            match db.run(deletion).await {
                 // Somebody holds one of them, and none went.
                 Err(error) if held_up(&error) => {}
                 taken => return taken.map(texts),
@@ -205,6 +234,20 @@ impl Take {
         }
     }
 
+    /// The rows of these keys; none where no key can be one of theirs.
+    fn these(&self, d: Dialect, keys: &[String]) -> Option<Expr> {
+        if keys.is_empty() {
+            return None;
+        }
+        match self.deed {
+            Deed::Delete => Some(expr::among(d, &self.key, keys.iter().map(String::as_str))),
+            Deed::Set(..) => {
+                let ids: Vec<UserId> = keys.iter().map(|key| UserId::new(key.as_str())).collect();
+                expr::one_of(d, &self.key, self.kind, &ids)
+            }
+        }
+    }
+
     fn deletion(&self, condition: Cond) -> DeleteStatement {
         Query::delete()
             .from_table(expr::table(&self.table))
@@ -219,18 +262,6 @@ impl Take {
             .cond_where(condition)
             .to_owned()
     }
-}
-
-/// A key column that holds one of these, as they were read from it.
-fn among(d: Dialect, key: &str, kind: Kind, values: &[String]) -> Option<Expr> {
-    if values.is_empty() {
-        return None;
-    }
-    if kind == Kind::Text {
-        return Some(expr::among(d, key, values.iter().map(String::as_str)));
-    }
-    let ids: Vec<UserId> = values.iter().map(|v| UserId::new(v.as_str())).collect();
-    expr::one_of(d, key, kind, &ids)
 }
 
 fn texts(rows: Vec<Vec<Cell>>) -> Vec<String> {
