@@ -125,7 +125,11 @@ impl Others<'_> {
         let engine = site.open(self.state).await?;
         engine.look().await?;
         measures.push(watch::still(&engine, self.runs, store).await?);
-        measures.push(watch::touched(&engine, population, &left, self.few, store).await?);
+        let runs = match store.finds_saved_at_once() {
+            true => self.runs,
+            false => self.few,
+        };
+        measures.push(watch::touched(&engine, population, &left, runs, store).await?);
         engine.close().await;
         measures.push(self.swept(&site, store, population, &left).await?);
         measures.push(logout);

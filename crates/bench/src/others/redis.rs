@@ -173,6 +173,10 @@ impl Store for Redis<'_> {
         Ok(())
     }
 
+    fn finds_saved_at_once(&self) -> bool {
+        false
+    }
+
     async fn steps(&mut self) -> Result<u64> {
         let mut info = redis::cmd("INFO");
         let told: String = info.arg("commandstats").query_async(self.cache).await?;

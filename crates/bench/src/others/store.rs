@@ -56,6 +56,11 @@ pub trait Store: Hand {
         std::future::ready(Ok(0))
     }
 
+    /// Whether one look finds what was saved.
+    fn finds_saved_at_once(&self) -> bool {
+        true
+    }
+
     /// Waits until a look has nothing of before to read.
     fn settle(&mut self, engine: &Engine) -> impl Future<Output = Result<()>> + Send;
 
