@@ -8,7 +8,7 @@ pub struct Table {
     pub name: String,
     pub columns: Vec<Column>,
     pub references: Vec<Reference>,
-    /// What was done to it can be taken back: true of all but some of MySQL's.
+    /// What is done to it can be taken back, and rows of it be locked: of MySQL's tables that is InnoDB's.
     pub transactional: bool,
 }
 

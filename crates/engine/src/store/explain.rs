@@ -3,8 +3,12 @@
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
-use super::mysql;
+use super::{mysql, sqlite};
 use crate::error::{Code, Error};
+
+/// Of a lock that was not to be had. Servers say it in languages of their own, and other errors name tables that are
+/// called after locks.
+pub(super) const HELD_UP: &str = "; somebody else holds it right now: try again in a moment";
 
 /// A driver's error as one line with a code. Drivers name hosts, tables and roles, never values of ours.
 pub fn explain(error: &sqlx::Error) -> Error {
@@ -12,6 +16,7 @@ pub fn explain(error: &sqlx::Error) -> Error {
         sqlx::Error::Database(db) => {
             let (code, fix) = match db.try_downcast_ref::<MySqlDatabaseError>() {
                 Some(db) => mysql::verdict(db.number()),
+                None if sqlite::is_busy(error) => (Code::Database, HELD_UP),
                 None => by_state(db.as_ref()),
             };
             Error::new(code, format!("the database says: {}{fix}", db.message()))
@@ -36,14 +41,12 @@ pub fn explain(error: &sqlx::Error) -> Error {
 
 /// Someone else holds what was asked for, or held it for too long.
 pub(crate) fn held_up(error: &Error) -> bool {
-    let text = error.message.to_lowercase();
-    error.code == Code::Database && text.contains("lock") && !text.contains("transaction block")
+    error.code == Code::Database && error.message.ends_with(HELD_UP)
 }
 
 /// As if a lock had not been to be had: for what took too long to be gone on with.
 pub(super) fn put_off() -> Error {
-    let text = "locks were waited for too long; look again in a moment";
-    Error::new(Code::Database, text)
+    Error::new(Code::Database, format!("it took too long{HELD_UP}"))
 }
 
 /// PostgreSQL's codes; SQLite has none of these.
@@ -58,6 +61,8 @@ fn by_state(db: &dyn DatabaseError) -> (Code, &'static str) {
         "28P01" | "28000" => "; check user and password",
         "3D000" => "; check the database's name",
         "42501" => "; grant the role what `curfew doctor` lists",
+        // A lock that was not to be had in time, or only by a deadlock.
+        "55P03" | "40P01" => HELD_UP,
         _ => "",
     };
     (code, fix)
@@ -68,13 +73,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_transaction_that_was_aborted_holds_nothing_up() {
-        let says = |text: &str| held_up(&Error::new(Code::Database, format!("it says: {text}")));
-        assert!(says("canceling statement due to lock timeout"));
-        assert!(says("database is locked"));
+    fn only_a_lock_that_was_not_to_be_had_holds_up() {
         assert!(held_up(&put_off()));
+        let says = |text: &str| held_up(&Error::new(Code::Database, format!("it says: {text}")));
         assert!(!says(
             "current transaction is aborted, commands ignored until end of transaction block"
         ));
+        assert!(!says("a foreign key constraint fails (`site`.`blocklist`)"));
+        for (number, held) in [(1205, true), (1213, true), (3572, true), (1451, false)] {
+            let (code, fix) = mysql::verdict(number);
+            assert_eq!(held_up(&Error::new(code, format!("no{fix}"))), held);
+        }
     }
 }

@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, MySqlPool, Row};
 
 use super::catalog::{Column, Reference, Table};
 use super::db::{Db, Pool, explain};
+use super::explain::HELD_UP;
 use super::statement::{Cell, MARK, Read};
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
@@ -215,6 +216,8 @@ pub(super) fn verdict(number: u16) -> (Code, &'static str) {
         ),
         1040 | 1203 | 1226 => (Code::Unreachable, "; it takes no more connections"),
         1053 | 1077..=1081 | 1152..=1161 | 2002..=2013 | 3169 | 1927 => (Code::Unreachable, ""),
+        // A lock that was not to be had, or only by a deadlock.
+        1205 | 1213 | 3572 => (Code::Database, HELD_UP),
         1290 | 1836 => (
             Code::Database,
             "; it is read-only: give the address of the primary",
@@ -247,9 +250,7 @@ WHERE TABLE_SCHEMA = ? AND REFERENCED_TABLE_NAME IS NOT NULL
 GROUP BY TABLE_NAME, CONSTRAINT_NAME HAVING COUNT(*) = 1";
 
 const TRANSACTIONAL: &str = "
-SELECT t.TABLE_NAME
-FROM information_schema.TABLES t JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
-WHERE t.TABLE_SCHEMA = ? AND e.TRANSACTIONS = 'YES'";
+SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND ENGINE = 'InnoDB'";
 
 /// Every table and view of the address's database that the account can see, of these neighbours, and of those that
 /// its foreign keys lead to.

@@ -109,7 +109,7 @@ pub struct SessionTable {
     pub ip: Option<String>,
     pub device: Option<String>,
     pub seen: Option<TimeColumn>,
-    /// What was deleted can be taken back.
+    /// What is done to it can be taken back, and rows of it be locked.
     pub transactional: bool,
 }
 
@@ -129,6 +129,8 @@ pub struct UserTable {
     pub is_active: Option<String>,
     pub is_staff: Option<String>,
     pub is_superuser: Option<String>,
+    /// As [`SessionTable::transactional`].
+    pub transactional: bool,
 }
 
 /// A site's tables and columns.

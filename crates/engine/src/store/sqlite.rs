@@ -4,7 +4,7 @@ use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteError};
 use sqlx::{ConnectOptions, Row, SqlitePool};
 use tokio::time::Instant;
 
@@ -44,10 +44,13 @@ where
 }
 
 /// SQLITE_BUSY or SQLITE_LOCKED; the upper bits say more of it.
-fn is_busy(error: &sqlx::Error) -> bool {
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(said) = error else {
         return false;
     };
+    if said.try_downcast_ref::<SqliteError>().is_none() {
+        return false;
+    }
     let code = said.code().and_then(|code| code.parse::<u32>().ok());
     code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }

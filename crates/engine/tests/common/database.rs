@@ -17,9 +17,6 @@ use sqlx::{
     Sqlite, SqliteConnection, SqlitePool, Transaction,
 };
 
-use super::far::far;
-use super::posing::posing;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     Sqlite,
@@ -127,32 +124,6 @@ impl Database {
         self.store_with(&UsersConfig::default()).await
     }
 
-    /// The same, at the end of a long way to a server.
-    pub async fn far_store(&self, way: Duration) -> SqlStore {
-        let mut url = self.url();
-        let port = far(url.port().unwrap(), way).await;
-        url.set_port(Some(port)).unwrap();
-        self.store_at(url.as_str(), &UsersConfig::default()).await
-    }
-
-    /// The same at a MySQL server, which poses as a MariaDB of this version.
-    #[allow(dead_code, reason = "what depends on it are locks alone")]
-    pub async fn posing_store(&self, version: &str) -> SqlStore {
-        let Pool::Mysql(pool) = &self.pool else {
-            panic!("only MySQL's versions differ");
-        };
-        let own = sqlx::query_scalar("SELECT VERSION()").fetch_one(pool).await;
-        let own: String = own.unwrap();
-        let number = own.split('-').next().unwrap().to_owned();
-        // What follows the last dot is of no interest.
-        let other = format!("{version}.{}", "0".repeat(number.len() - version.len() - 1));
-        let mut url = self.url();
-        let port = posing(url.port().unwrap(), number, other).await;
-        url.set_port(Some(port)).unwrap();
-        url.set_query(Some("ssl-mode=disabled"));
-        self.store_at(url.as_str(), &UsersConfig::default()).await
-    }
-
     /// The same, with what the configuration says of users.
     pub async fn store_with(&self, users: &UsersConfig) -> SqlStore {
         self.store_at(&self.address, users).await
@@ -165,7 +136,7 @@ impl Database {
         SqlStore::apart(db, schema.users, sessions, false)
     }
 
-    async fn store_at(&self, address: &str, users: &UsersConfig) -> SqlStore {
+    pub(super) async fn store_at(&self, address: &str, users: &UsersConfig) -> SqlStore {
         let (db, schema) = self.found(address, users).await;
         SqlStore::new(db, schema.users, schema.sessions.unwrap(), false)
     }

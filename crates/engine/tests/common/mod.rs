@@ -6,6 +6,7 @@ mod far;
 mod looking;
 mod posing;
 mod shape;
+mod ways;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

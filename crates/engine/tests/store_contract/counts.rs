@@ -227,6 +227,28 @@ async fn what_was_saved_is_asked_for_by_one_plan() {
     assert!(plans <= 24, "{asked:#?}");
 }
 
+/// A plan that sees no ends takes a range for a part of the table, and a part of so large a one for much.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_table_of_millions_what_was_saved_is_planned_for_each_time() {
+    let mut watched = Watched::with(20).await;
+    // As the server has counted them.
+    let many = "UPDATE pg_class SET reltuples = 3000000 WHERE relname = 'django_session'";
+    watched.ground.db.execute(many).await;
+    watched.look().await;
+    let asked = watched
+        .asked(async |watched: &mut Watched| {
+            for _ in 0..40 {
+                watched.look().await;
+            }
+        })
+        .await;
+    let these = || asked.iter().filter(|one| one.text.contains(CLOCK));
+    let calls: u32 = these().map(|one| one.calls).sum();
+    let plans: u32 = these().map(|one| one.plans).sum();
+    assert_eq!(calls, 40, "{asked:#?}");
+    assert!(plans >= 40, "{asked:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_saved_is_handed_over_once_each_and_only_what_is_new_is_read_whole() {
     let mut watched = Watched::with(200).await;

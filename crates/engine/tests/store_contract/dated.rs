@@ -13,6 +13,7 @@ on_each_store! {
     a_date_that_moved_back_spares_too
     a_date_that_no_save_moves_is_read_beside_the_others
     more_sessions_than_one_statement_takes_go_by_their_dates
+    one_date_of_many_that_moved_keeps_all_of_its_person
     dates_of_centuries_to_come_go_like_others
     somebody_made_exempt_since_the_plan_is_spared
     what_a_table_says_of_its_use_counts_though_the_date_stays
@@ -135,6 +136,24 @@ async fn more_sessions_than_one_statement_takes_go_by_their_dates(engine: Engine
     assert_eq!(ground.keys().await, ["first"]);
 }
 
+/// What one statement took before another did not is taken back.
+async fn one_date_of_many_that_moved_keeps_all_of_its_person(engine: Engine) {
+    let ground = Ground::on(engine).await;
+    let mut batch = three(&ground).await;
+    let data = ground.data(Some(1), ground.ago(8_000), Default::default());
+    let more: Vec<String> = (0..700).map(|n| format!("k{n:03}")).collect();
+    let expires = date(ground.ago(8_000));
+    for key in ground.rows(&more, &data, expires).await {
+        batch.dates.insert(key.clone(), expires);
+        batch.overdue[0].1.push(key);
+    }
+    ground.save("k699", Some(1), ground.ago(1)).await;
+    let done = ground.store.sweep(batch).await.unwrap();
+    assert_eq!(done.deleted, [SessionKey::new("b1")]);
+    assert_eq!(done.spared.len(), 1);
+    assert_eq!(ground.keys().await.len(), 702);
+}
+
 async fn dates_of_centuries_to_come_go_like_others(engine: Engine) {
     for naive in [false, true] {
         let shape = Shape {
@@ -242,4 +261,20 @@ async fn a_session_that_another_holds_spares_its_person_and_nobody_else() {
     assert_eq!(done.spared.len(), 1);
     held.commit().await;
     assert_eq!(ground.keys().await, ["a1", "a2"]);
+}
+
+/// Where what others hold cannot be passed over, a deletion fails at once for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_server_that_passes_over_nothing_dates_tell_while_nobody_holds_a_session() {
+    let ground = Ground::on(Engine::Mysql).await;
+    let store = ground.db.posing_store("10.4").await;
+    let batch = three(&ground).await;
+    let hold = "SELECT 1 FROM django_session WHERE session_key = 'a2' FOR UPDATE";
+    let held = ground.db.holding(hold).await;
+    let done = store.sweep(batch.clone()).await.unwrap();
+    assert!(done.deleted.is_empty() && done.marked.is_empty());
+    assert_eq!(done.spared.len(), 2);
+    held.release().await;
+    let done = store.sweep(batch).await.unwrap();
+    assert_eq!((done.deleted.len(), done.marked.len()), (3, 2));
 }

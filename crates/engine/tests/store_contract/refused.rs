@@ -1,5 +1,6 @@
-//! What a server refuses to copy, and what is asked of it next.
+//! What a server refuses, and what is asked of it next.
 
+use curfew_engine::error::Code;
 use curfew_engine::store::Store;
 
 use crate::common::{Engine, Ground, Looking};
@@ -39,4 +40,27 @@ async fn after_a_copy_that_is_refused_each_statement_gets_its_own_answer() {
     assert_eq!(done.deleted, keys[..1]);
     assert_eq!(store.delete(&keys[1..]).await.unwrap().len(), 4);
     assert!(ground.keys().await.is_empty());
+}
+
+/// What its transaction was to be held to is refused, and leaves it open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_transaction_that_could_not_begin_each_statement_gets_its_own_answer() {
+    let ground = Ground::on(Engine::Postgres).await;
+    let key = ground.overdue(1, "o1").await;
+    let odd = ("'100ms'", "'100mz'");
+    let store = ground.db.misheard_store(odd.0, odd.1, "sslmode=disable");
+    let store = store.await;
+    let batch = ground.batch(vec![(ground.id(1), vec![key.clone()])]);
+    for _ in 0..5 {
+        let refused = store.sweep(batch.clone()).await.unwrap_err();
+        assert_eq!(refused.code, Code::Database);
+        assert!(refused.message.contains("lock_timeout"), "{refused}");
+        let keys = std::slice::from_ref(&key);
+        assert_eq!(store.surviving(keys).await.unwrap(), keys);
+        assert_eq!(store.users(&[ground.id(1)]).await.unwrap().len(), 1);
+    }
+    assert_eq!(
+        store.delete(std::slice::from_ref(&key)).await.unwrap(),
+        [key]
+    );
 }

@@ -298,15 +298,15 @@ async fn a_foreign_key_that_forbids_the_deletion_undoes_the_whole_batch(engine: 
     let ground = Ground::on(engine).await;
     let one = ground.overdue(1, "o1").await;
     let two = ground.overdue(2, "o2").await;
-    // As Django makes a ForeignKey to the session: checked when the transaction commits, by MySQL at once.
+    // A table called after a lock is none. As Django makes a ForeignKey to the session: checked when the transaction commits, by MySQL at once.
     let deferred = match engine {
         Engine::Mysql => "",
         _ => "DEFERRABLE INITIALLY DEFERRED",
     };
     let tables = format!(
-        "CREATE TABLE device (id integer PRIMARY KEY, session_id varchar(40) NOT NULL,
+        "CREATE TABLE blocklist (id integer PRIMARY KEY, session_id varchar(40) NOT NULL,
             FOREIGN KEY (session_id) REFERENCES django_session (session_key) {deferred});
-         INSERT INTO device VALUES (1, 'o1');"
+         INSERT INTO blocklist VALUES (1, 'o1');"
     );
     ground.db.execute(&tables).await;
     let batch = ground.batch(vec![

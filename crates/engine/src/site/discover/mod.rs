@@ -218,6 +218,7 @@ fn user_table(tables: &[Table], config: &UsersConfig, found: &mut Vec<Found>) ->
         is_active: truth("is_active"),
         is_staff: truth("is_staff"),
         is_superuser: truth("is_superuser"),
+        transactional: table.transactional,
     })
 }
 

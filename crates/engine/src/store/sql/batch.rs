@@ -49,7 +49,7 @@ pub(super) async fn lock(
     let users = &store.users;
     let mut query = store.select_users();
     query.and_where(these).cond_where(condition);
-    // Without a flag to write, the role may well lack the right that a row lock asks for.
+    // As [`SqlStore::holds_people`] has it: without a flag to write, the role may well lack the right that a row lock asks for.
     if users.flag.is_some() {
         match (tx.dialect(), tx.passing()) {
             (Dialect::Postgres, _) => {
@@ -144,7 +144,7 @@ pub(super) async fn dates(
     Ok(dated)
 }
 
-/// Which of these sessions are there, whoever holds them.
+/// Which of these sessions are there, whoever holds them, and what a collation takes for one.
 async fn there(
     sessions: &SqlSessions,
     tx: &mut Tx,
@@ -153,7 +153,7 @@ async fn there(
     let mut found = Vec::new();
     for chunk in keys.chunks(sessions.db.chunk()) {
         let mut query = sessions.select_dates();
-        query.and_where(sessions.these(chunk));
+        query.and_where(sessions.alike(chunk));
         found.extend(keys_of(tx.rows(&query, &[Read::Text]).await?));
     }
     Ok(found)
@@ -161,7 +161,7 @@ async fn there(
 
 /// Deletes these sessions where they still are what was judged, and where nobody of `ids` was seen
 /// after the cutoff. What went stands in `deleted`; in another place than the users' that holds where it fails, too. With dates that are [`Dates::Taken`] all of a chunk are named where
-/// all went, and none otherwise: which they were is not asked.
+/// they went with the dates that they had, and otherwise none, and nothing more is deleted.
 pub(super) async fn delete(
     store: &SqlStore,
     tx: &mut Tx,
@@ -198,7 +198,9 @@ pub(super) async fn delete(
     {
         seen_since = seen_since.add(expr::maybe_after(d, column, batch.cutoff));
     }
-    let back = store.among(ids).map(|these| {
+    // Who is locked there cannot be seen meanwhile. Asked for nonetheless, MySQL would lock whatever it goes through.
+    let held = d == Dialect::Mysql && store.holds_people();
+    let back = store.among(ids).filter(|_| !held).map(|these| {
         Query::select()
             .expr(Expr::val(1))
             .from(expr::table(&users.table))
@@ -231,8 +233,10 @@ pub(super) async fn delete(
                         same(&taken, chunk, |date| sessions.expiry(date))
                     }
                 };
-                let all = keys().filter(|_| all);
-                all.map(str::to_owned).collect()
+                if !all {
+                    return Ok(());
+                }
+                keys().map(str::to_owned).collect()
             }
             Dates::Read => unmoved().within(tx).await?,
             Dates::Held => {
@@ -260,19 +264,27 @@ fn same(
     taken.len() == meant.len() && taken.all(|one| meant.contains(&one))
 }
 
-/// Clears the flag of these people, who are locked and bear it, and returns those whose flag this statement cleared.
+/// Clears the flag of these people, who bore it when they were locked, and returns those whose flag this statement cleared.
 pub(super) async fn mark(
     store: &SqlStore,
     tx: &mut Tx,
     ids: &[UserId],
 ) -> Result<Vec<UserId>, sqlx::Error> {
     let users = &store.users;
-    let Some(flag) = &users.flag else {
+    let (Some(flag), Some(these)) = (&users.flag, store.among(ids)) else {
         return Ok(Vec::new());
     };
-    let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
-    let take = store.take(Cond::all(), flag, false);
-    let taken = take.of_held(tx, ids).await?;
+    let taken = match store.holds_people() {
+        true => {
+            let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
+            let take = store.take(Cond::all(), flag, false);
+            take.of_held(tx, ids).await?
+        }
+        false => {
+            let take = store.take(Cond::all().add(these), flag, false);
+            take.within(tx).await?
+        }
+    };
     let ids = taken.into_iter().map(|id| user_id(id, users.id_kind));
     Ok(ids.collect())
 }

@@ -138,6 +138,19 @@ mod tests {
     }
 
     #[test]
+    fn what_one_look_left_out_the_next_goes_back_for_whatever_it_meets() {
+        let left = Reach::of(at(100), None, true).unwrap();
+        assert_eq!(left.near, at(99));
+        assert_eq!(left.settled(), Some(at(90)));
+        // Another server's time, say: the look that follows is by dates alone.
+        for (last, since) in [(100, 90), (160, 90), (95, 85)] {
+            let next = Reach::of(at(last), left.settled(), false).unwrap();
+            assert_eq!((next.near, next.since()), (at(since), at(since)));
+            assert_eq!(next.settled(), None);
+        }
+    }
+
+    #[test]
     fn a_crowd_that_becomes_a_little_smaller_still_is_one() {
         assert!(!is_crowd(399, false));
         assert!(is_crowd(400, false));

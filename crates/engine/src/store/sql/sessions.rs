@@ -14,7 +14,6 @@ use super::take::Take;
 use super::{ASKED_AT_ONCE, CHUNK, DATA, KEY};
 use crate::django::session::{Form, version_of};
 use crate::error::Result;
-use crate::store::catalog::Kind;
 use crate::store::db::Db;
 use crate::store::key::SessionKey;
 use crate::store::schema::{Dialect, SessionTable};
@@ -126,7 +125,7 @@ impl SqlSessions {
 
     /// To delete the sessions that meet a condition.
     pub(super) fn take(&self, condition: Cond) -> Take {
-        Take::delete(&self.table.table, KEY, Kind::Text, condition)
+        Take::delete(&self.table.table, KEY, condition)
     }
 
     pub(super) fn these(&self, keys: &[SessionKey]) -> Expr {

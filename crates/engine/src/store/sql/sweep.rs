@@ -1,5 +1,5 @@
-//! One batch of a sweep, in one short transaction. The predicates carry the safety: people are locked only
-//! while still as the plan saw them, and a session goes only while its content is what was just judged.
+//! One batch of a sweep, in one short transaction: people are locked only while still as the plan saw them, and a session
+//! goes only while its date or its content is what was judged.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -67,7 +67,7 @@ type Owners<'a> = HashMap<&'a SessionKey, &'a UserId>;
 /// How it is known whether a session has the date still that it had when it was judged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dates {
-    /// By its deletion: with another date, it stays.
+    /// By its deletion: where one had another, that is taken back.
     Taken,
     /// It is read before, and its deletion asks once more.
     Read,
@@ -236,6 +236,11 @@ impl SqlStore {
     /// The sessions lie in another place than the users.
     fn is_apart(&self) -> bool {
         matches!(self.sessions, At::Elsewhere(_))
+    }
+
+    /// Whether a batch's people stay as they were locked until it is over.
+    pub(super) fn holds_people(&self) -> bool {
+        self.users.flag.is_some() && self.users.transactional
     }
 
     /// Whether a deletion may tell which sessions have the date still that they had: where it says so, waits for nobody

@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL and SQLite return them. MySQL returns nothing, so there the rows are locked and read first, and what
 //! others hold is passed over: nobody waits. MariaDB returns what it deleted, and one statement does it while nobody
-//! holds any of it.
+//! holds any of it. Rows that are locked already are not read again.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -28,8 +28,8 @@ const PAUSES: [u64; 7] = [5, 10, 20, 40, 80, 160, 320];
 #[derive(Clone)]
 enum Deed {
     Delete,
-    /// A column's truth becomes this; rows where it is already are not taken.
-    Set(String, bool),
+    /// A column's truth becomes this; rows where it is already are not taken. The key is of this kind.
+    Set(String, bool, Kind),
 }
 
 /// Rows of a table that meet a condition.
@@ -37,28 +37,26 @@ enum Deed {
 pub(super) struct Take {
     table: TableName,
     key: String,
-    kind: Kind,
     condition: Cond,
     deed: Deed,
 }
 
 impl Take {
-    /// To delete the rows that meet a condition. `key` names them, and holds values of this kind.
-    pub fn delete(table: &TableName, key: &str, kind: Kind, condition: Cond) -> Self {
+    /// To delete the rows that meet a condition. `key` names them.
+    pub fn delete(table: &TableName, key: &str, condition: Cond) -> Self {
         Self {
             table: table.clone(),
             key: key.to_owned(),
-            kind,
             condition,
             deed: Deed::Delete,
         }
     }
 
-    /// To change a truth of the rows that meet a condition.
-    pub fn set(self, column: &str, to: bool) -> Self {
+    /// To change a truth of the rows that meet a condition. Their key is of this kind.
+    pub fn set(self, column: &str, to: bool, kind: Kind) -> Self {
         Self {
             condition: self.condition.add(expr::col(column).eq(!to)),
-            deed: Deed::Set(column.to_owned(), to),
+            deed: Deed::Set(column.to_owned(), to, kind),
             ..self
         }
     }
@@ -147,7 +145,7 @@ impl Take {
         }
         let left = match &self.deed {
             Deed::Delete => Cond::all(),
-            Deed::Set(column, to) => Cond::all().add(expr::col(column).eq(!*to)),
+            Deed::Set(column, to, _) => Cond::all().add(expr::col(column).eq(!*to)),
         };
         let query = self.keys(d, left.add(these));
         let left: HashSet<String> = texts(tx.rows(&query, &[Read::Text]).await?)
@@ -216,7 +214,9 @@ impl Take {
     fn statement(&self, d: Dialect, condition: Cond) -> Statement {
         match &self.deed {
             Deed::Delete => Statement::new(d, &self.deletion(condition), &[]),
-            Deed::Set(column, to) => Statement::new(d, &self.change(column, *to, condition), &[]),
+            Deed::Set(column, to, _) => {
+                Statement::new(d, &self.change(column, *to, condition), &[])
+            }
         }
     }
 
@@ -227,7 +227,7 @@ impl Take {
         let shape = [Read::Text];
         match &self.deed {
             Deed::Delete => Statement::new(d, self.deletion(condition).returning(key), &shape),
-            Deed::Set(column, to) => {
+            Deed::Set(column, to, _) => {
                 let mut change = self.change(column, *to, condition);
                 Statement::new(d, change.returning(key), &shape)
             }
@@ -241,9 +241,9 @@ impl Take {
         }
         match self.deed {
             Deed::Delete => Some(expr::among(d, &self.key, keys.iter().map(String::as_str))),
-            Deed::Set(..) => {
+            Deed::Set(_, _, kind) => {
                 let ids: Vec<UserId> = keys.iter().map(|key| UserId::new(key.as_str())).collect();
-                expr::one_of(d, &self.key, self.kind, &ids)
+                expr::one_of(d, &self.key, kind, &ids)
             }
         }
     }

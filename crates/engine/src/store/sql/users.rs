@@ -93,7 +93,7 @@ impl SqlStore {
     /// To change a truth of the users that meet a condition.
     pub(super) fn take(&self, condition: Cond, column: &str, to: bool) -> Take {
         let users = &self.users;
-        Take::delete(&users.table, &users.id, users.id_kind, condition).set(column, to)
+        Take::delete(&users.table, &users.id, condition).set(column, to, users.id_kind)
     }
 
     /// Writes a truth about one user, and says whether this call changed it.
