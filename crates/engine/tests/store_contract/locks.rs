@@ -58,33 +58,30 @@ async fn who_is_being_written_right_now_is_spared_and_nobody_waits(engine: Engin
 
 /// Where activity is indexed, that is how a server finds out who was seen since: by the rows of those who are here.
 async fn somebody_else_who_is_being_written_keeps_nobody_here(engine: Engine) {
-    for dated in [false, true] {
-        let shape = Shape {
-            login: false,
-            ..Shape::default()
-        };
-        let ground = Ground::shaped(engine, shape).await;
-        let mut people = Vec::new();
-        for number in 1..=400 {
-            let key = ground.overdue(number, &format!("o{number:02}")).await;
-            let saved = ground.ago(7_200 + i64::from(number));
-            people.push((ground.id(number), key, ground.expires(saved)));
-        }
-        people.truncate(50);
-        ground.activity(400, ground.ago(1)).await;
-        let index = "CREATE INDEX seen ON accounts_user (last_activity)";
-        ground.db.execute(index).await;
-        let of = people.iter().cloned();
-        let mut batch = ground.batch(of.map(|(id, key, _)| (id, vec![key])).collect());
-        let dates = people.into_iter().filter(|_| dated);
-        batch.dates = dates.map(|(_, key, date)| (key, date)).collect();
-        let here = ground.setting(400, "last_activity", &ground.at(ground.now));
-        let held = ground.db.holding(&here).await;
-        let done = soon(&ground, batch).await;
-        assert_eq!(done.spared, []);
-        assert_eq!((done.deleted.len(), done.marked.len()), (50, 50));
-        held.release().await;
+    let shape = Shape {
+        login: false,
+        ..Shape::default()
+    };
+    let ground = Ground::shaped(engine, shape).await;
+    let mut people = Vec::new();
+    for number in 1..=400 {
+        let key = ground.overdue(number, &format!("o{number:02}")).await;
+        let saved = ground.ago(7_200 + i64::from(number));
+        people.push((ground.id(number), key, ground.expires(saved)));
     }
+    people.truncate(50);
+    ground.activity(400, ground.ago(1)).await;
+    let index = "CREATE INDEX seen ON accounts_user (last_activity)";
+    ground.db.execute(index).await;
+    let of = people.iter().cloned();
+    let mut batch = ground.batch(of.map(|(id, key, _)| (id, vec![key])).collect());
+    batch.dates = people.into_iter().map(|(_, key, at)| (key, at)).collect();
+    let here = ground.setting(400, "last_activity", &ground.at(ground.now));
+    let held = ground.db.holding(&here).await;
+    let done = soon(&ground, batch).await;
+    assert_eq!(done.spared, []);
+    assert_eq!((done.deleted.len(), done.marked.len()), (50, 50));
+    held.release().await;
 }
 
 async fn a_stale_person_who_is_being_written_right_now_is_spared(engine: Engine) {

@@ -198,8 +198,8 @@ pub(super) async fn delete(
     {
         seen_since = seen_since.add(expr::maybe_after(d, column, batch.cutoff));
     }
-    // Who is locked there cannot be seen meanwhile. Asked for nonetheless, MySQL would lock whatever it goes through.
-    let held = d == Dialect::Mysql && store.holds_people();
+    // Who is locked there cannot be seen meanwhile. Asked for nonetheless, MariaDB would lock whatever it goes through.
+    let held = d == Dialect::Mysql && store.holds_people() && how == Dates::Taken;
     let back = store.among(ids).filter(|_| !held).map(|these| {
         Query::select()
             .expr(Expr::val(1))
