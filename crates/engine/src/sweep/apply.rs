@@ -74,13 +74,13 @@ impl Site {
             })
         };
         let before = self.told_by_dates();
-        let mut quick = false;
+        let mut took = QUICK;
         let mut batches: VecDeque<Vec<&Taken>> = plan.batches(BATCH).into();
         let (mut running, mut asking) = (FuturesUnordered::new(), FuturesUnordered::new());
         loop {
             let (sessions, people) = hold(&self.roster).size();
             let most = self.store.sweeps_at_once(sessions, people);
-            let at_once = side_by_side(most, quick);
+            let at_once = side_by_side(most, took);
             while running.len() < at_once
                 && asking.len() < at_once
                 && done.broken.is_none()
@@ -91,7 +91,7 @@ impl Site {
                 running.push(async move { (people, batch.await, began.elapsed()) });
             }
             // What a batch deleted is asked for beside the next.
-            let (people, swept, took) = tokio::select! {
+            let (people, swept, time) = tokio::select! {
                 Some((deleted, there)) = asking.next() => {
                     done.deleted.extend(deleted);
                     done.there.extend(there);
@@ -103,7 +103,7 @@ impl Site {
                     return done;
                 }
             };
-            quick = took < QUICK;
+            took = time;
             match swept {
                 Ok(batch) => {
                     self.forget(&batch);
@@ -133,9 +133,9 @@ impl Site {
     }
 }
 
-/// Batches that go at once after one that was quick, or was not.
-fn side_by_side(most: usize, quick: bool) -> usize {
-    match quick {
+/// Batches that go at once after one that took so long.
+fn side_by_side(most: usize, took: Duration) -> usize {
+    match took < QUICK {
         true => most,
         false => most.div_ceil(2),
     }
@@ -169,8 +169,8 @@ mod tests {
     #[test]
     fn batches_that_are_slow_leave_room_for_looks() {
         for (most, quick, slow) in [(1, 1, 1), (2, 2, 1), (3, 3, 2)] {
-            assert_eq!(side_by_side(most, true), quick);
-            assert_eq!(side_by_side(most, false), slow);
+            assert_eq!(side_by_side(most, Duration::from_millis(20)), quick);
+            assert_eq!(side_by_side(most, QUICK), slow);
         }
     }
 }

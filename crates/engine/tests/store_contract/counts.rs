@@ -189,6 +189,15 @@ pub(super) fn of(asked: &[Asked], text: &str) -> (u32, u32) {
     )
 }
 
+/// How often what was saved was asked for, and how often that was planned.
+fn planned(asked: &[Asked]) -> (u32, u32) {
+    let these = || asked.iter().filter(|one| one.text.contains(CLOCK));
+    (
+        these().map(|one| one.calls).sum(),
+        these().map(|one| one.plans).sum(),
+    )
+}
+
 /// All that was saved is one row of its answer.
 const CLOCK: &str = "statement_timestamp()";
 
@@ -218,9 +227,7 @@ async fn what_was_saved_is_asked_for_by_one_plan() {
             }
         })
         .await;
-    let these = || asked.iter().filter(|one| one.text.contains(CLOCK));
-    let calls: u32 = these().map(|one| one.calls).sum();
-    let plans: u32 = these().map(|one| one.plans).sum();
+    let (calls, plans) = planned(&asked);
     assert_eq!(calls, 60, "{asked:#?}");
     // PostgreSQL makes five plans before it keeps one, for each connection. It forgets that where it learns something new of
     // a table.
@@ -242,9 +249,7 @@ async fn of_a_table_of_millions_what_was_saved_is_planned_for_each_time() {
             }
         })
         .await;
-    let these = || asked.iter().filter(|one| one.text.contains(CLOCK));
-    let calls: u32 = these().map(|one| one.calls).sum();
-    let plans: u32 = these().map(|one| one.plans).sum();
+    let (calls, plans) = planned(&asked);
     assert_eq!(calls, 40, "{asked:#?}");
     assert!(plans >= 40, "{asked:#?}");
 }
