@@ -79,8 +79,11 @@ impl Able {
 }
 
 impl Passing {
-    /// Locks what a statement selects.
-    pub(super) fn lock(self, query: &mut SelectStatement) {
+    /// Locks what a statement selects, which is no more than `most` rows. A table that is not much larger would be gone
+    /// through from end to end, each row locked for a moment: a stranger's is waited for, and one that another Curfew wants
+    /// is passed over there. Told how few are wanted, the server goes to them by their keys.
+    pub(super) fn lock(self, query: &mut SelectStatement, most: usize) {
+        query.limit(most as u64);
         match self {
             Self::Skip => query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked),
             Self::Fail => query.lock_with_behavior(LockType::Update, LockBehavior::Nowait),

@@ -23,7 +23,7 @@ pub(super) async fn touch(store: &SqlStore, tx: &mut Tx) -> Result<(), sqlx::Err
     };
     let mut query = sessions.select_sessions();
     query.and_where(Expr::val(1).eq(0));
-    passing.lock(&mut query);
+    passing.lock(&mut query, 1);
     tx.rows(&query, &[]).await.map(|_| ())
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn lock(
             (Dialect::Postgres, _) => {
                 query.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
             }
-            (_, Some(passing)) => passing.lock(&mut query),
+            (_, Some(passing)) => passing.lock(&mut query, store.most(ids)),
             (_, None) => {}
         }
     }
@@ -124,7 +124,7 @@ pub(super) async fn dates(
         let mut query = sessions.select_dates();
         query.and_where(sessions.alike(chunk));
         if let Some(passing) = passing {
-            passing.lock(&mut query);
+            passing.lock(&mut query, chunk.len());
         }
         for row in tx.rows(&query, &shape).await? {
             let mut cells = row.into_iter();
@@ -160,8 +160,9 @@ async fn there(
 }
 
 /// Deletes these sessions where they still are what was judged, and where nobody of `ids` was seen
-/// after the cutoff. What went stands in `deleted`; in another place than the users' that holds where it fails, too. With dates that are [`Dates::Taken`] all of a chunk are named where
-/// they went with the dates that they had, and otherwise none, and nothing more is deleted.
+/// after the cutoff. What went stands in `deleted`; in another place than the users' that holds where it fails, too. With
+/// dates that are [`Dates::Taken`] all of a chunk are named where they went with the dates that they had, and otherwise
+/// none, and nothing more is deleted.
 pub(super) async fn delete(
     store: &SqlStore,
     tx: &mut Tx,
@@ -198,8 +199,8 @@ pub(super) async fn delete(
     {
         seen_since = seen_since.add(expr::maybe_after(d, column, batch.cutoff));
     }
-    // Who is locked there cannot be seen meanwhile. Asked for nonetheless, MariaDB would lock whatever it goes through.
-    let held = d == Dialect::Mysql && store.holds_people() && how == Dates::Taken;
+    // Who is locked cannot be seen meanwhile. Asked for nonetheless, MySQL's kind would lock whatever it goes through.
+    let held = d == Dialect::Mysql && store.holds_people();
     let back = store.among(ids).filter(|_| !held).map(|these| {
         Query::select()
             .expr(Expr::val(1))
@@ -208,26 +209,31 @@ pub(super) async fn delete(
             .cond_where(seen_since)
             .to_owned()
     });
-    let take = |condition: Cond| {
+    let take = |condition: Cond, most: usize| {
         let not_back = back.clone().map(Expr::not_exists);
-        sessions.take(Cond::all().add(condition).add_option(not_back))
+        let condition = Cond::all().add(condition).add_option(not_back);
+        sessions.take(condition, most)
     };
     for chunk in rows.chunks(CHUNK) {
-        let taken = take(sessions.unchanged(chunk)).within(tx).await?;
+        let taken = take(sessions.unchanged(chunk), chunk.len())
+            .within(tx)
+            .await?;
         deleted.extend(taken.into_iter().map(SessionKey::new));
     }
     for chunk in by_date.chunks(store.db.chunk()) {
         let keys = || chunk.iter().map(|(key, _)| *key);
         let unmoved = || {
             let pairs = expr::pairs(KEY, &sessions.table.expires, chunk);
-            take(Cond::all().add(expr::among(d, KEY, keys())).add(pairs))
+            let these = expr::among(d, KEY, keys());
+            take(Cond::all().add(these).add(pairs), chunk.len())
         };
         let taken = match how {
             Dates::Taken => {
                 let all = match d {
                     Dialect::Postgres => unmoved().counted(tx).await? == chunk.len() as u64,
                     Dialect::Mysql | Dialect::Sqlite => {
-                        let take = take(Cond::all().add(expr::alike(d, KEY, keys())));
+                        let these = Cond::all().add(expr::alike(d, KEY, keys()));
+                        let take = take(these, chunk.len());
                         let date = expr::time(d, &sessions.table.expires);
                         let taken = take.with(tx, date, expr::time_shape(d)).await?;
                         same(&taken, chunk, |date| sessions.expiry(date))
@@ -244,7 +250,7 @@ pub(super) async fn delete(
                 // A table that knows no transactions holds nothing. What is saved is later than all that go.
                 let newest = chunk.iter().map(|(_, expires)| *expires).max();
                 let old = newest.map(|at| sessions.expires().lte(sessions.moment(at)));
-                let take = take(Cond::all().add_option(old));
+                let take = take(Cond::all().add_option(old), chunk.len());
                 take.of_held(tx, held).await?
             }
         };
@@ -276,12 +282,12 @@ pub(super) async fn mark(
     };
     let taken = match store.holds_people() {
         true => {
-            let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
-            let take = store.take(Cond::all(), flag, false);
-            take.of_held(tx, ids).await?
+            let take = store.take(ids, Cond::all(), flag, false);
+            let held = ids.iter().map(|id| id.as_str().to_owned()).collect();
+            take.of_held(tx, held).await?
         }
         false => {
-            let take = store.take(Cond::all().add(these), flag, false);
+            let take = store.take(ids, Cond::all().add(these), flag, false);
             take.within(tx).await?
         }
     };

@@ -74,7 +74,7 @@ impl Sessions for SqlSessions {
     async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
         let mut deleted = Vec::new();
         for chunk in keys.chunks(self.db.chunk()) {
-            let take = self.take(Cond::all().add(self.these(chunk)));
+            let take = self.take(Cond::all().add(self.these(chunk)), chunk.len());
             let taken = take.alone(&self.db).await?;
             deleted.extend(taken.into_iter().map(SessionKey::new));
         }
@@ -84,7 +84,8 @@ impl Sessions for SqlSessions {
     async fn delete_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>> {
         let mut deleted = Vec::new();
         for chunk in rows.chunks(CHUNK) {
-            let taken = self.take(self.unchanged(chunk)).alone(&self.db).await?;
+            let take = self.take(self.unchanged(chunk), chunk.len());
+            let taken = take.alone(&self.db).await?;
             deleted.extend(taken.into_iter().map(SessionKey::new));
         }
         Ok(deleted)
@@ -123,9 +124,9 @@ impl SqlSessions {
         Ok(!self.db.rows(&query, &[Read::Text]).await?.is_empty())
     }
 
-    /// To delete the sessions that meet a condition.
-    pub(super) fn take(&self, condition: Cond) -> Take {
-        Take::delete(&self.table.table, KEY, condition)
+    /// To delete the sessions that meet a condition, which are no more than `most`.
+    pub(super) fn take(&self, condition: Cond, most: usize) -> Take {
+        Take::delete(&self.table.table, KEY, condition, most)
     }
 
     pub(super) fn these(&self, keys: &[SessionKey]) -> Expr {

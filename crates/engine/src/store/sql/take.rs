@@ -38,16 +38,18 @@ pub(super) struct Take {
     table: TableName,
     key: String,
     condition: Cond,
+    most: usize,
     deed: Deed,
 }
 
 impl Take {
-    /// To delete the rows that meet a condition. `key` names them.
-    pub fn delete(table: &TableName, key: &str, condition: Cond) -> Self {
+    /// To delete the rows that meet a condition, which are no more than `most`. `key` names them.
+    pub fn delete(table: &TableName, key: &str, condition: Cond, most: usize) -> Self {
         Self {
             table: table.clone(),
             key: key.to_owned(),
             condition,
+            most,
             deed: Deed::Delete,
         }
     }
@@ -68,7 +70,7 @@ impl Take {
             None => tx.run(self.returning(d)).await.map(texts),
             Some(passing) => {
                 let mut query = self.keys(d, self.condition.clone());
-                passing.lock(&mut query);
+                passing.lock(&mut query, self.most);
                 let held = texts(tx.rows(&query, &[Read::Text]).await?);
                 self.take_held(tx, held).await
             }
@@ -86,7 +88,7 @@ impl Take {
         let d = tx.dialect();
         let returned = vec![expr::text(d, expr::col(&self.key)), what];
         let shape = [Read::Text, shape];
-        let mut deletion = self.deletion(self.condition.clone());
+        let mut deletion = self.deletion(d, self.condition.clone(), self.most);
         let statement = match d {
             Dialect::Mysql => Statement::deleting_at_once(&deletion, returned, &shape),
             Dialect::Postgres | Dialect::Sqlite => {
@@ -106,7 +108,7 @@ impl Take {
     /// Takes them, and says only how many: for whoever knows all that there can be.
     pub async fn counted(mut self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
         let condition = std::mem::replace(&mut self.condition, Cond::all());
-        let statement = self.statement(tx.dialect(), condition);
+        let statement = self.statement(tx.dialect(), condition, self.most);
         tx.count(statement).await
     }
 
@@ -139,7 +141,7 @@ impl Take {
             return Ok(Vec::new());
         };
         let condition = self.condition.clone().add(these.clone());
-        let taken = tx.count(self.statement(d, condition)).await?;
+        let taken = tx.count(self.statement(d, condition, held.len())).await?;
         if usize::try_from(taken).is_ok_and(|taken| taken == held.len()) {
             return Ok(held);
         }
@@ -162,7 +164,7 @@ impl Take {
         }
         if matches!(self.deed, Deed::Delete) && db.deletes_at_once() {
             let key = expr::text(d, expr::col(&self.key));
-            let deletion = self.deletion(self.condition.clone());
+            let deletion = self.deletion(d, self.condition.clone(), self.most);
             let deletion = Statement::deleting_at_once(&deletion, vec![key], &[Read::Text]);
             match db.run(deletion).await {
                 // Somebody holds one of them, and none went.
@@ -211,11 +213,15 @@ impl Take {
     }
 
     /// The deed itself.
-    fn statement(&self, d: Dialect, condition: Cond) -> Statement {
+    fn statement(&self, d: Dialect, condition: Cond, most: usize) -> Statement {
         match &self.deed {
-            Deed::Delete => Statement::new(d, &self.deletion(condition), &[]),
+            Deed::Delete => Statement::new(d, &self.deletion(d, condition, most), &[]),
             Deed::Set(column, to, _) => {
-                Statement::new(d, &self.change(column, *to, condition), &[])
+                let mut change = self.change(column, *to, condition);
+                if d == Dialect::Mysql {
+                    change.limit(most as u64);
+                }
+                Statement::new(d, &change, &[])
             }
         }
     }
@@ -226,7 +232,10 @@ impl Take {
         let key = Query::returning().expr(expr::text(d, expr::col(&self.key)));
         let shape = [Read::Text];
         match &self.deed {
-            Deed::Delete => Statement::new(d, self.deletion(condition).returning(key), &shape),
+            Deed::Delete => {
+                let mut deletion = self.deletion(d, condition, self.most);
+                Statement::new(d, deletion.returning(key), &shape)
+            }
             Deed::Set(column, to, _) => {
                 let mut change = self.change(column, *to, condition);
                 Statement::new(d, change.returning(key), &shape)
@@ -248,11 +257,16 @@ impl Take {
         }
     }
 
-    fn deletion(&self, condition: Cond) -> DeleteStatement {
-        Query::delete()
+    /// Of no more than these, as MySQL's kind is told for the reason that `Passing::lock` gives.
+    fn deletion(&self, d: Dialect, condition: Cond, most: usize) -> DeleteStatement {
+        let mut deletion = Query::delete();
+        deletion
             .from_table(expr::table(&self.table))
-            .cond_where(condition)
-            .to_owned()
+            .cond_where(condition);
+        if d == Dialect::Mysql {
+            deletion.limit(most as u64);
+        }
+        deletion
     }
 
     fn change(&self, column: &str, to: bool, condition: Cond) -> UpdateStatement {

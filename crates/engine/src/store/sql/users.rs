@@ -90,18 +90,28 @@ impl SqlStore {
         expr::one_of(self.dialect(), &self.users.id, self.users.id_kind, ids)
     }
 
-    /// To change a truth of the users that meet a condition.
-    pub(super) fn take(&self, condition: Cond, column: &str, to: bool) -> Take {
+    /// How many rows those can be: a UUID kept as a text is looked for in both cases.
+    pub(super) fn most(&self, ids: &[UserId]) -> usize {
+        match self.users.id_kind {
+            Kind::Integer | Kind::Uuid => ids.len(),
+            _ => 2 * ids.len(),
+        }
+    }
+
+    /// To change a truth of those of these users that meet a condition.
+    pub(super) fn take(&self, ids: &[UserId], condition: Cond, column: &str, to: bool) -> Take {
         let users = &self.users;
-        Take::delete(&users.table, &users.id, condition).set(column, to, users.id_kind)
+        let most = self.most(ids);
+        Take::delete(&users.table, &users.id, condition, most).set(column, to, users.id_kind)
     }
 
     /// Writes a truth about one user, and says whether this call changed it.
     pub(super) async fn set_truth(&self, column: &str, id: &UserId, to: bool) -> Result<bool> {
-        let Some(this) = self.among(std::slice::from_ref(id)) else {
+        let ids = std::slice::from_ref(id);
+        let Some(this) = self.among(ids) else {
             return Ok(false);
         };
-        let take = self.take(Cond::all().add(this), column, to);
+        let take = self.take(ids, Cond::all().add(this), column, to);
         Ok(!take.alone(&self.db).await?.is_empty())
     }
 
