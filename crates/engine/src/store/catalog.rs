@@ -17,6 +17,11 @@ impl Table {
         self.columns.iter().find(|c| c.name == name)
     }
 
+    /// Rows of it are locked one by one, and no two have the same in this column.
+    pub fn is_keyed_by(&self, column: &Column) -> bool {
+        self.transactional && (column.primary || column.unique)
+    }
+
     /// As people name it: `schema.table` where a schema matters.
     pub fn shown(&self) -> String {
         match &self.schema {

@@ -6,7 +6,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sea_query::{Expr, LockBehavior, LockType, Query, SelectStatement};
+use sea_query::{Alias, Expr, LockBehavior, LockType, Order, Query, SelectStatement};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, MySqlPool, Row};
 
@@ -79,11 +79,15 @@ impl Able {
 }
 
 impl Passing {
-    /// Locks what a statement selects, which is no more than `most` rows. A table that is not much larger would be gone
-    /// through from end to end, each row locked for a moment: a stranger's is waited for, and one that another Curfew wants
-    /// is passed over there. Told how few are wanted, the server goes to them by their keys.
-    pub(super) fn lock(self, query: &mut SelectStatement, most: usize) {
-        query.limit(most as u64);
+    /// Locks what a statement selects. `few`: no more rows than so many, which are named by this column. A table that is not
+    /// much larger would be gone through from end to end, each row locked for a moment: a stranger's is waited for, and one
+    /// that another Curfew wants is passed over there. Told so, the server goes to them by their keys.
+    pub(super) fn lock(self, query: &mut SelectStatement, few: Option<(&str, usize)>) {
+        if let Some((key, most)) = few {
+            query.limit(most as u64);
+            // An index that holds all that is asked for would still be gone through.
+            query.order_by(Alias::new(key), Order::Asc);
+        }
         match self {
             Self::Skip => query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked),
             Self::Fail => query.lock_with_behavior(LockType::Update, LockBehavior::Nowait),

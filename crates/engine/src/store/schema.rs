@@ -111,6 +111,8 @@ pub struct SessionTable {
     pub seen: Option<TimeColumn>,
     /// What is done to it can be taken back, and rows of it be locked.
     pub transactional: bool,
+    /// Rows of it are locked one by one, and no two have the same key.
+    pub keyed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +133,8 @@ pub struct UserTable {
     pub is_superuser: Option<String>,
     /// As [`SessionTable::transactional`].
     pub transactional: bool,
+    /// As [`SessionTable::keyed`].
+    pub keyed: bool,
 }
 
 /// A site's tables and columns.

@@ -14,7 +14,6 @@ on_each_store! { servers:
     who_is_being_written_right_now_is_spared_and_nobody_waits
     a_stale_person_who_is_being_written_right_now_is_spared
     somebody_else_who_is_being_written_keeps_nobody_here
-    who_is_not_meant_holds_up_nobody_on_a_small_site
     a_table_that_is_being_altered_puts_the_batch_off
     a_save_between_judgement_and_deletion_spares
     a_legacy_row_that_changes_after_its_digest_is_spared
@@ -85,35 +84,6 @@ async fn somebody_else_who_is_being_written_keeps_nobody_here(engine: Engine) {
         assert_eq!(done.spared, [], "by dates: {by_dates}");
         assert_eq!((done.deleted.len(), done.marked.len()), (50, 50));
         held.release().await;
-    }
-}
-
-/// Of a table that is not much larger than what is asked for, a server may go through all rows.
-async fn who_is_not_meant_holds_up_nobody_on_a_small_site(engine: Engine) {
-    for by_dates in [true, false] {
-        let ground = Ground::on(engine).await;
-        let mut people = Vec::new();
-        for number in 1..=40 {
-            let key = ground.overdue(number, &format!("o{number:02}")).await;
-            let saved = ground.ago(7_200 + i64::from(number));
-            people.push((ground.id(number), key, ground.expires(saved)));
-        }
-        people.remove(17);
-        let of = people.iter().cloned();
-        let mut batch = ground.batch(of.map(|(id, key, _)| (id, vec![key])).collect());
-        let dates = people.iter().filter(|_| by_dates).cloned();
-        batch.dates = dates.map(|(_, key, at)| (key, at)).collect();
-        batch.overdue.truncate(30);
-        let session = "SELECT 1 FROM django_session WHERE session_key = 'o18' FOR UPDATE";
-        let session = ground.db.holding(session).await;
-        let person = "SELECT 1 FROM accounts_user WHERE id = 18 FOR UPDATE";
-        let person = ground.db.holding(person).await;
-        let done = soon(&ground, batch).await;
-        assert_eq!(done.spared, [], "by dates: {by_dates}");
-        assert_eq!((done.deleted.len(), done.marked.len()), (30, 30));
-        session.release().await;
-        person.release().await;
-        assert!(ground.keys().await.contains(&"o18".to_owned()));
     }
 }
 

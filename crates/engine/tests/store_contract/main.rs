@@ -40,6 +40,9 @@ mod crowd;
 /// Batches of one sweep that are under way together.
 mod side_by_side;
 
+/// Tables that are not much larger than what is asked for.
+mod small;
+
 /// Someone else at work in the same moment.
 mod locks;
 

@@ -219,6 +219,7 @@ fn user_table(tables: &[Table], config: &UsersConfig, found: &mut Vec<Found>) ->
         is_staff: truth("is_staff"),
         is_superuser: truth("is_superuser"),
         transactional: table.transactional,
+        keyed: table.is_keyed_by(id),
     })
 }
 

@@ -233,5 +233,8 @@ fn columns(table: &Table, users: Option<&TableName>) -> Option<SessionTable> {
             .iter()
             .find_map(|name| called(&[name]).and_then(TimeColumn::of)),
         transactional: table.transactional,
+        keyed: table
+            .column("session_key")
+            .is_some_and(|key| table.is_keyed_by(key)),
     })
 }

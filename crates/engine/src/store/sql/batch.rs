@@ -23,7 +23,7 @@ pub(super) async fn touch(store: &SqlStore, tx: &mut Tx) -> Result<(), sqlx::Err
     };
     let mut query = sessions.select_sessions();
     query.and_where(Expr::val(1).eq(0));
-    passing.lock(&mut query, 1);
+    passing.lock(&mut query, None);
     tx.rows(&query, &[]).await.map(|_| ())
 }
 
@@ -55,7 +55,10 @@ pub(super) async fn lock(
             (Dialect::Postgres, _) => {
                 query.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
             }
-            (_, Some(passing)) => passing.lock(&mut query, store.most(ids)),
+            (_, Some(passing)) => {
+                let few = store.most(ids).map(|most| (users.id.as_str(), most));
+                passing.lock(&mut query, few);
+            }
             (_, None) => {}
         }
     }
@@ -124,7 +127,8 @@ pub(super) async fn dates(
         let mut query = sessions.select_dates();
         query.and_where(sessions.alike(chunk));
         if let Some(passing) = passing {
-            passing.lock(&mut query, chunk.len());
+            let few = sessions.table.keyed.then_some((KEY, chunk.len()));
+            passing.lock(&mut query, few);
         }
         for row in tx.rows(&query, &shape).await? {
             let mut cells = row.into_iter();
@@ -209,10 +213,10 @@ pub(super) async fn delete(
             .cond_where(seen_since)
             .to_owned()
     });
-    let take = |condition: Cond, most: usize| {
+    let take = |condition: Cond, of: usize| {
         let not_back = back.clone().map(Expr::not_exists);
         let condition = Cond::all().add(condition).add_option(not_back);
-        sessions.take(condition, most)
+        sessions.take(condition, of)
     };
     for chunk in rows.chunks(CHUNK) {
         let taken = take(sessions.unchanged(chunk), chunk.len())

@@ -124,8 +124,9 @@ impl SqlSessions {
         Ok(!self.db.rows(&query, &[Read::Text]).await?.is_empty())
     }
 
-    /// To delete the sessions that meet a condition, which are no more than `most`.
-    pub(super) fn take(&self, condition: Cond, most: usize) -> Take {
+    /// To delete those of so many sessions that meet a condition.
+    pub(super) fn take(&self, condition: Cond, of: usize) -> Take {
+        let most = self.table.keyed.then_some(of);
         Take::delete(&self.table.table, KEY, condition, most)
     }
 

@@ -24,6 +24,10 @@ use crate::store::tx::Tx;
 /// Pauses between tries for rows that others hold for a moment.
 const PAUSES: [u64; 7] = [5, 10, 20, 40, 80, 160, 320];
 
+/// So many rows a deletion finds by their keys even where there is only one beside them; where more are nearly all, MariaDB
+/// goes through the table, and waits for that one.
+const FEW: usize = 16;
+
 /// What is done to rows.
 #[derive(Clone)]
 enum Deed {
@@ -38,13 +42,13 @@ pub(super) struct Take {
     table: TableName,
     key: String,
     condition: Cond,
-    most: usize,
+    most: Option<usize>,
     deed: Deed,
 }
 
 impl Take {
-    /// To delete the rows that meet a condition, which are no more than `most`. `key` names them.
-    pub fn delete(table: &TableName, key: &str, condition: Cond, most: usize) -> Self {
+    /// To delete the rows that meet a condition. `key` names them. They are no more than `most`, where that is known.
+    pub fn delete(table: &TableName, key: &str, condition: Cond, most: Option<usize>) -> Self {
         Self {
             table: table.clone(),
             key: key.to_owned(),
@@ -70,7 +74,8 @@ impl Take {
             None => tx.run(self.returning(d)).await.map(texts),
             Some(passing) => {
                 let mut query = self.keys(d, self.condition.clone());
-                passing.lock(&mut query, self.most);
+                let few = self.most.map(|most| (self.key.as_str(), most));
+                passing.lock(&mut query, few);
                 let held = texts(tx.rows(&query, &[Read::Text]).await?);
                 self.take_held(tx, held).await
             }
@@ -137,14 +142,29 @@ impl Take {
     /// Takes rows that this transaction has locked. The condition is asked again: it may speak of other tables.
     async fn take_held(&self, tx: &mut Tx, held: Vec<String>) -> Result<Vec<String>, sqlx::Error> {
         let d = tx.dialect();
-        let Some(these) = self.these(d, &held) else {
-            return Ok(Vec::new());
+        let few = match (&self.deed, self.most) {
+            (Deed::Delete, Some(_)) => FEW,
+            // An UPDATE waits for no row that it passes.
+            _ => held.len(),
         };
-        let condition = self.condition.clone().add(these.clone());
-        let taken = tx.count(self.statement(d, condition, held.len())).await?;
+        let mut taken = 0;
+        for some in held.chunks(std::cmp::max(few, 1)) {
+            let Some(these) = self.these(d, some) else {
+                continue;
+            };
+            let most = match self.deed {
+                Deed::Delete => self.most.map(|_| some.len()),
+                Deed::Set(..) => self.most,
+            };
+            let condition = self.condition.clone().add(these);
+            taken += tx.count(self.statement(d, condition, most)).await?;
+        }
         if usize::try_from(taken).is_ok_and(|taken| taken == held.len()) {
             return Ok(held);
         }
+        let Some(these) = self.these(d, &held) else {
+            return Ok(Vec::new());
+        };
         let left = match &self.deed {
             Deed::Delete => Cond::all(),
             Deed::Set(column, to, _) => Cond::all().add(expr::col(column).eq(!*to)),
@@ -212,13 +232,13 @@ impl Take {
             .to_owned()
     }
 
-    /// The deed itself.
-    fn statement(&self, d: Dialect, condition: Cond, most: usize) -> Statement {
+    /// The deed itself, to no more than so many.
+    fn statement(&self, d: Dialect, condition: Cond, most: Option<usize>) -> Statement {
         match &self.deed {
             Deed::Delete => Statement::new(d, &self.deletion(d, condition, most), &[]),
             Deed::Set(column, to, _) => {
                 let mut change = self.change(column, *to, condition);
-                if d == Dialect::Mysql {
+                if let (Dialect::Mysql, Some(most)) = (d, most) {
                     change.limit(most as u64);
                 }
                 Statement::new(d, &change, &[])
@@ -257,13 +277,13 @@ impl Take {
         }
     }
 
-    /// Of no more than these, as MySQL's kind is told for the reason that `Passing::lock` gives.
-    fn deletion(&self, d: Dialect, condition: Cond, most: usize) -> DeleteStatement {
+    /// Of no more than so many, which only MySQL's kind is told, for the reason that `Passing::lock` gives.
+    fn deletion(&self, d: Dialect, condition: Cond, most: Option<usize>) -> DeleteStatement {
         let mut deletion = Query::delete();
         deletion
             .from_table(expr::table(&self.table))
             .cond_where(condition);
-        if d == Dialect::Mysql {
+        if let (Dialect::Mysql, Some(most)) = (d, most) {
             deletion.limit(most as u64);
         }
         deletion

@@ -90,12 +90,16 @@ impl SqlStore {
         expr::one_of(self.dialect(), &self.users.id, self.users.id_kind, ids)
     }
 
-    /// How many rows those can be: a UUID kept as a text is looked for in both cases.
-    pub(super) fn most(&self, ids: &[UserId]) -> usize {
-        match self.users.id_kind {
-            Kind::Integer | Kind::Uuid => ids.len(),
-            _ => 2 * ids.len(),
-        }
+    /// How many rows those can be, where that is known: a UUID kept as a text is looked for in both cases.
+    pub(super) fn most(&self, ids: &[UserId]) -> Option<usize> {
+        let twice = match self.users.id_kind {
+            Kind::Integer | Kind::Uuid => 0,
+            _ => ids
+                .iter()
+                .filter(|id| UserId::is_uuid_text(id.as_str()))
+                .count(),
+        };
+        self.users.keyed.then_some(ids.len() + twice)
     }
 
     /// To change a truth of those of these users that meet a condition.
