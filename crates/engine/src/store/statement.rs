@@ -115,7 +115,7 @@ impl Statement {
         }
     }
 
-    /// A deletion at MariaDB, which fails at once where somebody holds a row of it, and says this of each that it took. In
+    /// A deletion at MariaDB, which fails at once where somebody holds a row of it, or the table, and says this of each that it took. In
     /// MySQL's dialect there is no word for either.
     pub(super) fn deleting_at_once(
         query: &DeleteStatement,
@@ -129,7 +129,7 @@ impl Statement {
         let returning = select.trim_start_matches("SELECT ");
         Self {
             sql: format!(
-                "SET STATEMENT innodb_lock_wait_timeout = 0 FOR {sql} RETURNING {returning} {MARK}"
+                "SET STATEMENT innodb_lock_wait_timeout = 0, lock_wait_timeout = 0 FOR {sql} RETURNING {returning} {MARK}"
             ),
             values,
             shape: shape.to_vec(),
@@ -292,7 +292,7 @@ mod tests {
         // By its end it is found among the server's statements.
         assert_eq!(
             statement.sql,
-            "SET STATEMENT innodb_lock_wait_timeout = 0 FOR DELETE FROM `s` WHERE `k` = ? RETURNING `k` /*application='curfew'*/"
+            "SET STATEMENT innodb_lock_wait_timeout = 0, lock_wait_timeout = 0 FOR DELETE FROM `s` WHERE `k` = ? RETURNING `k` /*application='curfew'*/"
         );
     }
 

@@ -314,14 +314,15 @@ impl Store for SqlStore {
     }
 
     fn sweeps_at_once(&self, sessions: usize, people: usize) -> usize {
-        match (self.dialect(), &self.sessions) {
+        let many = || sessions >= MANY_SESSIONS && people >= MANY_PEOPLE;
+        let several = match self.dialect() {
+            Dialect::Postgres => true,
+            Dialect::Mysql => self.db.passes_over() && many(),
+            Dialect::Sqlite => false,
+        };
+        match self.sessions {
             // Each waits for the disk; as many as there are connections wait together, and a look for one of them.
-            (Dialect::Postgres, At::Beside(_)) => 3,
-            (Dialect::Mysql, At::Beside(_))
-                if self.db.passes_over() && sessions >= MANY_SESSIONS && people >= MANY_PEOPLE =>
-            {
-                2
-            }
+            At::Beside(_) if several => 3,
             _ => 1,
         }
     }
