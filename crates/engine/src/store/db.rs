@@ -133,7 +133,7 @@ impl Db {
 
     /// Whether MySQL's deletions say what they took, and wait for nobody.
     pub(super) fn deletes_at_once(&self) -> bool {
-        self.able.deletes_at_once
+        self.able.deletes_at_once()
     }
 
     /// The pool, with all of its connections; and as long as the other one is there, none is kept out of it.
@@ -217,7 +217,7 @@ impl Db {
             Pool::Postgres(pool) => Tx::on_postgres(&pool)
                 .await
                 .inspect_err(|_| self.give_up())?,
-            Pool::Mysql(pool) => Tx::Mysql(pool.begin().await?, self.able.passing),
+            Pool::Mysql(pool) => Tx::Mysql(pool.begin().await?, self.able),
             // A reader that turns writer half way can only fail.
             Pool::Sqlite(pool) => {
                 let begin = || pool.begin_with("BEGIN IMMEDIATE");

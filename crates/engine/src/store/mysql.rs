@@ -39,16 +39,20 @@ pub enum Passing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Able {
     pub passing: Passing,
-    /// A deletion says itself what it took, and fails at once where somebody holds a row of it: MariaDB 10.3.
-    pub deletes_at_once: bool,
+    pub mariadb: bool,
 }
 
 impl Able {
     /// What each of them can do.
     pub const LEAST: Self = Self {
         passing: Passing::Wait,
-        deletes_at_once: false,
+        mariadb: false,
     };
+
+    /// A deletion says itself what it took, and fails at once where somebody holds a row of it: MariaDB 10.3.
+    pub fn deletes_at_once(self) -> bool {
+        self.mariadb && self.passing != Passing::Wait
+    }
 
     fn of(version: &str) -> Self {
         // MariaDB puts this before its own, for old replicas.
@@ -71,10 +75,7 @@ impl Able {
         } else {
             Passing::Wait
         };
-        Self {
-            passing,
-            deletes_at_once: mariadb && passing != Passing::Wait,
-        }
+        Self { passing, mariadb }
     }
 }
 
@@ -352,11 +353,9 @@ mod tests {
             ("5.7.44", Passing::Wait, false),
             ("", Passing::Wait, false),
         ] {
-            let able = Able {
-                passing,
-                deletes_at_once,
-            };
-            assert_eq!(Able::of(version), able, "{version}");
+            let able = Able::of(version);
+            assert_eq!(able.passing, passing, "{version}");
+            assert_eq!(able.deletes_at_once(), deletes_at_once, "{version}");
         }
     }
 }

@@ -3,15 +3,15 @@
 use sea_query_sqlx::SqlxBinder;
 use sqlx::{MySql, PgPool, Postgres, Sqlite, Transaction};
 
-use super::mysql::Passing;
+use super::mysql::{Able, Passing};
 use super::schema::Dialect;
 use super::statement::{Cell, Read, Statement};
 
 /// A short transaction. Dropped without a commit, it is rolled back.
 pub enum Tx {
     Postgres(Transaction<'static, Postgres>),
-    /// And how rows that others hold are passed over.
-    Mysql(Transaction<'static, MySql>, Passing),
+    /// And what its server can do.
+    Mysql(Transaction<'static, MySql>, Able),
     Sqlite(Transaction<'static, Sqlite>),
 }
 
@@ -35,9 +35,13 @@ impl Tx {
     /// How rows that others hold are passed over; none where statements return what they changed.
     pub fn passing(&self) -> Option<Passing> {
         match self {
-            Self::Mysql(_, passing) => Some(*passing),
+            Self::Mysql(_, able) => Some(able.passing),
             Self::Postgres(_) | Self::Sqlite(_) => None,
         }
+    }
+
+    pub fn is_mariadb(&self) -> bool {
+        matches!(self, Self::Mysql(_, able) if able.mariadb)
     }
 
     pub async fn rows(

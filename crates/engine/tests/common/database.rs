@@ -6,7 +6,7 @@ use std::time::Duration;
 use curfew_engine::config::{Address, SessionsConfig, UsersConfig};
 use curfew_engine::site::discover::discover;
 use curfew_engine::store::db::Db;
-use curfew_engine::store::sql::SqlStore;
+use curfew_engine::store::sql::{SqlSessions, SqlStore};
 use curfew_engine::store::{Schema, Sessions, mysql, postgres, sqlite};
 use jiff::tz::TimeZone;
 use sqlx::mysql::MySqlPoolOptions;
@@ -139,6 +139,13 @@ impl Database {
     pub(super) async fn store_at(&self, address: &str, users: &UsersConfig) -> SqlStore {
         let (db, schema) = self.found(address, users).await;
         SqlStore::new(db, schema.users, schema.sessions.unwrap(), false)
+    }
+
+    /// The sessions as they are reached where the users lie in another place.
+    #[allow(dead_code, reason = "most tests want both")]
+    pub async fn sessions(&self) -> SqlSessions {
+        let (db, schema) = self.found(&self.address, &UsersConfig::default()).await;
+        SqlSessions::new(db, schema.sessions.unwrap())
     }
 
     async fn found(&self, address: &str, users: &UsersConfig) -> (Db, Schema) {

@@ -1,6 +1,6 @@
 //! Deleting sessions and clearing the flag, whatever the activity; each deed is reported by whoever did it.
 
-use curfew_engine::store::{SessionKey, Store, UserId};
+use curfew_engine::store::{SessionKey, Sessions, Store, UserId};
 
 use crate::common::{Engine, Ground, Person, sorted};
 
@@ -22,6 +22,35 @@ async fn a_deletion_returns_only_what_it_deleted(engine: Engine) {
     assert_eq!(ground.store.delete(&asked).await.unwrap(), [one]);
     assert!(ground.store.delete(&asked).await.unwrap().is_empty());
     assert_eq!(ground.keys().await, ["k2"]);
+}
+
+/// Where they lie in another place than the users, by what they hold. What somebody holds is passed over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_is_what_was_read_only_what_went_is_named() {
+    let ground = Ground::on(Engine::Mysql).await;
+    let sessions = ground.db.sessions().await;
+    let mut keys = Vec::new();
+    for number in 10..50 {
+        let saved = ground.ago(60);
+        keys.push(ground.session(&format!("k{number}"), Some(1), saved).await);
+    }
+    let rows = sessions.read(&keys).await.unwrap();
+    assert_eq!(rows.len(), 40);
+    ground.save("k49", Some(1), ground.ago(1)).await;
+    let hold = "SELECT 1 FROM django_session WHERE session_key = 'k27' FOR UPDATE";
+    let held = ground.db.holding(hold).await;
+    let deleted = sessions.delete_unchanged(&rows).await.unwrap();
+    keys.pop();
+    let free: Vec<_> = keys
+        .iter()
+        .filter(|key| **key != keys[17])
+        .cloned()
+        .collect();
+    assert_eq!(sorted(deleted), free);
+    held.release().await;
+    assert_eq!(ground.keys().await, ["k27", "k49"]);
+    let rest = sessions.delete_unchanged(&rows).await.unwrap();
+    assert_eq!(rest, keys[17..18]);
 }
 
 async fn crowd(ground: &Ground, size: usize) -> Vec<SessionKey> {

@@ -1,11 +1,13 @@
 //! Someone else at work in the same moment. The site goes first: Curfew waits for nobody's lock, and what moves
 //! between its statements is left alone.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use curfew_engine::django::session::Expiry;
 use curfew_engine::store::{BatchDone, SessionKey, Store, SweepBatch};
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::common::{COOKIE_AGE, Engine, Ground, Shape, may_go};
@@ -203,19 +205,43 @@ async fn what_others_hold_is_deleted_once_they_let_go_where_it_cannot_be_left_ou
 }
 
 async fn a_table_that_is_being_altered_puts_the_batch_off(engine: Engine) {
-    let ground = Ground::on(engine).await;
-    let batch = two(&ground).await;
-    let lock = match engine {
-        Engine::Mysql => "LOCK TABLES accounts_user WRITE",
-        _ => "LOCK TABLE accounts_user",
-    };
-    let held = ground.db.holding(lock).await;
-    let done = soon(&ground, batch.clone()).await;
-    assert!(done.deleted.is_empty() && done.marked.is_empty());
-    assert_eq!(done.spared.len(), 2);
-    held.release().await;
-    // Put off, not given up.
-    assert_eq!(soon(&ground, batch).await.deleted.len(), 2);
+    for (table, dated) in [
+        ("accounts_user", 0),
+        ("django_session", 0),
+        ("django_session", 1),
+        ("django_session", 2),
+    ] {
+        let ground = Ground::on(engine).await;
+        let mut batch = two(&ground).await;
+        let dates = [("o1", 7_201), ("o2", 7_202)].into_iter().take(dated);
+        let dates = dates.map(|(key, ago)| (SessionKey::new(key), ground.expires(ground.ago(ago))));
+        batch.dates = dates.collect();
+        let lock = match engine {
+            Engine::Mysql => format!("LOCK TABLES {table} WRITE"),
+            _ => format!("LOCK TABLE {table}"),
+        };
+        let held = ground.db.holding(&lock).await;
+        let person = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let free = "SELECT id FROM accounts_user WHERE id = 1 FOR UPDATE NOWAIT";
+            let free = AssertUnwindSafe(ground.db.int(free)).catch_unwind();
+            table == "accounts_user" || free.await.is_ok()
+        };
+        let sweep = async {
+            let began = Instant::now();
+            let done = ground.store.sweep(batch.clone()).await.unwrap();
+            (done, began.elapsed())
+        };
+        let ((done, took), free) = tokio::join!(sweep, person);
+        held.release().await;
+        assert!(took < Duration::from_millis(1_500), "it took {took:?}");
+        // Whoever waits for the table holds nobody meanwhile.
+        assert!(free, "{table}, {dated} by their dates");
+        assert!(done.deleted.is_empty() && done.marked.is_empty());
+        assert_eq!(done.spared.len(), 2);
+        // Put off, not given up.
+        assert_eq!(soon(&ground, batch).await.deleted.len(), 2);
+    }
 }
 
 #[tokio::test]

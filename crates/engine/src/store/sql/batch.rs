@@ -16,7 +16,8 @@ use crate::store::statement::{Cell, Read};
 use crate::store::tx::Tx;
 use crate::store::{SessionRow, SweepBatch, expr};
 
-/// MySQL waits up to a second for a table that is being altered. If so, before anybody's row is held.
+/// MySQL waits up to a second for a table that is being altered. If so, before anybody's row is held. A deletion at once
+/// needs none of this.
 pub(super) async fn touch(store: &SqlStore, tx: &mut Tx) -> Result<(), sqlx::Error> {
     let (At::Beside(sessions), Some(passing)) = (&store.sessions, tx.passing()) else {
         return Ok(());
@@ -215,8 +216,13 @@ pub(super) async fn delete(
     });
     let take = |condition: Cond, of: usize| {
         let not_back = back.clone().map(Expr::not_exists);
+        let asks = not_back.is_some();
         let condition = Cond::all().add(condition).add_option(not_back);
-        sessions.take(condition, of)
+        let take = sessions.take(condition, of);
+        match asks {
+            true => take.whole(),
+            false => take,
+        }
     };
     for chunk in rows.chunks(CHUNK) {
         let taken = take(sessions.unchanged(chunk), chunk.len())

@@ -45,8 +45,8 @@ use crate::error::{Code, Error, Result};
 const CHUNK: usize = 500;
 /// Statements that are under way together where many keys or users are asked for.
 const ASKED_AT_ONCE: usize = 2;
-/// Of fewer sessions or fewer people MySQL may go through all rows for each of a batch's statements, and what one batch goes
-/// through at that moment another would pass over.
+/// Of fewer sessions or fewer people MySQL may go through all rows for some of a batch's statements, and what one batch goes
+/// through at that moment another would pass over. So it may of more where no key is unique.
 const MANY_SESSIONS: usize = 10_000;
 const MANY_PEOPLE: usize = 1_000;
 /// Between looks so close together only so much is saved.
@@ -314,16 +314,16 @@ impl Store for SqlStore {
     }
 
     fn sweeps_at_once(&self, sessions: usize, people: usize) -> usize {
-        let many = || sessions >= MANY_SESSIONS && people >= MANY_PEOPLE;
-        let several = match self.dialect() {
-            Dialect::Postgres => true,
-            Dialect::Mysql => self.db.passes_over() && many(),
-            Dialect::Sqlite => false,
+        let many = sessions >= MANY_SESSIONS && people >= MANY_PEOPLE;
+        let At::Beside(beside) = &self.sessions else {
+            return 1;
         };
-        match self.sessions {
+        let keyed = beside.table.keyed && self.users.keyed;
+        match self.dialect() {
             // Each waits for the disk; as many as there are connections wait together, and a look for one of them.
-            At::Beside(_) if several => 3,
-            _ => 1,
+            Dialect::Postgres => 3,
+            Dialect::Mysql if keyed && many && self.db.passes_over() => 3,
+            Dialect::Mysql | Dialect::Sqlite => 1,
         }
     }
 

@@ -98,8 +98,9 @@ async fn attempt(
 ) -> Result<Option<BatchDone>, Failure> {
     let began = Instant::now();
     let mut tx = store.db.begin().await?;
-    // A deletion that tells waits for no table either.
-    if how != Dates::Taken {
+    // A deletion that tells waits for no table either, and is all that this batch asks of it.
+    let mut keys = batch.overdue.iter().flat_map(|(_, keys)| keys);
+    if how != Dates::Taken || !keys.all(|key| batch.dates.contains_key(key)) {
         touch(store, &mut tx).await?;
     }
     let mut done = BatchDone::default();

@@ -24,8 +24,8 @@ use crate::store::tx::Tx;
 /// Pauses between tries for rows that others hold for a moment.
 const PAUSES: [u64; 7] = [5, 10, 20, 40, 80, 160, 320];
 
-/// So many rows a deletion finds by their keys even where there is only one beside them; where more are nearly all, MariaDB
-/// goes through the table, and waits for that one.
+/// So many rows a deletion at MariaDB finds by their keys even where there is only one beside them. Where more are nearly
+/// all, it goes through the table, and waits for that one; half of them are not nearly all.
 const FEW: usize = 16;
 
 /// What is done to rows.
@@ -43,6 +43,7 @@ pub(super) struct Take {
     key: String,
     condition: Cond,
     most: Option<usize>,
+    whole: bool,
     deed: Deed,
 }
 
@@ -52,9 +53,18 @@ impl Take {
         Self {
             table: table.clone(),
             key: key.to_owned(),
-            condition,
+            condition: Cond::all().add(condition),
             most,
+            whole: false,
             deed: Deed::Delete,
+        }
+    }
+
+    /// In one statement, for the condition speaks of other rows, too, and is to hold for all of these at once.
+    pub fn whole(self) -> Self {
+        Self {
+            whole: true,
+            ..self
         }
     }
 
@@ -142,13 +152,16 @@ impl Take {
     /// Takes rows that this transaction has locked. The condition is asked again: it may speak of other tables.
     async fn take_held(&self, tx: &mut Tx, held: Vec<String>) -> Result<Vec<String>, sqlx::Error> {
         let d = tx.dialect();
-        let few = match (&self.deed, self.most) {
-            (Deed::Delete, Some(_)) => FEW,
-            // An UPDATE waits for no row that it passes.
-            _ => held.len(),
-        };
-        let mut taken = 0;
-        for some in held.chunks(std::cmp::max(few, 1)) {
+        let deletes = matches!(self.deed, Deed::Delete) && self.most.is_some();
+        let parts = deletes && tx.is_mariadb() && !self.whole;
+        let (mut taken, mut rest) = (0, held.as_slice());
+        while !rest.is_empty() {
+            let few = match parts && rest.len() > FEW {
+                true => rest.len() / 2,
+                false => rest.len(),
+            };
+            let (some, later) = rest.split_at(few);
+            rest = later;
             let Some(these) = self.these(d, some) else {
                 continue;
             };
@@ -187,7 +200,7 @@ impl Take {
             let deletion = self.deletion(d, self.condition.clone(), self.most);
             let deletion = Statement::deleting_at_once(&deletion, vec![key], &[Read::Text]);
             match db.run(deletion).await {
-                // Somebody holds one of them, and none went.
+                // Somebody holds one of them, or the table, and none went.
                 Err(error) if held_up(&error) => {}
                 taken => return taken.map(texts),
             }
