@@ -115,8 +115,8 @@ impl Statement {
         }
     }
 
-    /// A deletion at MariaDB, which fails at once where somebody holds a row of it, or the table, and says this of each that it took. In
-    /// MySQL's dialect there is no word for either.
+    /// A deletion at MariaDB, which fails at once where somebody holds a row of it, or the table, and says this of each that
+    /// it took. In MySQL's dialect there is no word for either.
     pub(super) fn deleting_at_once(
         query: &DeleteStatement,
         returning: Vec<Expr>,
