@@ -151,7 +151,10 @@ impl Others<'_> {
         for keys in &mut batches {
             keys.retain(|key| left.contains(key));
         }
-        store.keep(&batches, size * ONE_IN).await?;
+        let all = population.people.iter().enumerate();
+        let signed_out = all.filter(|(_, keys)| !keys.iter().any(|key| left.contains(key)));
+        let signed_out = signed_out.map(|(n, _)| n as i64 + 1).collect();
+        store.keep(&batches, size * ONE_IN, signed_out).await?;
         let mut pairs = Vec::new();
         for _ in 0..self.few {
             store.restore().await?;

@@ -42,6 +42,7 @@ pub struct Redis<'a> {
 struct Kept {
     sessions: Vec<(String, Vec<u8>, i64)>,
     up_to: i64,
+    signed_out: Vec<i64>,
 }
 
 impl<'a> Redis<'a> {
@@ -229,8 +230,14 @@ impl Store for Redis<'_> {
         }
     }
 
-    async fn keep(&mut self, batches: &[Vec<String>], up_to: usize) -> Result<()> {
+    async fn keep(
+        &mut self,
+        batches: &[Vec<String>],
+        up_to: usize,
+        signed_out: Vec<i64>,
+    ) -> Result<()> {
         self.kept.up_to = i64::try_from(up_to)?;
+        self.kept.signed_out = signed_out;
         for keys in batches.iter().filter(|keys| !keys.is_empty()) {
             let names: Vec<String> = keys.iter().map(name).collect();
             let expiries = self.expiries(&names).await?;
@@ -255,11 +262,12 @@ impl Store for Redis<'_> {
             let () = pipeline.query_async(self.cache).await?;
         }
         sqlx::query(
-            "UPDATE auth_user SET is_online = true, last_activity = now() -
+            "UPDATE auth_user SET is_online = NOT id = ANY($3), last_activity = now() -
                 CASE WHEN (id - 1) % $1 = 0 AND id <= $2 THEN interval '1 hour' ELSE interval '0' END",
         )
         .bind(i64::try_from(ONE_IN)?)
         .bind(self.kept.up_to)
+        .bind(&self.kept.signed_out)
         .execute(&mut *self.database)
         .await?;
         sqlx::raw_sql("VACUUM ANALYZE auth_user")

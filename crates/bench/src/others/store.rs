@@ -69,11 +69,13 @@ pub trait Store: Hand {
     /// Reads what was saved, and says how many sessions those are.
     fn read_saved(&mut self, saves: &Saves) -> impl Future<Output = Result<usize>> + Send;
 
-    /// Makes people overdue, one in so many up to this number, and keeps their sessions.
+    /// Makes people overdue, one in so many up to this number, and keeps their sessions. `signed_out`: the ids of those who have
+    /// none. With a flag, each of them would be work for each sweep, and none of what is measured.
     fn keep(
         &mut self,
         batches: &[Vec<String>],
         up_to: usize,
+        signed_out: Vec<i64>,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Those are overdue again and have their sessions, and everybody else is here.

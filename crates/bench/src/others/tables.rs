@@ -39,6 +39,7 @@ FROM auth_user";
 /// Who is overdue and to be: one in [`ONE_IN`], up to a number.
 pub struct Kept {
     pub up_to: usize,
+    pub signed_out: Vec<i64>,
 }
 
 /// A database with such tables.
@@ -192,7 +193,12 @@ impl<T: Tables> Store for T {
         Ok(self.fetch(since, &[text(date)]).await?.len())
     }
 
-    async fn keep(&mut self, batches: &[Vec<String>], up_to: usize) -> Result<()> {
+    async fn keep(
+        &mut self,
+        batches: &[Vec<String>],
+        up_to: usize,
+        signed_out: Vec<i64>,
+    ) -> Result<()> {
         self.run("CREATE TABLE kept_session AS SELECT * FROM django_session WHERE 1 = 0".into())
             .await?;
         for keys in batches.iter().filter(|keys| !keys.is_empty()) {
@@ -202,12 +208,17 @@ impl<T: Tables> Store for T {
             );
             all_of(keys, self.run(keep).await?)?;
         }
-        *self.kept() = Some(Kept { up_to });
+        *self.kept() = Some(Kept { up_to, signed_out });
         Ok(())
     }
 
     async fn restore(&mut self) -> Result<()> {
-        let up_to = self.kept().as_ref().context("nobody was kept")?.up_to;
+        let kept = self.kept().as_ref().context("nobody was kept")?;
+        let up_to = kept.up_to;
+        // Nobody has the number 0, and a list cannot be empty.
+        let ids = kept.signed_out.iter().chain([&0]);
+        let ids: Vec<String> = ids.map(i64::to_string).collect();
+        let signed_out = ids.join(",");
         let now = Timestamp::now();
         let before = text(now - SignedDuration::from_hours(1));
         let now = text(now);
@@ -215,7 +226,7 @@ impl<T: Tables> Store for T {
             WHERE session_key NOT IN (SELECT session_key FROM django_session)";
         self.run(back.into()).await?;
         let here = format!(
-            "UPDATE auth_user SET is_online = 1,
+            "UPDATE auth_user SET is_online = CASE WHEN id IN ({signed_out}) THEN 0 ELSE 1 END,
                 last_activity = CASE WHEN (id - 1) % {ONE_IN} = 0 AND id <= {up_to} THEN '{before}' ELSE '{now}' END"
         );
         self.run(here).await?;
