@@ -20,7 +20,7 @@ use crate::overdue::ONE_IN;
 use crate::population::{self, CACHE_PREFIX, Copies, Population};
 use crate::report::{Measure, Page, table};
 use crate::sweeping::{self, batches};
-use store::Store;
+use store::{Kept, Store};
 
 /// Of each store, where as many are asked for.
 pub const SESSIONS: usize = 100_000;
@@ -154,7 +154,11 @@ impl Others<'_> {
         let all = population.people.iter().enumerate();
         let signed_out = all.filter(|(_, keys)| !keys.iter().any(|key| left.contains(key)));
         let signed_out = signed_out.map(|(n, _)| n as i64 + 1).collect();
-        store.keep(&batches, size * ONE_IN, signed_out).await?;
+        let kept = Kept {
+            up_to: size * ONE_IN,
+            signed_out,
+        };
+        store.keep(&batches, kept).await?;
         let mut pairs = Vec::new();
         for _ in 0..self.few {
             store.restore().await?;

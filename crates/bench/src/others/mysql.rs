@@ -8,8 +8,8 @@ use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, Row};
 use tokio::process::Command;
 
-use super::store::Words;
-use super::tables::{Kept, Tables};
+use super::store::{Kept, Words};
+use super::tables::Tables;
 
 const DATABASE: &str = "curfew_bench";
 

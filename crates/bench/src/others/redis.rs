@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::store::{Saves, Store, Words};
+use super::store::{Kept, Saves, Store, Words};
 use crate::hand::{Hand, all_of, unlink};
 use crate::overdue::ONE_IN;
 use crate::population::{CACHE_PREFIX, COOKIE_AGE, cached};
@@ -34,15 +34,14 @@ pub struct Redis<'a> {
     address: &'a str,
     database: &'a mut PgConnection,
     cache: &'a mut MultiplexedConnection,
-    kept: Kept,
+    kept: Everything,
 }
 
 /// Sessions that come back, and whose they are: one in [`ONE_IN`], up to a number.
 #[derive(Default)]
-struct Kept {
+struct Everything {
     sessions: Vec<(String, Vec<u8>, i64)>,
-    up_to: i64,
-    signed_out: Vec<i64>,
+    people: Kept,
 }
 
 impl<'a> Redis<'a> {
@@ -57,7 +56,7 @@ impl<'a> Redis<'a> {
             address,
             database,
             cache,
-            kept: Kept::default(),
+            kept: Everything::default(),
         }
     }
 
@@ -230,14 +229,8 @@ impl Store for Redis<'_> {
         }
     }
 
-    async fn keep(
-        &mut self,
-        batches: &[Vec<String>],
-        up_to: usize,
-        signed_out: Vec<i64>,
-    ) -> Result<()> {
-        self.kept.up_to = i64::try_from(up_to)?;
-        self.kept.signed_out = signed_out;
+    async fn keep(&mut self, batches: &[Vec<String>], people: Kept) -> Result<()> {
+        self.kept.people = people;
         for keys in batches.iter().filter(|keys| !keys.is_empty()) {
             let names: Vec<String> = keys.iter().map(name).collect();
             let expiries = self.expiries(&names).await?;
@@ -266,8 +259,8 @@ impl Store for Redis<'_> {
                 CASE WHEN (id - 1) % $1 = 0 AND id <= $2 THEN interval '1 hour' ELSE interval '0' END",
         )
         .bind(i64::try_from(ONE_IN)?)
-        .bind(self.kept.up_to)
-        .bind(&self.kept.signed_out)
+        .bind(i64::try_from(self.kept.people.up_to)?)
+        .bind(&self.kept.people.signed_out)
         .execute(&mut *self.database)
         .await?;
         sqlx::raw_sql("VACUUM ANALYZE auth_user")

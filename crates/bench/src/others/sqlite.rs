@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::process::Command;
 
-use super::store::Words;
-use super::tables::{Kept, Tables};
+use super::store::{Kept, Words};
+use super::tables::Tables;
 
 const TABLES: &str = "
 CREATE TABLE auth_user (

@@ -30,6 +30,15 @@ pub struct Saves {
     pub sessions: Vec<(usize, String)>,
 }
 
+/// Who is overdue and to be, and who is not here.
+#[derive(Default)]
+pub struct Kept {
+    /// One in [`ONE_IN`](crate::overdue::ONE_IN) is overdue, up to this number.
+    pub up_to: usize,
+    /// The ids of those who have no session. With a flag, each of them would be work for each sweep, and none of what is measured.
+    pub signed_out: Vec<i64>,
+}
+
 /// A store other than PostgreSQL.
 pub trait Store: Hand {
     fn name(&self) -> &'static str;
@@ -69,13 +78,11 @@ pub trait Store: Hand {
     /// Reads what was saved, and says how many sessions those are.
     fn read_saved(&mut self, saves: &Saves) -> impl Future<Output = Result<usize>> + Send;
 
-    /// Makes people overdue, one in so many up to this number, and keeps their sessions. `signed_out`: the ids of those who have
-    /// none. With a flag, each of them would be work for each sweep, and none of what is measured.
+    /// Makes people overdue, and keeps their sessions.
     fn keep(
         &mut self,
         batches: &[Vec<String>],
-        up_to: usize,
-        signed_out: Vec<i64>,
+        people: Kept,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Those are overdue again and have their sessions, and everybody else is here.

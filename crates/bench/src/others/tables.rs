@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::PgConnection;
 use tokio::process::Command;
 
-use super::store::{Saves, Store, Words};
+use super::store::{Kept, Saves, Store, Words};
 use crate::hand::{Hand, all_of};
 use crate::overdue::ONE_IN;
 use crate::population::{COOKIE_AGE, saved};
@@ -35,12 +35,6 @@ SELECT format('(%s,%L,%L,%s,%L,%L,%s,%s,%L,%s)', id, password,
     to_char(last_login AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), is_superuser::int, username, email, is_staff::int,
     is_active::int, to_char(last_activity AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), is_online::int)
 FROM auth_user";
-
-/// Who is overdue and to be: one in [`ONE_IN`], up to a number.
-pub struct Kept {
-    pub up_to: usize,
-    pub signed_out: Vec<i64>,
-}
 
 /// A database with such tables.
 pub trait Tables: Send {
@@ -193,12 +187,7 @@ impl<T: Tables> Store for T {
         Ok(self.fetch(since, &[text(date)]).await?.len())
     }
 
-    async fn keep(
-        &mut self,
-        batches: &[Vec<String>],
-        up_to: usize,
-        signed_out: Vec<i64>,
-    ) -> Result<()> {
+    async fn keep(&mut self, batches: &[Vec<String>], people: Kept) -> Result<()> {
         self.run("CREATE TABLE kept_session AS SELECT * FROM django_session WHERE 1 = 0".into())
             .await?;
         for keys in batches.iter().filter(|keys| !keys.is_empty()) {
@@ -208,7 +197,7 @@ impl<T: Tables> Store for T {
             );
             all_of(keys, self.run(keep).await?)?;
         }
-        *self.kept() = Some(Kept { up_to, signed_out });
+        *self.kept() = Some(people);
         Ok(())
     }
 

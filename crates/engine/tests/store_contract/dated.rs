@@ -263,6 +263,35 @@ async fn a_session_that_another_holds_spares_its_person_and_nobody_else() {
     assert_eq!(ground.keys().await, ["a1", "a2"]);
 }
 
+/// As MySQL has it: what others hold is passed over, and a deletion says nothing of what it took.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_server_whose_deletions_say_nothing_dates_are_read_while_sessions_are_held() {
+    let ground = Ground::on(Engine::Mysql).await;
+    let store = ground
+        .db
+        .misheard_store("MariaDB", "MySQL-8", "ssl-mode=disabled");
+    let store = store.await;
+    let batch = three(&ground).await;
+    let hold = "SELECT 1 FROM django_session WHERE session_key = 'a2' FOR UPDATE";
+    let held = ground.db.holding(hold).await;
+    let done = store.sweep(batch.clone()).await.unwrap();
+    assert_eq!(done.deleted, [SessionKey::new("b1")]);
+    assert_eq!(done.marked, [ground.id(2)]);
+    held.release().await;
+    let (saved, before) = (ground.ago(1), ground.ago(80_000));
+    ground.save("a2", Some(1), saved).await;
+    let done = store.sweep(batch.clone()).await.unwrap();
+    assert!(done.deleted.is_empty() && done.marked.is_empty());
+    assert_eq!(done.spared.len(), 1);
+    assert_eq!(ground.keys().await, ["a1", "a2"]);
+    ground.save("a2", Some(1), before).await;
+    let done = store.sweep(batch).await.unwrap();
+    assert_eq!(
+        (done.deleted.len(), done.marked.contains(&ground.id(1))),
+        (2, true)
+    );
+}
+
 /// Where what others hold cannot be passed over, a deletion fails at once for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_server_that_passes_over_nothing_dates_tell_while_nobody_holds_a_session() {
