@@ -90,7 +90,7 @@ async fn apply(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure>
 }
 
 /// None, and nothing is done: not every session had the date that was taken for its own, or somebody holds one. Whose
-/// that is, reading tells.
+/// that is, reading tells. Nobody's row is held any more when this returns.
 async fn attempt(
     store: &SqlStore,
     batch: &SweepBatch,
@@ -98,16 +98,51 @@ async fn attempt(
 ) -> Result<Option<BatchDone>, Failure> {
     let began = Instant::now();
     let mut tx = store.db.begin().await?;
+    let mut done = BatchDone::default();
+    let ended = match within(store, &mut tx, batch, how, began, &mut done).await {
+        Ok(true) => tx.commit().await.map_err(Failure::from),
+        Ok(false) => {
+            tx.rollback().await?;
+            return Ok(None);
+        }
+        Err(error) => {
+            // What failed says more than a rollback that fails for the same reason.
+            let _ = tx.rollback().await;
+            Err(error)
+        }
+    };
+    match ended {
+        // No rollback of the users' brings back what was deleted elsewhere.
+        Err(error) if store.is_apart() && !done.deleted.is_empty() => {
+            done.marked.clear();
+            done.broken = Some(match error {
+                Failure::Driver(error) => explain(&error),
+                Failure::Said(error) => error,
+            });
+            Ok(Some(done))
+        }
+        ended => ended.map(|()| Some(done)),
+    }
+}
+
+/// Whether this is to be committed; if not, all of it is to be taken back.
+async fn within(
+    store: &SqlStore,
+    tx: &mut Tx,
+    batch: &SweepBatch,
+    how: Dates,
+    began: Instant,
+    done: &mut BatchDone,
+) -> Result<bool, Failure> {
     // A deletion that tells waits for no table either, and is all that this batch asks of it.
     let mut keys = batch.overdue.iter().flat_map(|(_, keys)| keys);
     if how != Dates::Taken || !keys.all(|key| batch.dates.contains_key(key)) {
-        touch(store, &mut tx).await?;
+        touch(store, tx).await?;
     }
-    let mut done = BatchDone::default();
 
     let overdue: Vec<UserId> = batch.overdue.iter().map(|(id, _)| id.clone()).collect();
     let still = overdue_still(store, batch);
-    let held = lock(store, &mut tx, &overdue, still, batch).await?;
+    let held = lock(store, tx, &overdue, still, batch).await?;
     let mut leaving = Leaving::new();
     for (id, keys) in &batch.overdue {
         match held.get(id) {
@@ -125,7 +160,7 @@ async fn attempt(
         .iter()
         .flat_map(|(id, keys)| keys.iter().map(|key| (key, *id)))
         .collect();
-    let (sessions, back) = judge(store, &mut tx, batch, &owners, how).await?;
+    let (sessions, back) = judge(store, tx, batch, &owners, how).await?;
     for id in back {
         if leaving.remove(id).is_some() {
             done.spared.push((id.clone(), CAME_BACK));
@@ -134,13 +169,11 @@ async fn attempt(
     let goes = |key: &SessionKey| owners.get(key).is_some_and(|id| leaving.contains_key(id));
     let doomed: Vec<Judged<'_>> = sessions.into_iter().filter(|one| goes(one.key)).collect();
     let ids: Vec<UserId> = leaving.keys().map(|id| (*id).clone()).collect();
-    let apart = store.is_apart();
-    if apart && began.elapsed() > LATEST {
+    if store.is_apart() && began.elapsed() > LATEST {
         return Err(put_off().into());
     }
-    let mut deleted = Vec::with_capacity(doomed.len());
-    let ended = delete(store, &mut tx, &doomed, &ids, batch, how, &mut deleted).await;
-    done.deleted = deleted;
+    done.deleted.reserve(doomed.len());
+    let ended = delete(store, tx, &doomed, &ids, batch, how, &mut done.deleted).await;
     let other = match &ended {
         Ok(()) => done.deleted.len() < doomed.len(),
         // At once, where PostgreSQL has waited for as long as a batch may.
@@ -148,32 +181,14 @@ async fn attempt(
         Err(Failure::Said(_)) => false,
     };
     if how == Dates::Taken && other {
-        tx.rollback().await?;
-        return Ok(None);
+        return Ok(false);
     }
-    let ended = match ended {
-        Ok(()) => {
-            let all = (&doomed[..], &owners);
-            let leaving = leaving.into_keys();
-            let leaving = leaving.filter_map(|id| Some((id, held.get(id)?))).collect();
-            conclude(store, tx, batch, all, leaving, &mut done)
-                .await
-                .map_err(Failure::from)
-        }
-        error => error,
-    };
-    match ended {
-        // No rollback of the users' brings back what was deleted elsewhere.
-        Err(error) if apart && !done.deleted.is_empty() => {
-            done.marked.clear();
-            done.broken = Some(match error {
-                Failure::Driver(error) => explain(&error),
-                Failure::Said(error) => error,
-            });
-            Ok(Some(done))
-        }
-        ended => ended.map(|()| Some(done)),
-    }
+    ended?;
+    let all = (&doomed[..], &owners);
+    let leaving = leaving.into_keys();
+    let leaving = leaving.filter_map(|id| Some((id, held.get(id)?))).collect();
+    conclude(store, tx, batch, all, leaving, done).await?;
+    Ok(true)
 }
 
 /// What the sessions are now, judged now; and of whom one is not what it was.
@@ -282,10 +297,10 @@ impl SqlStore {
     }
 }
 
-/// Everything of a batch that comes after its sessions: who was back after all, and the flags.
+/// What of a batch comes after its sessions: who was back after all, and the flags.
 async fn conclude(
     store: &SqlStore,
-    mut tx: Tx,
+    tx: &mut Tx,
     batch: &SweepBatch,
     (doomed, owners): (&[Judged<'_>], &Owners<'_>),
     mut leaving: HashMap<&UserId, &Held>,
@@ -309,7 +324,7 @@ async fn conclude(
     for (id, seen) in &batch.stale {
         let still = lock(
             store,
-            &mut tx,
+            tx,
             std::slice::from_ref(id),
             stale_still(store, *seen),
             batch,
@@ -325,8 +340,8 @@ async fn conclude(
             None => done.spared.push((id.clone(), CAME_BACK)),
         }
     }
-    done.marked = mark(store, &mut tx, &to_mark).await?;
-    tx.commit().await
+    done.marked = mark(store, tx, &to_mark).await?;
+    Ok(())
 }
 
 /// Not seen since the cutoff, by the table's own columns.

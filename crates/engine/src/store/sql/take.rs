@@ -229,9 +229,14 @@ impl Take {
         let within = db.clone();
         db.finish::<_, sqlx::Error>(async move {
             let mut tx = within.begin().await?;
-            let taken = self.within(&mut tx).await?;
-            tx.commit().await?;
-            Ok(taken)
+            match self.within(&mut tx).await {
+                Ok(taken) => tx.commit().await.map(|()| taken),
+                Err(error) => {
+                    // Dropped, it would still hold what the next try asks for.
+                    let _ = tx.rollback().await;
+                    Err(error)
+                }
+            }
         })
         .await
     }
