@@ -1,5 +1,7 @@
 //! A short transaction that means to write.
 
+use std::time::Duration;
+
 use sea_query_sqlx::SqlxBinder;
 use sqlx::{MySql, PgPool, Postgres, Sqlite, Transaction};
 
@@ -14,6 +16,9 @@ pub enum Tx {
     Mysql(Transaction<'static, MySql>, Able),
     Sqlite(Transaction<'static, Sqlite>),
 }
+
+/// How long a transaction that failed is waited for to leave its locks.
+const LEAVING: Duration = Duration::from_millis(500);
 
 /// Waits for other people's locks no longer than the site should wait for its own. All in one trip.
 const BEGIN_ON_POSTGRES: &str =
@@ -83,6 +88,14 @@ impl Tx {
             Self::Postgres(tx) => tx.rollback().await,
             Self::Mysql(tx, _) => tx.rollback().await,
             Self::Sqlite(tx) => tx.rollback().await,
+        }
+    }
+
+    /// The same of one in which something failed, which says more than a rollback that fails, too: not waited for beyond a
+    /// moment, for the server may not answer.
+    pub async fn abandon(self) {
+        if let Ok(Err(error)) = tokio::time::timeout(LEAVING, self.rollback()).await {
+            tracing::debug!(%error, "what failed could not be rolled back");
         }
     }
 }

@@ -22,6 +22,7 @@ on_each_store! { servers:
     who_comes_back_between_judgement_and_deletion_is_spared_without_a_row_lock
     who_comes_back_after_their_dates_were_compared_is_spared_without_a_row_lock
     who_signs_out_between_judgement_and_deletion_is_not_reported
+    what_others_hold_is_deleted_once_they_let_go_and_never_claimed_before
 }
 
 /// A batch of two overdue people, ana with `o1` and ben with `o2`.
@@ -139,9 +140,8 @@ async fn a_session_that_is_being_saved_right_now_spares_its_holder_on_mysql() {
     assert!(ground.flagged(1).await);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_others_hold_is_deleted_once_they_let_go_and_never_claimed_before() {
-    let ground = Ground::on(Engine::Mysql).await;
+async fn what_others_hold_is_deleted_once_they_let_go_and_never_claimed_before(engine: Engine) {
+    let ground = Ground::on(engine).await;
     let keys: Vec<SessionKey> = two(&ground)
         .await
         .overdue

@@ -90,7 +90,7 @@ async fn apply(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure>
 }
 
 /// None, and nothing is done: not every session had the date that was taken for its own, or somebody holds one. Whose
-/// that is, reading tells. Nobody's row is held any more when this returns.
+/// that is, reading tells. Where it fails before its commit, too, it leaves everybody's row before it says so.
 async fn attempt(
     store: &SqlStore,
     batch: &SweepBatch,
@@ -106,8 +106,7 @@ async fn attempt(
             return Ok(None);
         }
         Err(error) => {
-            // What failed says more than a rollback that fails for the same reason.
-            let _ = tx.rollback().await;
+            tx.abandon().await;
             Err(error)
         }
     };
