@@ -26,7 +26,7 @@ const PAUSES: [u64; 7] = [5, 10, 20, 40, 80, 160, 320];
 
 /// PostgreSQL waits no longer than a batch of a sweep does. Said in the statement itself, it is asked before any row, and is
 /// over with the statement: set beside it, it would cost a trip, and stay with a connection that a pooler hands on.
-const PATIENCE: &str = "(SELECT set_config('lock_timeout', '100ms', true)) IS NOT NULL";
+const PATIENCE: &str = "(SELECT set_config('lock_timeout', '100', true)) IS NOT NULL";
 
 /// So many rows a deletion at MariaDB finds by their keys even where there is only one beside them. Where more are nearly
 /// all, it goes through the table, and waits for that one; half of them are not nearly all.
