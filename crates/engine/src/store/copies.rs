@@ -284,8 +284,17 @@ impl Store for WithCopies {
     async fn delete_into(&self, keys: &[SessionKey], deleted: &mut Vec<SessionKey>) -> Result<()> {
         // The row first: the other way round a reader puts the copy back from it.
         self.rows.delete_into(keys, deleted).await?;
-        let copies = self.delete_copies(keys).await?;
         let known: HashSet<SessionKey> = deleted.iter().cloned().collect();
+        let (gone, mut others): (Vec<_>, Vec<_>) =
+            keys.iter().cloned().partition(|key| known.contains(key));
+        let mut copies = self.delete_copies(&gone).await?;
+        if !others.is_empty() {
+            // A row that somebody holds stays, and what is asked first with it: neither is gone.
+            let there = self.rows.surviving(&others).await?;
+            let there: HashSet<SessionKey> = there.into_iter().collect();
+            others.retain(|key| !there.contains(key));
+            copies.extend(self.delete_copies(&others).await?);
+        }
         deleted.extend(copies.into_iter().filter(|key| !known.contains(key)));
         Ok(())
     }

@@ -323,7 +323,8 @@ pub trait Store: Send + Sync {
     /// Of these, the sessions that still exist.
     async fn surviving(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>>;
 
-    /// Deletes sessions whatever their state, and returns those that this call deleted.
+    /// Deletes sessions whatever their state, and returns those that this call deleted. What somebody else holds for long is
+    /// left; where that is all, it fails.
     async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>>;
 
     /// As [`Store::delete`]. Where it fails half-way, what was deleted until then stands in `deleted` all the same.

@@ -7,7 +7,7 @@ use super::apply::Done;
 use super::plan::{Plan, Taken};
 use crate::error::Result;
 use crate::site::{Site, hold};
-use crate::store::{AGES, BatchDone, SessionKey, Sink, UserId};
+use crate::store::{AGES, BatchDone, SessionKey, Sink, UserId, held_up};
 
 /// Where a request under way can bring a session back, it is looked again after this long.
 const SOON: Duration = Duration::from_secs(5);
@@ -144,7 +144,11 @@ impl Site {
         // Whoever signed in again has a flag by right: that is known once their new session would have been met.
         self.look_whole(&done.marked).await?;
         for id in self.raised(done) {
-            self.store.clear_flag(&id).await?;
+            match self.store.clear_flag(&id).await {
+                // Who is being written right now is here, maybe.
+                Err(error) if held_up(&error) => {}
+                cleared => drop(cleared?),
+            }
         }
         Ok(())
     }

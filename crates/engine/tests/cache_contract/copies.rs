@@ -14,7 +14,11 @@ use crate::seen::Seen;
 
 /// A table in SQLite, a Redis of the test's own, and Curfew's store over both.
 async fn site() -> (common::Ground, Ground, Arc<WithCopies>) {
-    let rows = common::Ground::on(common::Engine::Sqlite).await;
+    site_on(common::Engine::Sqlite).await
+}
+
+async fn site_on(engine: common::Engine) -> (common::Ground, Ground, Arc<WithCopies>) {
+    let rows = common::Ground::on(engine).await;
     let mut cache = Ground::alone().await;
     let copies = cache.copies().await;
     let store = WithCopies::new(Arc::new(rows.db.store().await), copies);
@@ -59,6 +63,30 @@ async fn a_session_goes_with_its_copy() {
     assert!(cache.there(&session(1)).await && !cache.there(&session(2)).await);
     seen.look_whole(&*store).await.unwrap();
     assert_eq!(seen.keys(), BTreeSet::from([one]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_somebody_holds_is_not_told_to_be_gone_because_it_has_a_copy() {
+    for engine in [common::Engine::Postgres, common::Engine::Mysql] {
+        let (rows, mut cache, store) = site_on(engine).await;
+        let one = both(&rows, &mut cache, 1).await;
+        let two = both(&rows, &mut cache, 2).await;
+        let lone = cache.put(&session(3), b"a copy", cache.later(1000)).await;
+        let mut seen = Seen::default();
+        seen.look_whole(&*store).await.unwrap();
+        let sql = format!(
+            "SELECT 1 FROM django_session WHERE session_key = '{}' FOR UPDATE",
+            session(1)
+        );
+        let held = rows.db.holding(&sql).await;
+        let all = [one.clone(), two.clone(), lone.clone()];
+        let deleted: BTreeSet<SessionKey> = store.delete(&all).await.unwrap().into_iter().collect();
+        held.release().await;
+        assert_eq!(deleted, BTreeSet::from([two, lone]), "{engine:?}");
+        assert!(row_left(&rows, 1).await);
+        assert_eq!(store.delete(&all).await.unwrap(), [one]);
+        assert!(!row_left(&rows, 1).await && !cache.there(&session(1)).await);
+    }
 }
 
 #[tokio::test]

@@ -241,6 +241,8 @@ async fn of_a_table_of_millions_what_was_saved_is_planned_for_each_time() {
     // As the server has counted them.
     let many = "UPDATE pg_class SET reltuples = 3000000 WHERE relname = 'django_session'";
     watched.ground.db.execute(many).await;
+    // It is asked when a listing begins.
+    watched.mark.hurry();
     watched.look().await;
     let asked = watched
         .asked(async |watched: &mut Watched| {

@@ -10,7 +10,7 @@ use curfew_engine::store::{BatchDone, SessionKey, Store, SweepBatch};
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::common::{COOKIE_AGE, Engine, Ground, Shape, may_go};
+use crate::common::{COOKIE_AGE, Engine, Ground, Shape, may_go, sorted};
 
 on_each_store! { servers:
     who_is_being_written_right_now_is_spared_and_nobody_waits
@@ -142,25 +142,27 @@ async fn a_session_that_is_being_saved_right_now_spares_its_holder_on_mysql() {
 
 async fn what_others_hold_is_deleted_once_they_let_go_and_never_claimed_before(engine: Engine) {
     let ground = Ground::on(engine).await;
-    let keys: Vec<SessionKey> = two(&ground)
-        .await
-        .overdue
-        .into_iter()
-        .flat_map(|o| o.1)
-        .collect();
-    let hold = "SELECT 1 FROM django_session WHERE session_key = 'o1' FOR UPDATE";
+    let mut keys = Vec::new();
+    for number in 1..=20 {
+        keys.push(ground.overdue(number, &format!("o{number:02}")).await);
+    }
+    let hold = "SELECT 1 FROM django_session WHERE session_key > 'o09' FOR UPDATE";
     let held = ground.db.holding(hold).await;
     let deleted = ground.store.delete(&keys).await.unwrap();
-    assert_eq!(deleted, [SessionKey::new("o2")]);
+    // However many are held.
+    assert_eq!(sorted(deleted), keys[..9]);
+    let refused = ground.store.delete(&keys).await.unwrap_err();
+    assert!(refused.message.contains("somebody else holds it"));
     let flag = "SELECT 1 FROM accounts_user WHERE id = 1 FOR UPDATE";
     let flag = ground.db.holding(flag).await;
-    assert!(!ground.store.clear_flag(&ground.id(1)).await.unwrap());
+    let refused = ground.store.clear_flag(&ground.id(1)).await.unwrap_err();
+    assert!(refused.message.contains("somebody else holds it"));
     assert!(ground.flagged(1).await);
-    let store = ground.store.clone();
-    let deletion = tokio::spawn(async move { store.delete(&keys).await.unwrap() });
+    let (store, all) = (ground.store.clone(), keys.clone());
+    let deletion = tokio::spawn(async move { store.delete(&all).await.unwrap() });
     held.release().await;
     flag.release().await;
-    assert_eq!(deletion.await.unwrap(), [SessionKey::new("o1")]);
+    assert_eq!(sorted(deletion.await.unwrap()), keys[9..]);
     assert!(ground.store.clear_flag(&ground.id(1)).await.unwrap());
 }
 
@@ -196,7 +198,8 @@ async fn what_others_hold_is_deleted_once_they_let_go_where_it_cannot_be_left_ou
     let keys: Vec<SessionKey> = batch.overdue.into_iter().flat_map(|o| o.1).collect();
     let hold = "SELECT 1 FROM django_session WHERE session_key = 'o1' FOR UPDATE";
     let held = ground.db.holding(hold).await;
-    assert!(ground.store.delete(&keys).await.unwrap().is_empty());
+    let refused = ground.store.delete(&keys).await.unwrap_err();
+    assert!(refused.message.contains("somebody else holds it"));
     let store = ground.store.clone();
     let all = keys.clone();
     let deletion = tokio::spawn(async move { store.delete(&all).await.unwrap() });

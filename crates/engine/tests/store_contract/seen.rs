@@ -76,15 +76,16 @@ async fn sees(watched: &mut Watched) {
     }
 }
 
-/// Looks until a listing has met an age, and nothing is handed over meanwhile. A small site is listed whole at a look; on a
-/// busy machine that waits for its share.
-async fn meets(watched: &mut Watched, age: i64) {
+/// Looks until a listing has met an age, each time after this was saved, and nothing is handed over meanwhile. A small site
+/// is listed whole at a look; on a busy machine that waits for its share.
+async fn meets(watched: &mut Watched, age: i64, save: impl AsyncFn(&Ground)) {
     let began = Instant::now();
     while !watched.roster.ages().contains(&age) {
         assert!(
             began.elapsed() < Duration::from_secs(60),
             "it is never listed"
         );
+        save(&watched.ground).await;
         watched.look().await;
         assert_eq!(watched.saved, []);
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -108,12 +109,14 @@ async fn twenty_saved() -> Watched {
 async fn only_of_an_age_that_was_unknown_all_is_handed_over_again() {
     const SHORT: i64 = 7_000;
     let mut watched = twenty_saved().await;
-    let (ground, now) = (&watched.ground, Timestamp::now());
-    let data = ground.data(Some(21), now, Expiry::Seconds(SHORT));
-    let until = now + SignedDuration::from_secs(SHORT);
-    let short = ground.saving(&key(21), &data, until);
-    assert_eq!(ground.db.execute(&short).await, 1);
-    meets(&mut watched, SHORT).await;
+    meets(&mut watched, SHORT, async |ground: &Ground| {
+        let now = Timestamp::now();
+        let data = ground.data(Some(21), now, Expiry::Seconds(SHORT));
+        let until = now + SignedDuration::from_secs(SHORT);
+        let short = ground.saving(&key(21), &data, until);
+        assert_eq!(ground.db.execute(&short).await, 1);
+    })
+    .await;
     sees(&mut watched).await;
     assert_eq!(watched.saved, [SessionKey::new(key(21))]);
     all_is_over(&watched.ground).await;
@@ -134,7 +137,7 @@ async fn what_has_an_age_of_a_second_more_is_handed_over_once_and_nothing_else_w
         all_is_over(ground).await;
         watched.look().await;
         assert_eq!(watched.saved, [SessionKey::new(key(number))]);
-        meets(&mut watched, COOKIE_AGE + 1).await;
+        meets(&mut watched, COOKIE_AGE + 1, async |_: &Ground| {}).await;
         for _ in 0..2 {
             watched.look().await;
             assert_eq!(watched.saved, []);

@@ -15,6 +15,7 @@ use super::{ASKED_AT_ONCE, CHUNK, DATA, KEY};
 use crate::django::session::{Form, version_of};
 use crate::error::Result;
 use crate::store::db::Db;
+use crate::store::explain::put_off;
 use crate::store::key::SessionKey;
 use crate::store::schema::{Dialect, SessionTable};
 use crate::store::statement::{Cell, Read};
@@ -72,13 +73,17 @@ impl Sessions for SqlSessions {
     }
 
     async fn delete(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>> {
-        let mut deleted = Vec::new();
+        let (mut deleted, mut held) = (Vec::new(), false);
         for chunk in keys.chunks(self.db.chunk()) {
             let take = self.take(Cond::all().add(self.these(chunk)), chunk.len());
             let taken = take.alone(&self.db).await?;
-            deleted.extend(taken.into_iter().map(SessionKey::new));
+            deleted.extend(taken.keys.into_iter().map(SessionKey::new));
+            held |= taken.held;
         }
-        Ok(deleted)
+        match held && deleted.is_empty() {
+            true => Err(put_off()),
+            false => Ok(deleted),
+        }
     }
 
     async fn delete_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>> {
@@ -86,7 +91,7 @@ impl Sessions for SqlSessions {
         for chunk in rows.chunks(CHUNK) {
             let take = self.take(self.unchanged(chunk), chunk.len());
             let taken = take.alone(&self.db).await?;
-            deleted.extend(taken.into_iter().map(SessionKey::new));
+            deleted.extend(taken.keys.into_iter().map(SessionKey::new));
         }
         Ok(deleted)
     }

@@ -4,29 +4,20 @@
 //! others hold is passed over: nobody waits. MariaDB returns what it deleted, and one statement does it while nobody
 //! holds any of it. Rows that are locked already are not read again.
 
-use std::collections::{HashSet, VecDeque};
-use std::time::Duration;
+mod alone;
+
+use std::collections::HashSet;
 
 use sea_query::{
     Alias, Cond, DeleteStatement, Expr, ExprTrait, Query, SelectStatement, UpdateStatement,
 };
 
-use crate::error::Result;
 use crate::store::catalog::Kind;
-use crate::store::db::Db;
-use crate::store::explain::held_up;
 use crate::store::expr;
 use crate::store::key::UserId;
 use crate::store::schema::{Dialect, TableName};
 use crate::store::statement::{Cell, Read, Statement};
 use crate::store::tx::Tx;
-
-/// Pauses between tries for rows that others hold for a moment.
-const PAUSES: [u64; 7] = [5, 10, 20, 40, 80, 160, 320];
-
-/// PostgreSQL waits no longer than a batch of a sweep does. Said in the statement itself, it is asked before any row, and is
-/// over with the statement: set beside it, it would cost a trip, and stay with a connection that a pooler hands on.
-const PATIENCE: &str = "(SELECT set_config('lock_timeout', '100', true)) IS NOT NULL";
 
 /// So many rows a deletion at MariaDB finds by their keys even where there is only one beside them. Where more are nearly
 /// all, it goes through the table, and waits for that one; half of them are not nearly all.
@@ -191,97 +182,6 @@ impl Take {
             .into_iter()
             .collect();
         Ok(held.into_iter().filter(|k| !left.contains(k)).collect())
-    }
-
-    /// Takes them with nothing around it, and returns their keys. What others hold is tried for a while, and the rest is not
-    /// held meanwhile.
-    pub async fn alone(self, db: &Db) -> Result<Vec<String>> {
-        match db.dialect() {
-            Dialect::Sqlite => db.run(self.returning(Dialect::Sqlite)).await.map(texts),
-            Dialect::Postgres => self.alone_on_postgres(db).await,
-            Dialect::Mysql => self.alone_on_mysql(db).await,
-        }
-    }
-
-    /// In one statement; where somebody holds one of them, each by itself.
-    async fn alone_on_postgres(self, db: &Db) -> Result<Vec<String>> {
-        let d = Dialect::Postgres;
-        let soon = |condition: Cond| Self {
-            condition: condition.add(Expr::cust(PATIENCE)),
-            ..self.clone()
-        };
-        match db.run(soon(self.condition.clone()).returning(d)).await {
-            Err(error) if held_up(&error) => {}
-            taken => return taken.map(texts),
-        }
-        let keys = self.keys(d, self.condition.clone());
-        let mut left = VecDeque::from(texts(db.rows(&keys, &[Read::Text]).await?));
-        let (mut taken, mut tries) = (Vec::new(), PAUSES.len());
-        while let Some(key) = left.pop_front().filter(|_| tries > 0) {
-            let Some(this) = self.these(d, std::slice::from_ref(&key)) else {
-                continue;
-            };
-            let one = soon(self.condition.clone().add(this));
-            match db.run(one.returning(d)).await {
-                Ok(rows) => taken.extend(texts(rows)),
-                Err(error) if held_up(&error) => {
-                    tries -= 1;
-                    left.push_back(key);
-                }
-                // What went has to be told of. Whoever asks for the rest will hear why it did not.
-                Err(_) if !taken.is_empty() => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(taken)
-    }
-
-    async fn alone_on_mysql(self, db: &Db) -> Result<Vec<String>> {
-        let d = Dialect::Mysql;
-        if matches!(self.deed, Deed::Delete) && db.deletes_at_once() {
-            let key = expr::text(d, expr::col(&self.key));
-            let deletion = self.deletion(d, self.condition.clone(), self.most);
-            let deletion = Statement::deleting_at_once(&deletion, vec![key], &[Read::Text]);
-            match db.run(deletion).await {
-                // Somebody holds one of them, or the table, and none went.
-                Err(error) if held_up(&error) => {}
-                taken => return taken.map(texts),
-            }
-        }
-        let mut all = Vec::new();
-        for pause in PAUSES.map(Some).into_iter().chain([None]) {
-            match self.clone().once(db).await {
-                Ok(taken) => all.extend(taken),
-                Err(error) if held_up(&error) => {}
-                Err(error) => return Err(error),
-            }
-            // What still is as it was meant is in other hands.
-            let left = self.keys(d, self.condition.clone());
-            if db.rows(&left, &[Read::Text]).await?.is_empty() {
-                break;
-            }
-            if let Some(pause) = pause {
-                tokio::time::sleep(Duration::from_millis(pause)).await;
-            }
-        }
-        Ok(all)
-    }
-
-    /// One try, in a short transaction.
-    async fn once(self, db: &Db) -> Result<Vec<String>> {
-        let within = db.clone();
-        db.finish::<_, sqlx::Error>(async move {
-            let mut tx = within.begin().await?;
-            match self.within(&mut tx).await {
-                Ok(taken) => tx.commit().await.map(|()| taken),
-                Err(error) => {
-                    // Dropped, it would still hold what the next try asks for.
-                    tx.abandon().await;
-                    Err(error)
-                }
-            }
-        })
-        .await
     }
 
     /// The keys of what meets this condition.

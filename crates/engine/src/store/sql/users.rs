@@ -9,6 +9,7 @@ use super::take::Take;
 use super::{OVERLAP, SOON, SqlStore};
 use crate::error::Result;
 use crate::store::catalog::Kind;
+use crate::store::explain::put_off;
 use crate::store::key::UserId;
 use crate::store::schema::{Dialect, TimeColumn, UserTable};
 use crate::store::statement::{Cell, Read};
@@ -109,14 +110,18 @@ impl SqlStore {
         Take::delete(&users.table, &users.id, condition, most).set(column, to, users.id_kind)
     }
 
-    /// Writes a truth about one user, and says whether this call changed it.
+    /// Writes a truth about one user, and says whether this call changed it. It fails where somebody holds the user.
     pub(super) async fn set_truth(&self, column: &str, id: &UserId, to: bool) -> Result<bool> {
         let ids = std::slice::from_ref(id);
         let Some(this) = self.among(ids) else {
             return Ok(false);
         };
         let take = self.take(ids, Cond::all().add(this), column, to);
-        Ok(!take.alone(&self.db).await?.is_empty())
+        let taken = take.alone(&self.db).await?;
+        match taken.held && taken.keys.is_empty() {
+            true => Err(put_off()),
+            false => Ok(!taken.keys.is_empty()),
+        }
     }
 
     /// Users whose evidence moved since `last`. `before`: of how many it had the last time, where that is known. Says of how
