@@ -12,6 +12,7 @@ use super::{
     SweepBatch, UserId, UserRow,
 };
 use crate::error::Result;
+use crate::store::explain::held_up;
 
 /// Sessions that a look remembers, to find the form of the cache's keys by.
 const SAMPLE: usize = 32;
@@ -283,20 +284,23 @@ impl Store for WithCopies {
 
     async fn delete_into(&self, keys: &[SessionKey], deleted: &mut Vec<SessionKey>) -> Result<()> {
         // The row first: the other way round a reader puts the copy back from it.
-        self.rows.delete_into(keys, deleted).await?;
+        let rows = self.rows.delete_into(keys, deleted).await;
+        if let Err(error) = &rows
+            && !held_up(error)
+        {
+            return rows;
+        }
         let known: HashSet<SessionKey> = deleted.iter().cloned().collect();
         let (gone, mut others): (Vec<_>, Vec<_>) =
             keys.iter().cloned().partition(|key| known.contains(key));
-        let mut copies = self.delete_copies(&gone).await?;
-        if !others.is_empty() {
-            // A row that somebody holds stays, and what is asked first with it: neither is gone.
-            let there = self.rows.surviving(&others).await?;
-            let there: HashSet<SessionKey> = there.into_iter().collect();
-            others.retain(|key| !there.contains(key));
-            copies.extend(self.delete_copies(&others).await?);
-        }
-        deleted.extend(copies.into_iter().filter(|key| !known.contains(key)));
-        Ok(())
+        self.delete_copies(&gone).await?;
+        // A row that somebody holds stays, and what is asked first with it: neither is gone.
+        let there = HashSet::<SessionKey>::from_iter(self.rows.surviving(&others).await?);
+        others.retain(|key| !there.contains(key));
+        let lone = self.delete_copies(&others).await?;
+        let ended = if lone.is_empty() { rows } else { Ok(()) };
+        deleted.extend(lone);
+        ended
     }
 
     async fn clear_flag(&self, id: &UserId) -> Result<bool> {

@@ -144,10 +144,11 @@ impl Site {
         // Whoever signed in again has a flag by right: that is known once their new session would have been met.
         self.look_whole(&done.marked).await?;
         for id in self.raised(done) {
-            match self.store.clear_flag(&id).await {
-                // Who is being written right now is here, maybe.
-                Err(error) if held_up(&error) => {}
-                cleared => drop(cleared?),
+            // Who is being written right now may be here.
+            if let Err(error) = self.store.clear_flag(&id).await
+                && !held_up(&error)
+            {
+                return Err(error);
             }
         }
         Ok(())

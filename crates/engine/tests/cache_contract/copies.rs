@@ -80,10 +80,15 @@ async fn a_row_that_somebody_holds_is_not_told_to_be_gone_because_it_has_a_copy(
         );
         let held = rows.db.holding(&sql).await;
         let all = [one.clone(), two.clone(), lone.clone()];
-        let deleted: BTreeSet<SessionKey> = store.delete(&all).await.unwrap().into_iter().collect();
+        let some = store.delete(&all[..2]).await;
+        let rest = store.delete(&[one.clone(), lone.clone()]).await;
+        let none = store.delete(std::slice::from_ref(&one)).await;
+        let there = cache.there(&session(1)).await;
         held.release().await;
-        assert_eq!(deleted, BTreeSet::from([two, lone]), "{engine:?}");
-        assert!(row_left(&rows, 1).await);
+        assert_eq!(some.unwrap(), [two], "{engine:?}");
+        assert_eq!(rest.unwrap(), [lone]);
+        assert!(none.unwrap_err().message.contains("somebody else holds it"));
+        assert!(row_left(&rows, 1).await && there);
         assert_eq!(store.delete(&all).await.unwrap(), [one]);
         assert!(!row_left(&rows, 1).await && !cache.there(&session(1)).await);
     }

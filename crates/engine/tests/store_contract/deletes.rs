@@ -24,10 +24,16 @@ async fn a_deletion_returns_only_what_it_deleted(engine: Engine) {
     assert_eq!(ground.keys().await, ["k2"]);
 }
 
-/// Where they lie in another place than the users, by what they hold. What somebody holds is passed over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_what_is_what_was_read_only_what_went_is_named() {
-    let ground = Ground::on(Engine::Mysql).await;
+    for engine in [Engine::Postgres, Engine::Mysql] {
+        what_went_is_named(engine).await;
+    }
+}
+
+/// Where they lie in another place than the users, by what they hold. What somebody holds is passed over.
+async fn what_went_is_named(engine: Engine) {
+    let ground = Ground::on(engine).await;
     let sessions = ground.db.sessions().await;
     let mut keys = Vec::new();
     for number in 10..50 {

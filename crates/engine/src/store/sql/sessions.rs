@@ -90,7 +90,7 @@ impl Sessions for SqlSessions {
         let mut deleted = Vec::new();
         for chunk in rows.chunks(CHUNK) {
             let take = self.take(self.unchanged(chunk), chunk.len());
-            let taken = take.alone(&self.db).await?;
+            let taken = take.alone_at_once(&self.db).await?;
             deleted.extend(taken.keys.into_iter().map(SessionKey::new));
         }
         Ok(deleted)

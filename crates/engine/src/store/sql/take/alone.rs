@@ -1,5 +1,5 @@
 //! With nothing around it: a logout, a flag, the account switch. What others hold is tried for a while, and nothing else is
-//! held meanwhile.
+//! held meanwhile. A sweep whose sessions lie in another database than its people holds these, and tries nothing again.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,7 @@ use crate::store::statement::{Cell, Read, Statement};
 /// Pauses between tries for rows that others hold for a moment.
 const PAUSES: [u64; 7] = [5, 10, 20, 40, 80, 160, 320];
 
-/// So many times PostgreSQL waits for whoever holds a row, no longer than a sweep's batch would.
-const WAITS: u32 = 7;
-/// So long it goes through rows one by one: a batch of a sweep may wait for that, with people held.
+/// So long PostgreSQL goes through rows one by one: whoever waits for that has a deadline.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// How long PostgreSQL waits for a lock. Said in the statement itself, it is asked before any row, and is over with the
@@ -58,16 +56,26 @@ impl Alone {
 impl Take {
     /// Takes them with nothing around it.
     pub async fn alone(self, db: &Db) -> Result<Alone> {
+        self.tried(db, &PAUSES).await
+    }
+
+    /// The same for whoever holds others meanwhile: what somebody holds is left.
+    pub async fn alone_at_once(self, db: &Db) -> Result<Alone> {
+        self.tried(db, &[]).await
+    }
+
+    /// What others hold is tried again after each of these, or, where the server itself waits, so many times.
+    async fn tried(self, db: &Db, pauses: &[u64]) -> Result<Alone> {
         let d = db.dialect();
         match d {
             Dialect::Sqlite => db.run(self.returning(d)).await.map(Alone::all),
-            Dialect::Postgres => self.on_postgres(db).await,
-            Dialect::Mysql => self.on_mysql(db).await,
+            Dialect::Postgres => self.on_postgres(db, pauses.len()).await,
+            Dialect::Mysql => self.on_mysql(db, pauses).await,
         }
     }
 
     /// In one statement; where somebody holds one of them, each by itself: nobody's is held for another's.
-    async fn on_postgres(self, db: &Db) -> Result<Alone> {
+    async fn on_postgres(self, db: &Db, mut waits: usize) -> Result<Alone> {
         let d = Dialect::Postgres;
         match db.run(self.waiting(Wait::Moment).returning(d)).await {
             Err(error) if held_up(&error) => {}
@@ -75,9 +83,9 @@ impl Take {
         }
         let meant = self.keys(d, self.condition.clone());
         let mut left = texts(db.rows(&meant, &[Read::Text]).await?);
-        let (began, mut waits) = (Instant::now(), WAITS);
+        let began = Instant::now();
         let (mut keys, mut failed) = (Vec::new(), None);
-        while !left.is_empty() && waits > 0 && began.elapsed() < LONGEST {
+        loop {
             let mut held = Vec::new();
             for key in left {
                 let Some(this) = self.these(d, std::slice::from_ref(&key)) else {
@@ -106,6 +114,9 @@ impl Take {
                 }
             }
             left = held;
+            if left.is_empty() || waits == 0 || began.elapsed() > LONGEST {
+                break;
+            }
         }
         match failed {
             Some(error) if keys.is_empty() => Err(error),
@@ -124,7 +135,7 @@ impl Take {
         }
     }
 
-    async fn on_mysql(self, db: &Db) -> Result<Alone> {
+    async fn on_mysql(self, db: &Db, pauses: &[u64]) -> Result<Alone> {
         let d = Dialect::Mysql;
         if matches!(self.deed, Deed::Delete) && db.deletes_at_once() {
             let key = expr::text(d, expr::col(&self.key));
@@ -138,7 +149,7 @@ impl Take {
         }
         let mut all = Vec::new();
         let mut held = true;
-        for pause in PAUSES.map(Some).into_iter().chain([None]) {
+        for pause in pauses.iter().map(Some).chain([None]) {
             match self.clone().once(db).await {
                 Ok(taken) => all.extend(taken),
                 Err(error) if held_up(&error) => {}
@@ -153,7 +164,7 @@ impl Take {
                 break;
             }
             if let Some(pause) = pause {
-                tokio::time::sleep(Duration::from_millis(pause)).await;
+                tokio::time::sleep(Duration::from_millis(*pause)).await;
             }
         }
         Ok(Alone { keys: all, held })
