@@ -15,6 +15,7 @@ on_each_store! {
     an_unchanged_site_gives_nothing_new
     a_saved_session_is_found_by_its_date_range_alone
     a_new_session_and_its_user_are_found_in_the_same_look
+    keys_of_any_text_are_found_by_their_date_range
     a_deleted_session_is_gone_at_the_next_listing
     a_session_found_by_range_and_then_deleted_is_gone_at_the_next_listing
     a_save_that_moves_no_date_is_found_by_the_listing
@@ -191,6 +192,23 @@ async fn a_deleted_session_is_gone_at_the_next_listing(engine: Engine) {
     looking.roster.settle(at, &rules());
     assert_eq!(looking.roster.keys_of(&ground.id(1)), [stays]);
     assert_eq!(looking.roster.counts().anonymous_sessions, 0);
+}
+
+async fn keys_of_any_text_are_found_by_their_date_range(engine: Engine) {
+    let ground = Ground::on(engine).await;
+    ground.person(1, "ana", Person::default()).await;
+    ground.session("a1", Some(1), ground.ago(900)).await;
+    let mut looking = Looking::new();
+    looking.look_slowly(&ground.store).await;
+    for key in ["\"a\", \"b\"]", r"a\b\u0041", "a\tb\u{1}", "\u{1f511} 钥匙"] {
+        ground.session(key, Some(1), Timestamp::now()).await;
+    }
+    looking.look(&ground.store).await;
+    assert_eq!(looking.listings, 0, "the listing was not to be due");
+    // As the table has them: MySQL takes a backslash for more than one.
+    let there = ground.keys().await.into_iter().map(SessionKey::new);
+    let found = looking.roster.keys_of(&ground.id(1));
+    assert_eq!((found.len(), sorted(found)), (5, sorted(there)));
 }
 
 async fn a_session_found_by_range_and_then_deleted_is_gone_at_the_next_listing(engine: Engine) {

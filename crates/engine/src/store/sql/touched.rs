@@ -1,21 +1,19 @@
 //! Sessions that were saved since a moment, by their dates: each save moves the date to its own moment plus the
 //! session's age, and the date is indexed.
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
-use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement, UnionType};
-use zeroize::Zeroizing;
+mod answer;
 
-use super::arrays::elements;
+use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
+use sea_query::{Cond, ExprTrait};
+
+use self::answer::Found;
 use super::listing::Course;
 use super::reach::{Reach, Span, a_second, is_crowd, perhaps, pieces};
 use super::seen::{Seen, anew};
-use super::{KEY, OVERLAP, SOON, SqlSessions};
-use crate::error::{Code, Result};
-use crate::store::schema::Dialect;
-use crate::store::statement::{Cell, Read, field};
-use crate::store::{AGES, KeyRef, SessionKey, Sink, expr};
+use super::{OVERLAP, SOON, SqlSessions};
+use crate::error::Result;
+use crate::store::{AGES, Sink, expr};
 
 /// How far the database's time may be from where it was expected.
 const ABOUT: SignedDuration = SignedDuration::from_secs(5);
@@ -23,19 +21,6 @@ const ABOUT: SignedDuration = SignedDuration::from_secs(5);
 /// Of a larger table PostgreSQL takes a range whose ends it does not see for so large that it compiles a program for it at
 /// each asking (`jit_above_cost`); a plan costs less. A span of each age counts for itself.
 const UNSEEN: u64 = 2_000_000;
-
-/// Keys and dates, as a statement returned them.
-enum Found {
-    Rows(Vec<Vec<Cell>>),
-    /// PostgreSQL's, in its binary form.
-    Arrays {
-        keys: Zeroizing<Vec<u8>>,
-        dates: Vec<u8>,
-    },
-}
-
-/// What was asked for beside them, the time, and those.
-type Answer = (Vec<Cell>, Timestamp, Found);
 
 impl SqlSessions {
     /// Names the sessions saved since `last`, and hands over those of which their dates do not tell enough. A save that
@@ -150,111 +135,6 @@ impl SqlSessions {
         Ok(Some(now))
     }
 
-    /// The time, what the server's numbers tell, and what was saved so. None: it does not let them be asked for, or tells no
-    /// time.
-    async fn ask(&self, saved: Cond, soon: bool, course: &mut Course) -> Result<Option<Answer>> {
-        let touched = self.select_touched(saved);
-        let asked = match course.numbered {
-            true => Seen::columns(&self.table.expires),
-            false => ["NULL", "NULL"].map(Expr::cust),
-        };
-        let answer = match self.dialect() {
-            Dialect::Postgres if soon => self.as_arrays(asked, touched).await,
-            _ => self.as_rows(asked, touched).await,
-        };
-        match answer {
-            Err(error)
-                if course.numbered && matches!(error.code, Code::Database | Code::Denied) =>
-            {
-                tracing::warn!(%error, "what was saved is found by its dates alone");
-                (course.numbered, course.no_numbers) = (false, true);
-                Ok(None)
-            }
-            answer => answer,
-        }
-    }
-
-    /// Keys and dates of what was saved so.
-    fn select_touched(&self, saved: Cond) -> SelectStatement {
-        let d = self.dialect();
-        Query::select()
-            .expr_as(expr::text(d, expr::col(KEY)), "key")
-            .expr_as(expr::time(d, &self.table.expires), "date")
-            .from(expr::table(&self.table.table))
-            .cond_where(saved)
-            .to_owned()
-    }
-
-    /// What is asked for beside them, the time, and the sessions.
-    async fn as_rows(&self, asked: [Expr; 2], touched: SelectStatement) -> Result<Option<Answer>> {
-        let [text, moment] = self.dates_shape();
-        let mut query = Query::select()
-            .exprs(asked)
-            .expr(expr::now(self.dialect()))
-            .to_owned();
-        let no_time = Expr::cust("NULL");
-        query.union(UnionType::All, touched.to_owned().expr(no_time).to_owned());
-        let mut rows = self.db.rows(&query, &[text, moment, moment]).await?;
-        let clock = |row: &Vec<Cell>| row.get(2).and_then(|cell| cell.time(&TimeZone::UTC));
-        let Some(at) = rows.iter().position(|row| clock(row).is_some()) else {
-            return Ok(None);
-        };
-        let told = rows.swap_remove(at);
-        Ok(clock(&told).map(|now| (told, now, Found::Rows(rows))))
-    }
-
-    /// As [`Self::as_rows`], all in one row.
-    async fn as_arrays(
-        &self,
-        asked: [Expr; 2],
-        touched: SelectStatement,
-    ) -> Result<Option<Answer>> {
-        let [text, moment] = self.dates_shape();
-        // As of its begin, for the arrays are full before the row is made.
-        let query = Query::select()
-            .exprs(asked)
-            .expr(Expr::cust("statement_timestamp()"))
-            .expr(Expr::cust("array_agg(saved.key)"))
-            .expr(Expr::cust("array_agg(saved.date)"))
-            .from_subquery(touched, "saved")
-            .to_owned();
-        let shape = [text, moment, moment, Read::Bytes, Read::Bytes];
-        let row = self.db.rows(&query, &shape).await?.pop();
-        let mut cells = row.unwrap_or_default();
-        let dates = cells.pop().map(Cell::bytes).unwrap_or_default();
-        let keys = Zeroizing::new(cells.pop().map(Cell::bytes).unwrap_or_default());
-        let now = cells.pop().and_then(|cell| cell.time(&TimeZone::UTC));
-        Ok(now.map(|now| (cells, now, Found::Arrays { keys, dates })))
-    }
-
-    /// Says how many they are.
-    async fn take_touched(&self, found: Found, span: Span, sink: &mut dyn Sink) -> Result<usize> {
-        // Columns of the table's own may tell more.
-        let own = self.whole_shape().len() > self.session_shape().len();
-        let span = (!own).then_some(span);
-        let (many, wanted) = match found {
-            Found::Rows(rows) => {
-                let named: Vec<_> = rows
-                    .into_iter()
-                    .filter_map(|row| self.key_and_date(row))
-                    .collect();
-                let lent = named.iter().map(|(key, date)| (key.lend(), *date));
-                (named.len(), which(lent.collect(), span, sink))
-            }
-            Found::Arrays { keys, dates } => {
-                let texts =
-                    elements(&keys).map(|key| String::from_utf8_lossy(key.unwrap_or_default()));
-                let texts: Vec<_> = texts.collect();
-                let dates = elements(&dates).map(|date| self.expiry(&field(date, Read::Moment)));
-                let lent = texts.iter().zip(dates);
-                let lent = lent.map(|(key, date)| (KeyRef::new(key), date));
-                (texts.len(), which(lent.collect(), span, sink))
-            }
-        };
-        self.read_keys(&wanted, sink).await?;
-        Ok(many)
-    }
-
     /// Saved between these moments, at one of these ages, and not over by `over`. None: no date tells. `rows` is about what
     /// a table of PostgreSQL's own holds.
     fn saved_within(
@@ -309,17 +189,6 @@ fn not_seen(
     Some(Cond::all().add(saved).add(new.add_option(ahead)))
 }
 
-/// Those of them that are asked for whole.
-fn which(
-    found: Vec<(KeyRef<'_>, Timestamp)>,
-    within: Option<Span>,
-    sink: &mut dyn Sink,
-) -> Vec<SessionKey> {
-    let wanted = sink.saved(&found, within).into_iter();
-    let wanted = wanted.filter_map(|place| found.get(place));
-    wanted.map(|(key, _)| key.to_key()).collect()
-}
-
 /// The ages that are looked for.
 fn ages(sink: &mut dyn Sink) -> Vec<SignedDuration> {
     let ages = sink.ages().into_iter().take(AGES);
@@ -342,6 +211,8 @@ fn joined(mut spans: Vec<(DateTime, DateTime)>) -> Vec<(DateTime, DateTime)> {
 
 #[cfg(test)]
 mod tests {
+    use sea_query::{Expr, Query};
+
     use super::*;
 
     /// A part of a span that no look has seen is told by no condition, and shall be found whole.
