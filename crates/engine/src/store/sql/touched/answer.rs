@@ -135,7 +135,7 @@ impl SqlSessions {
             .expr(Expr::cust("json_group_array(saved.date)"))
             .from_subquery(all, "saved")
             .to_owned();
-        let shape = [text, moment, moment, Read::Bytes, Read::Bytes];
+        let shape = [text, moment, moment, Read::Text, Read::Text];
         let row = self.db.rows(&query, &shape).await?.pop();
         let mut cells = row.unwrap_or_default();
         let dates = texts(cells.pop())?;
@@ -181,9 +181,8 @@ impl SqlSessions {
 
 /// What is in a list of SQLite's, as JSON.
 fn texts(list: Option<Cell>) -> Result<impl Iterator<Item = Cell>> {
-    let list = Zeroizing::new(list.map(Cell::bytes).unwrap_or_default());
     // A text that is no UTF-8 is in it as it stands in the table.
-    let list = Zeroizing::new(String::from_utf8_lossy(&list).into_owned());
+    let list = Zeroizing::new(list.and_then(Cell::text).unwrap_or_default());
     let texts: Vec<Option<String>> = serde_json::from_str(&list)
         .map_err(|e| Error::new(Code::Database, format!("SQLite's list cannot be read: {e}")))?;
     let cells = texts.into_iter();
