@@ -104,7 +104,7 @@ impl SqlSessions {
             _ => asks.append(&mut others),
         }
         let asked_for = [known, other].concat();
-        // An array is whole in the server's memory; after a long while it would be a long one.
+        // An array is whole in the server's memory, a list in SQLite's; after a long while it would be a long one.
         let soon = about.duration_since(last) <= SOON;
         let mut first = None;
         let mut many = 0;

@@ -181,7 +181,7 @@ impl SqlSessions {
 
 /// What is in a list of SQLite's, as JSON.
 fn texts(list: Option<Cell>) -> Result<impl Iterator<Item = Cell>> {
-    // A text that is no UTF-8 is in it as it stands in the table.
+    // A key that is no UTF-8 makes it none.
     let list = Zeroizing::new(list.and_then(Cell::text).unwrap_or_default());
     let texts: Vec<Option<String>> = serde_json::from_str(&list)
         .map_err(|e| Error::new(Code::Database, format!("SQLite's list cannot be read: {e}")))?;
@@ -198,4 +198,84 @@ fn which(
     let wanted = sink.saved(&found, within).into_iter();
     let wanted = wanted.filter_map(|place| found.get(place));
     wanted.map(|(key, _)| key.to_key()).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+    use sqlx::{AssertSqlSafe, Connection};
+
+    use super::*;
+    use crate::store::schema::{SessionTable, TableName, TimeColumn};
+    use crate::store::sqlite;
+
+    /// Keys that no Django makes, and how many of them are keys at all.
+    const ODD: [(&str, usize); 2] = [
+        ("", 0),
+        (
+            r#"('"a", "b"]'), ('a\b\u0041'), ('a' || char(0, 1, 9)), ('钥匙🔑'), (CAST(x'61ff' AS TEXT)), (x'ff62'), (7), (NULL)"#,
+            7,
+        ),
+    ];
+
+    fn table() -> SessionTable {
+        SessionTable {
+            table: TableName {
+                schema: None,
+                name: "django_session".into(),
+            },
+            expires: TimeColumn {
+                name: "expire_date".into(),
+                zone: Some(TimeZone::UTC),
+                digits: None,
+            },
+            user: None,
+            ip: None,
+            device: None,
+            seen: None,
+            transactional: true,
+            keyed: true,
+        }
+    }
+
+    #[tokio::test]
+    async fn in_one_row_sqlite_hands_over_what_it_does_in_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.sqlite3");
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true);
+        let mut file = SqliteConnection::connect_with(&options).await.unwrap();
+        let create = "CREATE TABLE django_session (session_key, expire_date DEFAULT '2026-11-30 10:00:00.25')";
+        sqlx::raw_sql(create).execute(&mut file).await.unwrap();
+        let sessions = SqlSessions::new(sqlite::connect(&path).await.unwrap(), table());
+        for (keys, many) in ODD {
+            if many > 0 {
+                let insert = format!("INSERT INTO django_session (session_key) VALUES {keys}");
+                let insert = sqlx::raw_sql(AssertSqlSafe(insert));
+                insert.execute(&mut file).await.unwrap();
+            }
+            let asked = || ["NULL", "NULL"].map(Expr::cust);
+            let touched = || sessions.select_touched(Cond::all());
+            let one = sessions
+                .as_texts(asked(), touched())
+                .await
+                .unwrap()
+                .unwrap();
+            let each = sessions.as_rows(asked(), touched()).await.unwrap().unwrap();
+            assert!(one.1 <= each.1, "the time of its begin");
+            let [one, each] = [one, each].map(|(told, _, found)| {
+                let Found::Rows(rows) = found else {
+                    panic!("SQLite has no arrays");
+                };
+                let named = rows
+                    .into_iter()
+                    .filter_map(|row| sessions.key_and_date(row));
+                let named: Vec<_> = named.collect();
+                (told.into_iter().take(2).collect::<Vec<_>>(), named)
+            });
+            assert_eq!((one.1.len(), &one), (many, &each));
+        }
+    }
 }
