@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::harness::{Django, Engine, SOON, Site, Window, active, idle, overdue, person, until};
 
 /// A change in the site's database is on the screen this soon.
@@ -41,6 +43,30 @@ async fn people_are_on_the_screen_with_their_states_and_counts() {
         }
         window.find("grid", "Users").await;
     }
+}
+
+/// As the system does where a window is behind others, which no driver can ask it for.
+async fn hide(window: &Window, hidden: bool) {
+    let script = "const [hidden] = arguments;
+        Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden});
+        document.dispatchEvent(new Event('visibilitychange'))";
+    window.run(script, vec![json!(hidden)]).await;
+}
+
+#[tokio::test]
+async fn a_hidden_window_asks_for_no_rows_and_has_them_once_it_is_seen() {
+    let site = Site::for_window().await;
+    let seeded = site.seed(&[overdue("cem"), person("fay")]).await;
+    let window = Window::on(&site).live().await;
+    window.until_state("cem", Some("overdue"), SOON).await;
+    hide(&window, true).await;
+    site.browser(&seeded.key("cem")).whoami().await;
+    site.sign_in("fay").await;
+    tokio::time::sleep(AT_ONCE).await;
+    assert_eq!(window.rows().await, [("cem".into(), "overdue".into())]);
+    hide(&window, false).await;
+    window.until_state("cem", Some("active"), AT_ONCE).await;
+    window.until_state("fay", Some("active"), AT_ONCE).await;
 }
 
 #[tokio::test]
