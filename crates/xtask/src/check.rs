@@ -49,7 +49,11 @@ const STEPS: &[Step] = &[
         command_line_tree,
     ),
     ("the engine depends on nothing of ours", engine_tree),
+    ("long files", long_files),
 ];
+
+/// Past this many lines a reviewer asks what the second subject of a file is.
+const LONG: usize = 600;
 
 /// Whether every step passed. The last line says how many.
 pub fn run() -> Result<bool> {
@@ -162,6 +166,24 @@ fn engine_tree() -> Result<Outcome> {
         .collect();
     if !found.is_empty() {
         bail!("curfew-engine depends on {}", found.join(", "));
+    }
+    Ok(Outcome::Passed)
+}
+
+/// Names the source files past [`LONG`] lines. A long file is a question, not a failure.
+fn long_files() -> Result<Outcome> {
+    let listed = process::read(
+        "git ls-files",
+        std::process::Command::new("git")
+            .current_dir(place::root())
+            .args(["ls-files", "*.rs", "*.ts", "*.svelte", "*.py"]),
+    )?;
+    for file in listed.lines().filter(|file| !file.ends_with("bindings.ts")) {
+        let text = std::fs::read_to_string(place::root().join(file)).unwrap_or_default();
+        let lines = text.lines().count();
+        if lines > LONG {
+            eprintln!("warning: {file} has {lines} lines; is it still one subject?");
+        }
     }
     Ok(Outcome::Passed)
 }

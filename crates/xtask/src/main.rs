@@ -35,6 +35,8 @@ enum Task {
     Run(run::Options),
     /// Install what is missing, and run all tests against real servers, a real Django and a real window
     Test(test::Options),
+    /// Run one command on the servers and the screen of the tests, for a test at a time
+    Ground(test::GroundOptions),
     /// Throw random bytes at the engine's readers, for an hour each
     Fuzz(fuzz::Options),
     /// Format, lints, types, licences, bindings and docs
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     let outcome = process::listen_for_interrupts().and_then(|()| match task {
         Task::Run(options) => run::run(&options).map(|()| true),
         Task::Test(options) => test::run(&options),
+        Task::Ground(options) => test::run_on_ground(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(options) => bench::run(&options).map(|()| true),
         Task::Check => check::run(),

@@ -23,6 +23,30 @@ pub struct Options {
     filter: Option<String>,
 }
 
+#[derive(clap::Args)]
+pub struct GroundOptions {
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+}
+
+/// Runs one command with the servers, the screen and the variables that the tests have.
+///
+/// Returns whether the command succeeded.
+pub fn run_on_ground(options: &GroundOptions) -> Result<bool> {
+    system::ensure(Purpose::Test)?;
+    process::run("cargo build", place::cargo().args(BUILD))?;
+    let ground = Ground::prepare()?;
+    let [program, arguments @ ..] = options.command.as_slice() else {
+        bail!("no command is given");
+    };
+    let mut command = ground.command(OsStr::new(program))?;
+    place::forget_the_outer_cargo(&mut command);
+    let status = Running::start(program, command.args(arguments))?.wait()?;
+    ground.mark.end_strays();
+    Ok(status.success())
+}
+
 /// Whether all tests passed. The last line says how many.
 pub fn run(options: &Options) -> Result<bool> {
     let filter = options.filter.as_deref();

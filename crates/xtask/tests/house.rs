@@ -6,9 +6,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// A file is one subject; longer than this (its unit tests aside), it has become two.
-const LINES: usize = 400;
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -31,24 +28,6 @@ fn sources(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
     }
     assert!(!found.is_empty(), "{folder} has no sources");
     found
-}
-
-#[test]
-fn a_file_is_one_subject() {
-    let mut long = Vec::new();
-    for folder in ["crates", "src-tauri", "tests", "ui/src"] {
-        for path in sources(folder, &["rs", "ts", "svelte", "py"]) {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let generated = path.ends_with("bindings.ts");
-            // Unit tests at a file's end are about the same subject.
-            let subject = text.split("\n#[cfg(test)]\nmod ").next().unwrap();
-            let lines = subject.lines().count();
-            if lines > LINES && !generated {
-                long.push(format!("{}: {lines} lines", path.display()));
-            }
-        }
-    }
-    assert!(long.is_empty(), "over {LINES} lines: {long:#?}");
 }
 
 #[test]
