@@ -64,6 +64,10 @@ mod timer;
 #[path = "outside/words.rs"]
 mod words;
 
+/// Sites that can be looked at and not be changed, as `doctor` sees them.
+#[path = "outside/doctor.rs"]
+mod doctor;
+
 /// `curfew demo`.
 #[path = "outside/demo.rs"]
 mod demo;

@@ -18,6 +18,8 @@ pub struct Curfew {
     home: PathBuf,
     environment: Vec<(String, String)>,
     secrets: Vec<String>,
+    /// A program that everybody may run, run by somebody who is not root.
+    unprivileged: Option<PathBuf>,
 }
 
 /// What a call came to.
@@ -35,6 +37,7 @@ impl Curfew {
             home: home.to_owned(),
             environment: Vec::new(),
             secrets: Vec::new(),
+            unprivileged: None,
         };
         let folder = |name: &str| home.join(name).display().to_string();
         new.env("CURFEW_CONFIG_DIR", &folder("config"))
@@ -63,6 +66,26 @@ impl Curfew {
         self
     }
 
+    /// Runs this copy of the program as nobody where the tests run as root, who may write everything.
+    pub fn unprivileged(mut self, program: &Path) -> Self {
+        self.unprivileged = Some(program.to_owned());
+        self
+    }
+
+    fn program(&self) -> Command {
+        let Some(program) = &self.unprivileged else {
+            return Command::new(setting("CURFEW_TEST_CLI"));
+        };
+        if !rustix::process::geteuid().is_root() {
+            return Command::new(program);
+        }
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(program);
+        command
+    }
+
     /// What a variable is set to.
     pub fn variable(&self, name: &str) -> Option<String> {
         let found = self.environment.iter().find(|(known, _)| known == name);
@@ -75,7 +98,7 @@ impl Curfew {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(setting("CURFEW_TEST_CLI"));
+        let mut command = self.program();
         command
             .args(args)
             .env_clear()

@@ -1,114 +1,112 @@
 //! The staged test of a site: each step of connecting, what was found, and what to do where it fails.
+//! `sheet.rs` has the list of the checks; each check has its function here or in a file of its own.
 
 mod rights;
 mod rights_mysql;
 mod sessions;
+mod sheet;
 
-use super::open::reach;
-use super::wiring::explore;
+use super::open::{Reached, reach};
+use super::wiring::{Explored, explore};
 use super::{Site, hold};
 use crate::config::{Backend, Env, SiteConfig};
-use crate::error::Code;
+use crate::error::{Code, Error};
 use crate::journal::Journal;
 use crate::secrets;
 use crate::store::db::Db;
 use crate::store::sql::replica;
 use crate::view::{Check, Found};
+use sheet::{Finding, Item, Sheet, bad, good};
 
-fn good(name: &str, detail: impl Into<String>) -> Check {
-    Check {
-        name: name.into(),
-        ok: true,
-        detail: detail.into(),
-        fix: None,
-    }
+/// Every check of the list, in order. A check that could not run is a failed check.
+pub async fn doctor(config: SiteConfig, env: &Env) -> Vec<Check> {
+    let mut sheet = Sheet::default();
+    sheet.put(Item::Journal, journal(env));
+    site(config, env, &mut sheet).await;
+    sheet.finish()
 }
 
-fn bad(name: &str, detail: impl Into<String>, fix: impl Into<String>) -> Check {
-    Check {
-        name: name.into(),
-        ok: false,
-        detail: detail.into(),
-        fix: Some(fix.into()),
-    }
-}
-
-/// Every check in order; the first that leaves nothing to stand on is the last.
-pub async fn doctor(mut config: SiteConfig, env: &Env) -> Vec<Check> {
-    let mut checks = Vec::new();
-    if let Err(error) = secrets::complete(&mut config).await {
-        checks.push(bad(
-            "secrets",
-            error.message,
-            "correct the command or the keychain's entry",
-        ));
-        return checks;
+/// The checks that need a connection, each as far as those before it allow.
+async fn site(mut config: SiteConfig, env: &Env, sheet: &mut Sheet) {
+    match secrets::complete(&mut config).await {
+        Ok(()) => sheet.put(
+            Item::Secrets,
+            good("passwords and keys are known as far as they are configured"),
+        ),
+        Err(error) => {
+            let fix = "correct the command or the keychain's entry";
+            return sheet.stop(Item::Secrets, bad(error.message, fix));
+        }
     }
     let reached = match reach(&config).await {
         Ok(reached) => reached,
-        Err(error) => {
-            let fix = match config.address.backend() {
-                Backend::Postgres | Backend::Mysql => {
-                    "check host, port, user, password and that the server takes connections from here"
-                }
-                Backend::Sqlite(_) => "check the path, and that this user may read the file",
-            };
-            checks.push(bad("reached", error.message, fix));
-            return checks;
-        }
+        Err(error) => return sheet.stop(Item::Reached, out_of_reach(&config, error)),
     };
-    checks.push(good(
-        "reached",
-        format!("{} answers", config.address.shown()),
-    ));
-    checks.push(match (reached.encrypted, reached.local) {
-        (Some(true), _) => good("encrypted", "the connection is encrypted"),
+    let at = config.address.shown();
+    sheet.put(Item::Reached, good(format!("{at} answers")));
+    sheet.put(Item::Encrypted, encrypted(&reached));
+    let explored = match explore(&mut config, &reached.db).await {
+        Ok(explored) => explored,
+        Err(error) => return sheet.stop(Item::Tables, no_tables(error)),
+    };
+    tables(&config, &reached.db, &explored, sheet).await;
+    reached.db.close().await;
+    people(config, env, sheet).await;
+}
+
+/// The checks of what discovery found.
+async fn tables(config: &SiteConfig, db: &Db, explored: &Explored, sheet: &mut Sheet) {
+    let found = &explored.found;
+    sheet.put(Item::Tables, good(tables_found(found)));
+    sheet.put(Item::Engine, sessions::engine(config, explored));
+    sheet.put(Item::Rights, rights::asked(config, db, explored).await);
+    sheet.put(Item::Replica, read_replica(config, db).await);
+    sheet.put(Item::Evidence, evidence(config, found));
+}
+
+fn out_of_reach(config: &SiteConfig, error: Error) -> Finding {
+    let fix = match config.address.backend() {
+        Backend::Postgres | Backend::Mysql => {
+            "check host, port, user, password and that the server takes connections from here"
+        }
+        Backend::Sqlite(_) => "check the path, and that this user may read the file",
+    };
+    bad(error.message, fix)
+}
+
+fn no_tables(error: Error) -> Finding {
+    let fix = match error.code {
+        Code::NotDjango | Code::Ambiguous | Code::Config => {
+            "name the tables in config.toml, under [site.users] and [site.sessions]"
+        }
+        _ => "grant the role the right to read",
+    };
+    bad(error.message, fix)
+}
+
+fn encrypted(reached: &Reached) -> Finding {
+    match (reached.encrypted, reached.local) {
+        (Some(true), _) => good("the connection is encrypted"),
         (Some(false), false) => bad(
-            "encrypted",
             "the server offers no encryption, and it is not on this machine",
             "turn TLS on at the server, or reach it through a tunnel",
         ),
-        (Some(false), true) => good("encrypted", "not encrypted, and it stays on this machine"),
-        (None, _) => good("encrypted", "a file on this machine"),
-    });
-    let explored = match explore(&mut config, &reached.db).await {
-        Ok(explored) => explored,
-        Err(error) => {
-            let fix = match error.code {
-                Code::NotDjango | Code::Ambiguous | Code::Config => {
-                    "name the tables in config.toml, under [site.users] and [site.sessions]"
-                }
-                _ => "grant the role the right to read",
-            };
-            checks.push(bad("tables", error.message, fix));
-            return checks;
-        }
-    };
-    let found = &explored.found;
-    checks.push(good("tables", tables_found(found)));
-    checks.push(sessions::engine(&config, &explored));
-    checks.extend(rights::asked(&config, &reached.db, &explored).await);
-    checks.extend(read_replica(&config, &reached.db).await);
-    reached.db.close().await;
-    checks.push(evidence(&config, found));
-    checks.push(journal(env));
-    checks.extend(people(config, env).await);
-    checks
+        (Some(false), true) => good("not encrypted, and it stays on this machine"),
+        (None, _) => good("a file on this machine"),
+    }
 }
 
-async fn read_replica(config: &SiteConfig, primary: &Db) -> Option<Check> {
-    let address = config.read_address.as_ref()?;
-    Some(match replica::examine(address, primary).await {
-        Ok(()) => good(
-            "read replica",
-            format!("{} follows the primary", address.shown()),
-        ),
+async fn read_replica(config: &SiteConfig, primary: &Db) -> Finding {
+    let Some(address) = config.read_address.as_ref() else {
+        return good("none is configured");
+    };
+    match replica::examine(address, primary).await {
+        Ok(()) => good(format!("{} follows the primary", address.shown())),
         Err(error) => bad(
-            "read replica",
             error.message,
             "correct read_url; until then all looks are at url",
         ),
-    })
+    }
 }
 
 fn tables_found(found: &[Found]) -> String {
@@ -131,39 +129,33 @@ fn tables_found(found: &[Found]) -> String {
     )
 }
 
-fn evidence(config: &SiteConfig, found: &[Found]) -> Check {
+fn evidence(config: &SiteConfig, found: &[Found]) -> Finding {
     let activity = found
         .iter()
         .find(|f| f.what == "activity column")
         .and_then(|f| f.value.clone());
     match (activity, config.sessions.saved_every_request) {
-        (Some(column), _) => good("activity evidence", format!("column {column}")),
-        (None, true) => good("activity evidence", "each request saves its session"),
+        (Some(column), _) => good(format!("column {column}")),
+        (None, true) => good("each request saves its session"),
         (None, false) => bad(
-            "activity evidence",
             "nothing says when people were last here, so nobody can be swept",
             "name the column under [site.users] last_activity, or set saved_every_request = true where SESSION_SAVE_EVERY_REQUEST is on",
         ),
     }
 }
 
-fn journal(env: &Env) -> Check {
+fn journal(env: &Env) -> Finding {
     match Journal::at(&env.state_dir).check_writable() {
-        Ok(()) => good(
-            "journal",
-            format!("{} can be written", env.state_dir.display()),
-        ),
+        Ok(()) => good(format!("{} can be written", env.state_dir.display())),
         Err(error) => bad(
-            "journal",
             error.message,
             "make the folder writable, or set CURFEW_STATE_DIR",
         ),
     }
 }
 
-/// The clock, a first look, and the SECRET_KEY held against real sessions.
-async fn people(config: SiteConfig, env: &Env) -> Vec<Check> {
-    let mut checks = Vec::new();
+/// The clock, a first look, what holds the sessions, and the SECRET_KEY held against real sessions.
+async fn people(config: SiteConfig, env: &Env, sheet: &mut Sheet) {
     let knows_key = config.secret_key.is_some();
     let looked = match Site::open(config, env).await {
         Ok(site) => site.look().await.map(|()| site),
@@ -172,51 +164,53 @@ async fn people(config: SiteConfig, env: &Env) -> Vec<Check> {
     let site = match looked {
         Ok(site) => site,
         Err(error) => {
-            checks.push(bad(
-                "first look",
-                error.message,
-                "grant the role SELECT on both tables",
-            ));
-            return checks;
+            let fix = "grant the role SELECT on both tables";
+            return sheet.stop(Item::FirstLook, bad(error.message, fix));
         }
     };
-    let skew = hold(&site.line).skew().unwrap_or_default().as_secs_f64();
-    checks.push(if skew.abs() > 5.0 {
-        bad(
-            "clock",
-            format!(
-                "this machine is {:.0} s off the database's clock",
-                skew.abs()
-            ),
-            "set this machine's clock; decisions follow the database's all the same",
-        )
-    } else {
-        good("clock", format!("{:.1} s off the database's", skew.abs()))
-    });
+    sheet.put(Item::Clock, clock(&site));
     let counts = hold(&site.roster).counts();
-    checks.push(good(
-        "first look",
-        format!(
+    sheet.put(
+        Item::FirstLook,
+        good(format!(
             "{} signed in, {} sessions, {} anonymous, {} unreadable",
             counts.signed_in,
             counts.sessions,
             counts.anonymous_sessions,
             counts.unreadable_sessions
-        ),
-    ));
-    checks.extend(sessions::reach(&site).await);
+        )),
+    );
+    sheet.put(Item::Store, sessions::store(&site).await);
+    sheet.put(Item::SecretKey, secret_key(&site, knows_key));
+}
+
+fn clock(site: &Site) -> Finding {
+    let Some(skew) = hold(&site.line).skew() else {
+        return bad(
+            "not checked: the database did not tell its time",
+            "run doctor again",
+        );
+    };
+    let skew = skew.as_secs_f64().abs();
+    if skew > 5.0 {
+        return bad(
+            format!("this machine is {skew:.0} s off the database's clock"),
+            "set this machine's clock; decisions follow the database's all the same",
+        );
+    }
+    good(format!("{skew:.1} s off the database's"))
+}
+
+fn secret_key(site: &Site, known: bool) -> Finding {
     let (fit, do_not) = hold(&site.roster).signatures();
-    checks.push(match (knows_key, fit, do_not) {
-        (false, ..) => good("secret key", "not known: signatures are not checked"),
+    match (known, fit, do_not) {
+        (false, ..) => good("not known: signatures are not checked"),
         (true, 0, 1..) => bad(
-            "secret key",
             format!("none of {do_not} sessions was made with it"),
             "give this site's own SECRET_KEY (CURFEW_SECRET_KEY or secret_key_command)",
         ),
-        (true, fit, do_not) => good(
-            "secret key",
-            format!("{fit} sessions were made with it, {do_not} were not"),
-        ),
-    });
-    checks
+        (true, fit, do_not) => good(format!(
+            "{fit} sessions were made with it, {do_not} were not"
+        )),
+    }
 }

@@ -17,6 +17,7 @@ pub fn explain(error: &sqlx::Error) -> Error {
             let (code, fix) = match db.try_downcast_ref::<MySqlDatabaseError>() {
                 Some(db) => mysql::verdict(db.number()),
                 None if sqlite::is_busy(error) => (Code::Database, HELD_UP),
+                None if sqlite::is_read_only(error) => (Code::Database, sqlite::MAKE_WRITABLE),
                 None => by_state(db.as_ref()),
             };
             Error::new(code, format!("the database says: {}{fix}", db.message()))
@@ -61,6 +62,9 @@ fn by_state(db: &dyn DatabaseError) -> (Code, &'static str) {
         "28P01" | "28000" => "; check user and password",
         "3D000" => "; check the database's name",
         "42501" => "; grant the role what `curfew doctor` lists",
+        "25006" => {
+            "; it is read-only: give the address of the primary, or let the role write (default_transaction_read_only)"
+        }
         // A lock that was not to be had in time, or only by a deadlock.
         "55P03" | "40P01" => HELD_UP,
         _ => "",

@@ -19,6 +19,7 @@ pub mod mysql;
 mod none;
 pub mod pace;
 pub mod postgres;
+pub(crate) mod prove;
 mod redis;
 mod row;
 pub mod schema;

@@ -43,16 +43,27 @@ where
     }
 }
 
-/// SQLITE_BUSY or SQLITE_LOCKED; the upper bits say more of it.
+/// SQLITE_BUSY or SQLITE_LOCKED.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+    matches!(primary_code(error), Some(5 | 6))
+}
+
+/// SQLITE_READONLY, or SQLITE_CANTOPEN: the journal beside the file cannot be made.
+pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
+    matches!(primary_code(error), Some(8 | 14))
+}
+
+/// What to do about a file that cannot be written.
+pub(super) const MAKE_WRITABLE: &str = "; let this user write the file and its folder";
+
+/// SQLite's code of an error, without the upper bits, which say more of it.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
     let sqlx::Error::Database(said) = error else {
-        return false;
+        return None;
     };
-    if said.try_downcast_ref::<SqliteError>().is_none() {
-        return false;
-    }
-    let code = said.code().and_then(|code| code.parse::<u32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
+    said.try_downcast_ref::<SqliteError>()?;
+    let code = said.code()?.parse::<u32>().ok()?;
+    Some(code & 0xff)
 }
 
 /// Opens an existing file. Never creates one, never changes its journal mode.

@@ -1,63 +1,124 @@
-//! What the role may do, asked of the server itself.
+//! What the role may do: the rights that the server lists, then the statements of a sign-out, rolled back.
 
 use sqlx::PgPool;
 
-use super::{bad, good, rights_mysql};
+use super::rights_mysql;
+use super::sheet::{Finding, bad, good};
 use crate::config::SiteConfig;
+use crate::error::Error;
 use crate::site::wiring::Explored;
 use crate::store::db::{Db, Pool, explain};
 use crate::store::schema::{Dialect, TableName, UserTable};
-use crate::view::Check;
+use crate::store::{held_up, prove};
 
-/// The rights on both tables, wherever they lie. None: no database here has rights to be asked for.
-pub(super) async fn asked(config: &SiteConfig, db: &Db, explored: &Explored) -> Option<Check> {
-    let beside = explored.apart.as_ref().unwrap_or(db);
-    let lacks = async {
-        let mut lacks = Vec::new();
-        if let Some(table) = &explored.schema.sessions {
-            match beside.pool() {
-                Pool::Postgres(pool) => lacks.extend(on_sessions(&pool, &table.table).await?),
-                Pool::Mysql(pool) => {
-                    lacks.extend(rights_mysql::on_sessions(&pool, &table.table).await?);
-                }
-                Pool::Sqlite(_) => {}
-            }
+/// The rights on both tables, wherever they lie.
+pub(super) async fn asked(config: &SiteConfig, db: &Db, explored: &Explored) -> Finding {
+    let lacks = match listed(config, db, explored).await {
+        Ok(lacks) => lacks,
+        Err(error) => {
+            return bad(
+                explain(&error).message,
+                "let the role ask for its own rights",
+            );
         }
-        let (users, switch) = (&explored.schema.users, config.account_switch);
-        match db.pool() {
-            Pool::Postgres(pool) => lacks.extend(on_users(&pool, users, switch).await?),
+    };
+    if !lacks.is_empty() {
+        return bad(format!("{} missing", lacks.len()), lacks.join("; "));
+    }
+    match proven(config, db, explored).await {
+        Ok(()) => good(said(config, explored)),
+        Err((dialect, error)) => bad(error.message.clone(), remedy(dialect, &error)),
+    }
+}
+
+/// The rights that the role lacks, each as the statement that grants it. SQLite has no such list.
+async fn listed(
+    config: &SiteConfig,
+    db: &Db,
+    explored: &Explored,
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut lacks = Vec::new();
+    if let Some(table) = &explored.schema.sessions {
+        match beside(db, explored).pool() {
+            Pool::Postgres(pool) => lacks.extend(on_sessions(&pool, &table.table).await?),
             Pool::Mysql(pool) => {
-                lacks.extend(rights_mysql::on_users(&pool, users, switch).await?);
+                lacks.extend(rights_mysql::on_sessions(&pool, &table.table).await?);
             }
             Pool::Sqlite(_) => {}
         }
-        Ok(lacks)
-    };
-    let rows_beside = explored.schema.sessions.is_some().then_some(beside);
-    let asked = [Some(db), rows_beside].into_iter().flatten();
-    if asked.map(Db::dialect).all(|d| d == Dialect::Sqlite) {
-        return None;
     }
-    Some(match lacks.await {
-        Err(error) => cannot_ask(&error),
-        Ok(lacks) if lacks.is_empty() => good(
-            "rights",
-            "may read both tables, delete sessions and write the flag",
-        ),
-        Ok(lacks) => bad(
-            "rights",
-            format!("{} missing", lacks.len()),
-            lacks.join("; "),
-        ),
-    })
+    let (users, switch) = (&explored.schema.users, config.account_switch);
+    match db.pool() {
+        Pool::Postgres(pool) => lacks.extend(on_users(&pool, users, switch).await?),
+        Pool::Mysql(pool) => lacks.extend(rights_mysql::on_users(&pool, users, switch).await?),
+        Pool::Sqlite(_) => {}
+    }
+    Ok(lacks)
 }
 
-fn cannot_ask(error: &sqlx::Error) -> Check {
-    bad(
-        "rights",
-        explain(error).message,
-        "let the role ask for its own rights",
-    )
+/// The database of the session table.
+fn beside<'a>(db: &'a Db, explored: &'a Explored) -> &'a Db {
+    explored.apart.as_ref().unwrap_or(db)
+}
+
+/// The columns of the user table that Curfew writes on this site.
+fn written<'a>(config: &SiteConfig, users: &'a UserTable) -> impl Iterator<Item = &'a str> {
+    let switch = users.is_active.as_deref().filter(|_| config.account_switch);
+    [users.flag.as_deref(), switch].into_iter().flatten()
+}
+
+/// Runs each statement that a sign-out would run, on no row.
+async fn proven(config: &SiteConfig, db: &Db, explored: &Explored) -> Result<(), (Dialect, Error)> {
+    if let Some(table) = &explored.schema.sessions {
+        let there = beside(db, explored);
+        let deleted = prove::may_delete(there, &table.table).await;
+        deleted.map_err(|error| (there.dialect(), error))?;
+    }
+    let users = &explored.schema.users;
+    for column in written(config, users) {
+        let set = prove::may_write(db, &users.table, column).await;
+        set.map_err(|error| (db.dialect(), error))?;
+    }
+    Ok(())
+}
+
+/// What the role may do on this site.
+fn said(config: &SiteConfig, explored: &Explored) -> String {
+    let schema = &explored.schema;
+    let mut may = vec!["may read the tables".to_owned()];
+    if schema.sessions.is_some() {
+        may.push("delete sessions".into());
+    }
+    may.extend(written(config, &schema.users).map(|column| format!("write {column}")));
+    let mut said = may.join(", ");
+    if let Some(table) = schema
+        .sessions
+        .as_ref()
+        .filter(|table| !table.transactional)
+    {
+        said.push_str(&format!(
+            "; {} has no transactions, so a sign-out that fails there can be done in part",
+            table.table.shown()
+        ));
+    }
+    said
+}
+
+fn remedy(dialect: Dialect, error: &Error) -> &'static str {
+    if held_up(error) {
+        return "run doctor again in a moment";
+    }
+    match dialect {
+        Dialect::Postgres => {
+            "give the address of the primary, or let this role write; nobody can be signed out until then"
+        }
+        Dialect::Mysql => {
+            "give the address of the primary, or let this account write; nobody can be signed out until then"
+        }
+        Dialect::Sqlite => {
+            "run Curfew as a user who may write the file and its folder; nobody can be signed out until then"
+        }
+    }
 }
 
 fn quote(name: &str) -> String {

@@ -1,21 +1,18 @@
 //! What ends a session on this site, and whether Curfew reaches it.
 
-use super::{bad, good};
+use super::sheet::{Finding, bad, good};
 use crate::config::{Base, Engine, SessionsConfig, SiteConfig};
 use crate::site::Site;
 use crate::site::wiring::Explored;
 use crate::store::FileSessions;
-use crate::view::Check;
 
 /// The engine, and what Curfew deletes to end one of its sessions.
-pub(super) fn engine(config: &SiteConfig, explored: &Explored) -> Check {
-    let name = "session engine";
+pub(super) fn engine(config: &SiteConfig, explored: &Explored) -> Finding {
     let sessions = &config.sessions;
     let engine = match &explored.engine {
         Ok(engine) => engine,
         Err(error) => {
             return bad(
-                name,
                 error.message.clone(),
                 "look, and sign nobody out from here until Curfew can",
             );
@@ -38,7 +35,6 @@ pub(super) fn engine(config: &SiteConfig, explored: &Explored) -> Check {
         (Base::Cache, Some(cache)) => format!("its value {cache}"),
         (Base::CachedDb | Base::Cache, None) => {
             return bad(
-                name,
                 format!(
                     "{} lets people in by the cache, which Curfew does not know",
                     sessions.engine
@@ -48,11 +44,10 @@ pub(super) fn engine(config: &SiteConfig, explored: &Explored) -> Check {
         }
         (Base::File, _) => match FileSessions::new(sessions) {
             Ok(files) => format!("the file {}", files.shown()),
-            Err(error) => return bad(name, error.message, "correct [site.sessions]"),
+            Err(error) => return bad(error.message, "correct [site.sessions]"),
         },
         (Base::SignedCookies, _) => {
             return bad(
-                name,
                 format!(
                     "{} keeps sessions in the browser, so there is nothing on the server to delete",
                     sessions.engine
@@ -61,14 +56,11 @@ pub(super) fn engine(config: &SiteConfig, explored: &Explored) -> Check {
             );
         }
     };
-    good(
-        name,
-        format!(
-            "{}{}; to end a session: {deleted}",
-            sessions.engine,
-            granted(config)
-        ),
-    )
+    good(format!(
+        "{}{}; to end a session: {deleted}",
+        sessions.engine,
+        granted(config)
+    ))
 }
 
 /// What nobody said and a table cannot tell.
@@ -99,41 +91,41 @@ fn key_form(sessions: &SessionsConfig, engine: &Engine) -> String {
 }
 
 /// After a first look: whether what holds the sessions answers, and lets us delete.
-pub(super) async fn reach(site: &Site) -> Option<Check> {
+pub(super) async fn store(site: &Site) -> Finding {
     let config = site.settings().sessions;
-    let engine = Engine::of(&config).ok()?;
+    let engine = match Engine::of(&config) {
+        Ok(engine) => engine,
+        Err(error) => {
+            return bad(
+                error.message,
+                "state the session engine; see \"session engine\"",
+            );
+        }
+    };
     let name = match engine.base {
         Base::CachedDb | Base::Cache => "session cache",
         Base::File => "session folder",
-        Base::Db | Base::SignedCookies => return None,
+        Base::Db | Base::SignedCookies => "session store",
     };
-    // Said already, with the engine.
-    if site.barrier.is_some() {
-        return None;
-    }
     if let Err(error) = site.need_reach().await {
-        return Some(bad(
-            name,
-            error.message,
-            "nobody can be signed out until it does; the rest of the site can be looked at",
-        ));
+        let fix =
+            "correct this; until then nobody can be signed out, and the site can be looked at";
+        return bad(error.message, fix).named(name);
     }
-    Some(match engine.base {
-        Base::File => good(name, "its files can be read and deleted"),
-        _ if site.store.sees_copies() => good(
-            name,
-            format!(
-                "answers, and has a session under {}",
-                key_form(&config, &engine)
-            ),
-        ),
+    match engine.base {
+        Base::Db | Base::SignedCookies => good("the session table holds every session"),
+        Base::File => good("its files can be read and deleted"),
+        _ if site.store.sees_copies() => good(format!(
+            "answers, and has a session under {}",
+            key_form(&config, &engine)
+        )),
         _ => bad(
-            name,
             format!(
                 "answers, and showed no session of this site under {}",
                 key_form(&config, &engine)
             ),
             "sign in to the site and ask again; if it stays so, say cache_key_prefix, cache_version or cache_key as the site's CACHES has them",
         ),
-    })
+    }
+    .named(name)
 }

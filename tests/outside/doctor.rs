@@ -1,0 +1,178 @@
+//! What `doctor` says of sites that can be looked at and not be changed, and of caches that do not let Curfew in.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use reqwest::Url;
+use serde_json::Value;
+
+use crate::harness::{Curfew, Django, Engine, Site, active, setting, until};
+
+/// Runs `doctor`, and returns its document.
+async fn doctor(curfew: &Curfew) -> Value {
+    let ran = curfew.json(&["doctor"]).await;
+    let document = ran.document();
+    let failed = checks(&document).iter().any(|check| check["ok"] == false);
+    assert_eq!(
+        ran.status,
+        i32::from(failed),
+        "a failed check is status 1: {ran:#?}"
+    );
+    document
+}
+
+fn checks(document: &Value) -> &Vec<Value> {
+    document["checks"].as_array().unwrap()
+}
+
+fn check<'a>(document: &'a Value, name: &str) -> &'a Value {
+    let found = checks(document).iter().find(|check| check["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {document:#}"))
+}
+
+#[tokio::test]
+async fn a_cache_that_does_not_let_us_in_is_a_failed_check() {
+    let site = Site::on(Django::V52, Engine::Sqlite).start().await;
+    site.seed(&[active("ana")]).await;
+    let good = doctor(&site.curfew()).await;
+    let all = checks(&good).len();
+    assert_eq!(check(&good, "session store")["ok"], true, "{good:#}");
+
+    let redis = setting("CURFEW_TEST_REDIS");
+    let host = redis
+        .trim_start_matches("redis://")
+        .trim_end_matches("/0")
+        .to_owned();
+    let cluster = setting("CURFEW_TEST_REDIS_CLUSTER");
+    let node = cluster.trim_start_matches("redis+cluster://");
+    let node = node.split(',').next().unwrap();
+    let canary = "pass-canary-43";
+    for cache in [
+        format!("redis://nobody:{canary}@{host}/0"),
+        format!("redis://{host}/9999"),
+        format!("rediss://{host}/0?ssl_ca_certs=/no/such/ca.pem"),
+        format!("rediss://{host}/0"),
+        format!("redis+cluster://{host}"),
+        format!("redis+sentinel://{host}/shop/0"),
+        format!("redis://{node}/1"),
+        "memcached://127.0.0.1:9".into(),
+    ] {
+        for engine in ["cached_db", "cache"] {
+            let curfew = site
+                .configured(&format!(
+                    "[[site]]\nname = \"shop\"\nurl = \"{{url}}\"\n[site.sessions]\n\
+                     engine = \"django.contrib.sessions.backends.{engine}\"\ncache = \"{cache}\"\n"
+                ))
+                .never_says(canary);
+            let document = doctor(&curfew).await;
+            let store = check(&document, "session cache");
+            assert_eq!(store["ok"], false, "{engine}, {cache}: {document:#}");
+            assert!(!store["fix"].as_str().unwrap().is_empty());
+            assert_eq!(checks(&document).len(), all, "{engine}, {cache}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_checked_is_named_and_failed() {
+    let site = Site::on(Django::V52, Engine::Sqlite).start().await;
+    let good = doctor(&site.curfew()).await;
+    let nowhere = format!("sqlite://{}", site.folder("none.sqlite3"));
+    let bad = doctor(&site.curfew().site(&nowhere)).await;
+    let names = |document: &Value| -> Vec<String> {
+        let all = checks(document).iter();
+        all.map(|check| check["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names(&good), names(&bad));
+    for name in ["rights", "first look", "session store", "secret key"] {
+        let skipped = check(&bad, name);
+        assert_eq!(skipped["ok"], false, "{bad:#}");
+        let detail = skipped["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("not checked") && detail.contains("reached"),
+            "{bad:#}"
+        );
+    }
+    assert_eq!(check(&bad, "journal")["ok"], true, "{bad:#}");
+}
+
+#[tokio::test]
+async fn a_role_that_may_only_read_and_a_standby_are_seen() {
+    let site = Site::start().await;
+    site.seed(&[active("ana")]).await;
+    let good = doctor(&site.curfew()).await;
+    assert_eq!(check(&good, "rights")["ok"], true, "{good:#}");
+
+    // The standby has the site once the primary's log has come over.
+    let url = Url::parse(&site.db.url()).unwrap();
+    let mut standby = Url::parse(&setting("CURFEW_TEST_POSTGRES_REPLICA")).unwrap();
+    standby.set_username(url.username()).unwrap();
+    standby.set_password(url.password()).unwrap();
+    standby.set_path(url.path());
+    let there = site.curfew().site(standby.as_str());
+    until(
+        "the standby has the people",
+        std::time::Duration::from_secs(30),
+        || async { there.json(&["users"]).await.stdout.contains("\"ana\"") },
+    )
+    .await;
+    let document = doctor(&there).await;
+    assert_eq!(check(&document, "rights")["ok"], false, "{document:#}");
+    let fix = check(&document, "rights")["fix"].as_str().unwrap();
+    assert!(fix.contains("primary"), "{document:#}");
+    assert_eq!(check(&document, "first look")["ok"], true, "{document:#}");
+
+    let database = url.path().trim_matches('/').to_owned();
+    site.db
+        .execute(&format!(
+            "ALTER ROLE {} IN DATABASE {database} SET default_transaction_read_only = on",
+            url.username()
+        ))
+        .await;
+    let document = doctor(&site.curfew()).await;
+    assert_eq!(check(&document, "rights")["ok"], false, "{document:#}");
+}
+
+#[tokio::test]
+async fn a_file_and_a_folder_that_cannot_be_written_are_seen() {
+    let site = Site::on(Django::V52, Engine::Sqlite).start().await;
+    site.seed(&[active("ana")]).await;
+    // Root may write everything, so Curfew runs as somebody else where the tests run as root.
+    let folder = tempfile::tempdir().unwrap();
+    let shared = folder.path().join("site.sqlite3");
+    let from = site.db.url();
+    std::fs::copy(from.trim_start_matches("sqlite://"), &shared).unwrap();
+    let program = folder.path().join("curfew");
+    std::fs::copy(setting("CURFEW_TEST_CLI"), &program).unwrap();
+    let mode = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    };
+    let state = tempfile::tempdir().unwrap();
+    mode(state.path(), 0o777);
+    let rights = async || {
+        let curfew = Curfew::new(state.path())
+            .site(&format!("sqlite://{}", shared.display()))
+            .unprivileged(&program);
+        let document = doctor(&curfew).await;
+        check(&document, "rights").clone()
+    };
+    for (file, dir, may) in [
+        (0o666, 0o777, true),
+        (0o444, 0o777, false),
+        (0o666, 0o555, false),
+    ] {
+        mode(&shared, file);
+        mode(folder.path(), dir);
+        let rights = rights().await;
+        assert_eq!(
+            rights["ok"], may,
+            "file {file:o}, folder {dir:o}: {rights:#}"
+        );
+    }
+    mode(folder.path(), 0o777);
+    assert!(
+        !folder.path().join("site.sqlite3-journal").exists(),
+        "nothing is left beside the file"
+    );
+}
