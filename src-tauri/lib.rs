@@ -7,6 +7,7 @@ mod bus;
 mod commands;
 mod demo;
 mod logout;
+mod navigation;
 mod notify;
 mod project;
 mod pump;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use curfew_engine::config::Env;
+use curfew_engine::secrets::redact::redact;
 use tauri::{App, AppHandle, Manager, RunEvent, Wry};
 use tauri_plugin_window_state::StateFlags;
 use tauri_specta::{collect_commands, collect_events};
@@ -39,7 +41,15 @@ const HOOKS: Hooks = Hooks {
 
 /// Runs the window. The status is 0 after a clean end, 1 where it could not start, 2 for wrong usage.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // Help and the version are answers. Anything else may repeat an address, password and all.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            eprintln!("{}", redact(&error.render().to_string()));
+            return ExitCode::from(2);
+        }
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt()
@@ -71,6 +81,7 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let app = builder
         .plugin(window_state(&env))
         .plugin(language())
+        .plugin(navigation::plugin())
         .plugin(tauri_plugin_autostart::Builder::new().build())
         .manage(Shell::new(env, HOOKS))
         .manage(project::Asked::default())

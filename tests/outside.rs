@@ -68,6 +68,14 @@ mod words;
 #[path = "outside/doctor.rs"]
 mod doctor;
 
+/// Paths that are no files, and names that hide something.
+#[path = "outside/hostile.rs"]
+mod hostile;
+
+/// A server that offers no TLS.
+#[path = "outside/tls.rs"]
+mod tls;
+
 /// `curfew demo`.
 #[path = "outside/demo.rs"]
 mod demo;

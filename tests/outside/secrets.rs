@@ -150,3 +150,104 @@ async fn no_secret_is_in_the_words_about_a_site_that_cannot_be_reached() {
         );
     }
 }
+
+/// Addresses, DSNs and connection strings, each with a secret in it, as people take them from elsewhere.
+fn typed_as_a_site(secret: &str) -> Vec<String> {
+    [
+        "postgres://u@127.0.0.1:9/shop?password=SECRET",
+        "postgres://u@127.0.0.1:9/shop?sslpassword=SECRET",
+        "postgres://u:x/SECRET@127.0.0.1:9/shop",
+        "postgres://u:12?SECRET@127.0.0.1:9/shop",
+        "postgres://u:SECRET@[127.0.0.1/shop",
+        "postgres:u:SECRET@127.0.0.1/shop",
+        "mysql://u@127.0.0.1:9/shop?password=SECRET",
+        "u:SECRET@tcp(127.0.0.1:9)/shop",
+        "host=127.0.0.1 port=9 user=u password=SECRET dbname=shop",
+        "Server=127.0.0.1;Uid=u;Pwd=SECRET;Database=shop",
+        "jdbc:postgresql://127.0.0.1:9/shop?user=u&password=SECRET",
+        "127.0.0.1:9:shop:u:SECRET",
+        "redis://:SECRET@127.0.0.1:9/0",
+        "https://u:SECRET@hooks.example/x",
+        "sqlite:///none/such.sqlite3?secret=SECRET",
+    ]
+    .iter()
+    .map(|text| text.replace("SECRET", secret))
+    .collect()
+}
+
+#[tokio::test]
+async fn no_secret_typed_as_a_site_is_repeated() {
+    let home = tempfile::tempdir().unwrap();
+    let canary = "dsncanary77";
+    let curfew = Curfew::new(home.path())
+        .env("CURFEW_LOG", "trace")
+        .env("RUST_LOG", "trace")
+        .never_says(canary);
+    for typed in typed_as_a_site(canary) {
+        let by_variable = curfew.clone().site(&typed);
+        let runs = [
+            by_variable.json(&["users"]).await,
+            by_variable.json(&["doctor"]).await,
+            curfew.json(&["--site", &typed, "doctor"]).await,
+            curfew.run(&["site", "remove", &typed]).await,
+            // In a wrong place.
+            curfew.run(&[&typed]).await,
+            curfew.json(&["users", &typed]).await,
+        ];
+        for ran in runs {
+            assert!([1, 2].contains(&ran.status), "{ran:#?}");
+        }
+    }
+    for (file, text) in files(home.path()) {
+        assert!(!text.contains(canary), "{file} holds the canary");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_of_a_configuration_is_repeated_and_an_open_file_is_reported() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let site = Site::on(Django::V52, Engine::Sqlite).start().await;
+    let canary = "dsncanary78";
+    let head = "[[site]]\nname = \"shop\"\nurl = \"{url}\"\n";
+    let cache = "[site.sessions]\nengine = \"django.contrib.sessions.backends.cached_db\"\n";
+    for toml in [
+        format!("[[site]]\nname = \"shop\"\nurl = \"host=127.0.0.1 password={canary}\"\n"),
+        format!(
+            "[[site]]\nname = \"shop\"\nurl = \"postgres://u@127.0.0.1:9/x?password={canary}\"\n"
+        ),
+        format!("{head}{cache}cache = \"redis://127.0.0.1:9/0?password={canary}\"\n"),
+        format!("{head}{cache}cache = \"redis://:{canary}@127.0.0.1:9/0\"\n"),
+        format!(
+            "{head}{cache}cache = \"redis+sentinel://127.0.0.1:9/s/0?sentinel_password={canary}\"\n"
+        ),
+        format!("{head}webhook = \"https://u:{canary}@127.0.0.1:9/\"\n"),
+        format!(
+            "{head}[site.webhook]\nurl = \"http://u:{canary}@127.0.0.1:9/\"\nsecret = \"whsec_YWJj\"\n"
+        ),
+        format!("{head}[site.webhook]\nurl = \"{canary}\"\nsecret = \"whsec_{canary}\"\n"),
+        format!("{head}health_url = \"{canary}\"\n"),
+    ] {
+        let curfew = site
+            .configured(&toml)
+            .env("CURFEW_LOG", "trace")
+            .never_says(canary);
+        for args in [&["users"][..], &["doctor"], &["site", "list"]] {
+            curfew.json(args).await;
+        }
+    }
+
+    let secret =
+        format!("{head}[site.webhook]\nurl = \"http://127.0.0.1:9/\"\nsecret = \"whsec_YWJj\"\n");
+    let curfew = site.configured(&secret);
+    let file = site.folder("config/config.toml");
+    for (mode, may) in [(0o600, true), (0o640, true), (0o644, false), (0o602, false)] {
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+        let ran = curfew.json(&["doctor"]).await;
+        let document = ran.document();
+        let checks = document["checks"].as_array().unwrap();
+        let check = checks.iter().find(|c| c["name"] == "configuration file");
+        assert_eq!(check.unwrap()["ok"], may, "{mode:o}: {document:#}");
+        assert_eq!(ran.status, i32::from(!may), "{document:#}");
+    }
+}

@@ -39,15 +39,14 @@ pub fn failure(error: &clap::Error, typed: &[OsString]) -> Failure {
             .first()
             .map_or("wrong usage", |part| part.trim_start_matches("error: ")),
     };
+    let what = redact(what);
     let tip = parts
         .iter()
         .filter_map(|part| part.strip_prefix("tip: "))
-        .map(|tip| format!("; {tip}"))
+        .map(|tip| format!("; {}", redact(tip)))
         .collect::<String>();
     let command = command_typed(typed).map_or_else(String::new, |name| format!("{name} "));
-    Failure::usage(redact(&format!(
-        "{what}{tip} (see 'curfew {command}--help')"
-    )))
+    Failure::usage(format!("{what}{tip} (see 'curfew {command}--help')"))
 }
 
 fn command_typed(typed: &[OsString]) -> Option<String> {
@@ -109,6 +108,15 @@ mod tests {
             !text.contains("s3cret") && text.contains("db/shop"),
             "{text}"
         );
+        for line in [
+            "curfew users postgres://db/shop?password=s3cret",
+            "curfew host=db;password=s3cret",
+            "curfew users Server=db;Pwd=s3cret",
+        ] {
+            let text = message(line);
+            assert!(!text.contains("s3cret"), "{text}");
+            assert!(text.ends_with("--help')"), "{text}");
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Words for people: durations, moments, counts, and text from a site made safe for a terminal.
 //! Nothing here reads a clock: the moment that counts as now is an argument.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
+pub use curfew_engine::secrets::redact::redact;
+/// Text from a site on one line of a terminal.
+pub use curfew_engine::text::visible as clean;
 use jiff::{Timestamp, Unit, tz::TimeZone};
 
 /// How long, as people say it: `12 s`, `41 min`, `1 h 07`, `3 d`.
@@ -49,42 +51,6 @@ pub fn stamp(at: Timestamp, zone: &TimeZone) -> String {
 /// `1 session`, `2 sessions`.
 pub fn count(n: u32, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
-}
-
-/// Text from a site on one line of a terminal: what would move the cursor, colour the screen or turn
-/// the direction of the line is shown as U+FFFD.
-pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.chars().any(unsafe_on_a_terminal) {
-        Cow::Owned(
-            text.chars()
-                .map(|c| {
-                    if unsafe_on_a_terminal(c) {
-                        '\u{fffd}'
-                    } else {
-                        c
-                    }
-                })
-                .collect(),
-        )
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
-fn unsafe_on_a_terminal(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Takes user and password out of a text that repeats what was typed. Too much rather than too little:
-/// from the first `://` to the last `@`, as a password may hold anything.
-pub fn redact(text: &str) -> Cow<'_, str> {
-    match (text.find("://"), text.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            Cow::Owned(format!("{}***{}", &text[..scheme + 3], &text[at..]))
-        }
-        _ => Cow::Borrowed(text),
-    }
 }
 
 #[cfg(test)]
@@ -135,17 +101,7 @@ mod tests {
     fn a_name_cannot_drive_the_terminal() {
         assert_eq!(clean("ana"), "ana");
         assert_eq!(clean("李雷 שלום"), "李雷 שלום");
-        assert_eq!(clean("a\u{1b}[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
-        assert_eq!(clean("a\u{202e}b\u{9b}c"), "a\u{fffd}b\u{fffd}c");
-    }
-
-    #[test]
-    fn a_password_typed_in_the_wrong_place_is_not_repeated() {
-        assert_eq!(
-            redact("unrecognized subcommand 'postgres://ana:p@ss@db/shop'"),
-            "unrecognized subcommand 'postgres://***@db/shop'"
-        );
-        assert_eq!(redact("'a://u:1 2'3\"@x y' ..."), "'a://***@x y' ...");
-        assert_eq!(redact("no address, a@b"), "no address, a@b");
+        assert_eq!(clean("a\u{1b}[2Jb\nc"), "a<U+001B>[2Jb<U+000A>c");
+        assert_eq!(clean("a\u{202e}b\u{9b}c"), "a<U+202E>b<U+009B>c");
     }
 }

@@ -12,12 +12,14 @@ pub mod journal;
 pub mod logout;
 pub mod notice;
 pub mod policy;
+mod regular;
 pub mod roster;
 pub mod secrets;
 pub mod site;
 pub mod store;
 pub mod sweep;
 pub mod tell;
+pub mod text;
 pub mod view;
 pub mod watch;
 

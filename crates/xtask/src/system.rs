@@ -73,6 +73,7 @@ const PACKAGES: &[Package] = packages! {
     Test "dunst" "" "" "" Program("dunst");
     Test "libfaketime" "" "" "" Nothing;
     Test "python3-venv" "" "" "" Program("python3");
+    Test "iproute2" "iproute" "iproute2" "iproute2" Program("ip");
 };
 
 /// Sees to it that everything for `purpose` is installed, naming what is not.

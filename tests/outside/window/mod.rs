@@ -36,5 +36,8 @@ mod notices;
 /// The canary search in the window.
 mod secrets;
 
+/// Links and scripts that would lead elsewhere, and names that hide something.
+mod hostile;
+
 /// The first start, and connecting to a site.
 mod connect;

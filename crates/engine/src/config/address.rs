@@ -1,5 +1,7 @@
 //! A site's address. The password in it is never printed, logged or serialised.
 
+mod parameters;
+
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
@@ -47,6 +49,15 @@ impl Address {
         text.contains("://") || text.starts_with("sqlite:")
     }
 
+    /// Whether a text can be repeated in an error. A name can; what may be an address, a list of `key=value` pairs or a
+    /// command with a password in it cannot.
+    pub fn is_plain_name(text: &str) -> bool {
+        text.chars().count() <= 64
+            && text
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.'))
+    }
+
     /// Reads an address. No error repeats the text: a password may stand in it.
     pub fn parse(text: &str) -> Result<Self> {
         let bad = |why: &str| {
@@ -57,13 +68,22 @@ impl Address {
                 ),
             )
         };
-        let url = Url::parse(text.trim()).map_err(|_| bad("cannot be read"))?;
+        let mut url = Url::parse(text.trim()).map_err(|_| bad("cannot be read"))?;
         let backend = match url.scheme() {
-            "postgres" | "postgresql" => {
+            "postgres" | "postgresql" | "mysql" | "mariadb" => {
+                if url.path().contains('@') || url.fragment().is_some() {
+                    return Err(bad(
+                        "has a / or # before its @; write those of a password as %2F and %23",
+                    ));
+                }
                 if url.path().trim_matches('/').is_empty() {
                     return Err(bad("names no database"));
                 }
-                Backend::Postgres
+                parameters::settle(&mut url).map_err(bad)?;
+                match url.scheme() {
+                    "mysql" | "mariadb" => Backend::Mysql,
+                    _ => Backend::Postgres,
+                }
             }
             "sqlite" | "sqlite3" => {
                 if url.host_str().is_some_and(|h| !h.is_empty()) {
@@ -71,6 +91,7 @@ impl Address {
                         "has two slashes where three belong (the path is absolute)",
                     ));
                 }
+                parameters::settle(&mut url).map_err(bad)?;
                 let path = percent_decode_str(url.path())
                     .decode_utf8()
                     .map_err(|_| bad("is not UTF-8"))?;
@@ -80,13 +101,8 @@ impl Address {
                 }
                 Backend::Sqlite(path)
             }
-            "mysql" | "mariadb" => {
-                if url.path().trim_matches('/').is_empty() {
-                    return Err(bad("names no database"));
-                }
-                Backend::Mysql
-            }
-            other => return Err(bad(&format!("begins with {other:?}"))),
+            // A password may stand where a scheme belongs.
+            _ => return Err(bad("begins with no scheme that Curfew knows")),
         };
         let shown = match &backend {
             Backend::Sqlite(path) => path.display().to_string(),
@@ -169,6 +185,14 @@ impl Address {
         }
     }
 
+    /// The value of a parameter behind the question mark, by one of its names. The last one counts, as for the driver.
+    pub fn parameter(&self, names: &[&str]) -> Option<String> {
+        let url = self.url()?;
+        let pairs = url.query_pairs();
+        let named = pairs.filter(|(name, _)| names.contains(&name.as_ref()));
+        named.last().map(|(_, value)| value.into_owned())
+    }
+
     pub fn host(&self) -> Option<String> {
         self.url().and_then(|u| u.host_str().map(str::to_string))
     }
@@ -242,6 +266,60 @@ mod tests {
             "postgres://ana@localhost/shop?host=/run/a",
             "postgres://ana@localhost/shop?host=/run/b"
         ));
+    }
+
+    #[test]
+    fn a_password_among_the_parameters_is_the_password() {
+        for text in [
+            "postgres://bob@db/shop?sslmode=require&password=s3cr%40t",
+            "mysql://bob@db/shop?password=s3cr%40t&ssl-mode=REQUIRED",
+            "postgres://bob:old@db/shop?password=s3cr%40t",
+        ] {
+            let a = Address::parse(text).unwrap();
+            assert_eq!(a.password().unwrap().expose_secret(), "s3cr@t", "{text}");
+            assert!(!a.without_password().contains("s3cr"), "{text}");
+            assert!(!a.without_password().contains("password"), "{text}");
+            assert_eq!(a.shown(), "db/shop");
+        }
+        let a = Address::parse("postgres://bob@db/shop?sslmode=require&password=x").unwrap();
+        assert_eq!(
+            a.without_password(),
+            "postgres://bob@db/shop?sslmode=require"
+        );
+        assert_eq!(a.parameter(&["sslmode"]).as_deref(), Some("require"));
+    }
+
+    #[test]
+    fn no_part_of_a_password_is_taken_for_something_else() {
+        for text in [
+            "postgres://bob:12/hunter2@db/shop",
+            "postgres://bob:12#hunter2@db/shop",
+            "postgres://bob:12?hunter2@db/shop",
+            "postgres://bob@db/shop?sslpassword=hunter2",
+            "mysql://bob@db/shop?passwd=hunter2",
+            "sqlite:///srv/site.sqlite3?key_secret=hunter2",
+            "hunter2://bob@db/shop",
+            "jdbc:postgresql://db/shop?user=bob&password=hunter2",
+        ] {
+            let error = Address::parse(text).unwrap_err();
+            assert!(!error.message.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_a_name_may_be_repeated() {
+        for name in ["shop", "My shop 2", "shop-eu.prod_1", "\u{5e97}"] {
+            assert!(Address::is_plain_name(name), "{name}");
+        }
+        for text in [
+            "host=db user=u password=hunter2",
+            "Server=db;Uid=u;Pwd=hunter2;",
+            "u:hunter2@tcp(db:3306)/shop",
+            "u/hunter2@db",
+            "db:5432:shop:u:hunter2",
+        ] {
+            assert!(!Address::is_plain_name(text), "{text}");
+        }
     }
 
     #[test]

@@ -53,12 +53,22 @@ impl CacheAddress {
             "memcached" => CacheKind::Memcached,
             _ => return Err(bad("begins with another scheme")),
         };
-        let after_password = rest.rsplit_once('@').map_or(rest, |(_, after)| after);
-        let shown = after_password
-            .split(['?', '#'])
-            .next()
-            .unwrap_or_default()
-            .to_string();
+        let (place, parameters) = split(rest);
+        if parameters.contains('@') {
+            return Err(bad(
+                "has an @ behind its ? or #; write those of a password as %40, %3F and %23",
+            ));
+        }
+        let names = url::form_urlencoded::parse(parameters.trim_start_matches('?').as_bytes());
+        for (name, _) in names {
+            let name = name.to_ascii_lowercase();
+            if name != SENTINEL_PASSWORD && (name.contains("pass") || name.contains("secret")) {
+                return Err(bad(
+                    "has its password behind the question mark; write it before the @",
+                ));
+            }
+        }
+        let shown = place.rsplit_once('@').map_or(place, |(_, after)| after);
         if shown.trim_matches('/').is_empty() {
             return Err(bad("names no host"));
         }
@@ -87,10 +97,38 @@ impl CacheAddress {
         self.credentials().is_some_and(|c| c.contains(':'))
     }
 
+    /// Whether a secret stands in the address: the cache's password or the sentinels'.
+    pub fn has_secret(&self) -> bool {
+        let parameters = self
+            .expose()
+            .split_once("://")
+            .map(|(_, rest)| split(rest).1);
+        self.has_password() || parameters.is_some_and(|all| all.contains(SENTINEL_PASSWORD))
+    }
+
+    /// The hosts that the address names; none for a socket.
+    pub fn hosts(&self) -> Vec<String> {
+        let (scheme, place) = self.shown.split_once("://").unwrap_or_default();
+        if matches!(scheme, "unix" | "redis+unix") {
+            return Vec::new();
+        }
+        let hosts = place.split('/').next().unwrap_or_default().split(',');
+        let host = |text: &str| match text.strip_prefix('[') {
+            Some(v6) => v6.split(']').next().unwrap_or_default().to_owned(),
+            None => text.split(':').next().unwrap_or_default().to_owned(),
+        };
+        hosts.map(host).filter(|host| !host.is_empty()).collect()
+    }
+
+    /// Whether the scheme asks for TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.shown.starts_with("rediss")
+    }
+
     /// `user:password` as they stand in the address, still encoded.
     fn credentials(&self) -> Option<&str> {
         let (_, rest) = self.expose().split_once("://")?;
-        rest.rsplit_once('@').map(|(before, _)| before)
+        split(rest).0.rsplit_once('@').map(|(before, _)| before)
     }
 
     /// The same address with this password.
@@ -114,19 +152,38 @@ impl CacheAddress {
         }
     }
 
-    /// The same address without its password, as it may stand in a file.
+    /// The same address without its passwords, as it may stand in a file.
     pub fn without_password(&self) -> String {
         let Some((scheme, rest)) = self.expose().split_once("://") else {
             return String::new();
         };
-        match rest.rsplit_once('@') {
+        let (place, parameters) = split(rest);
+        let place = match place.rsplit_once('@') {
             Some((before, after)) => match before.split(':').next() {
-                Some("") | None => format!("{scheme}://{after}"),
-                Some(user) => format!("{scheme}://{user}@{after}"),
+                Some("") | None => after.to_owned(),
+                Some(user) => format!("{user}@{after}"),
             },
-            None => format!("{scheme}://{rest}"),
+            None => place.to_owned(),
+        };
+        let kept: Vec<&str> = parameters
+            .trim_start_matches('?')
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !pair.starts_with(SENTINEL_PASSWORD))
+            .collect();
+        match kept.is_empty() {
+            true => format!("{scheme}://{place}"),
+            false => format!("{scheme}://{place}?{}", kept.join("&")),
         }
     }
+}
+
+/// The one parameter that may hold a secret.
+const SENTINEL_PASSWORD: &str = "sentinel_password";
+
+/// What stands before the parameters, and the parameters with their question mark.
+fn split(rest: &str) -> (&str, &str) {
+    let at = rest.find(['?', '#']).unwrap_or(rest.len());
+    rest.split_at(at)
 }
 
 impl<'de> Deserialize<'de> for CacheAddress {
@@ -150,6 +207,37 @@ mod tests {
             .unwrap()
             .with_password(&SecretString::from("s3cr@t".to_string()));
         assert_eq!(again.expose(), "redis://site:s3cr%40t@cache:6380/2");
+    }
+
+    #[test]
+    fn no_part_of_a_password_is_shown() {
+        for text in [
+            "redis://:hunter2?x@cache:6379/0",
+            "redis://:hunter2#x@cache:6379/0",
+            "redis://cache:6379/0?password=hunter2",
+            "rediss://cache:6379/0?pass=hunter2",
+            "redis+sentinel://s/shop/0?sentinel_password=x@hunter2",
+            "hunter2://cache",
+        ] {
+            let error = CacheAddress::parse(text).unwrap_err();
+            assert!(!error.message.contains("hunter2"), "{error}");
+        }
+        let text = "redis+sentinel://a@s1:1,s2:2/shop/0?sentinel_user=u&sentinel_password=hunter2";
+        let a = CacheAddress::parse(text).unwrap();
+        assert!(!a.shown().contains("hunter2") && a.has_secret() && !a.has_password());
+        assert_eq!(
+            a.without_password(),
+            "redis+sentinel://a@s1:1,s2:2/shop/0?sentinel_user=u"
+        );
+        assert_eq!(a.hosts(), ["s1", "s2"]);
+    }
+
+    #[test]
+    fn the_hosts_of_an_address_are_known() {
+        let hosts = |text: &str| CacheAddress::parse(text).unwrap().hosts();
+        assert_eq!(hosts("redis://u:p@[::1]:6379/0"), ["::1"]);
+        assert_eq!(hosts("memcached://a:1,b"), ["a", "b"]);
+        assert!(hosts("redis+unix:///run/redis.sock?db=1").is_empty());
     }
 
     #[test]

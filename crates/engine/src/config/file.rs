@@ -11,6 +11,7 @@ use super::{
     default_notices, duration,
 };
 use crate::error::{Code, Error, Result};
+use crate::regular;
 
 /// The configured sites, and the file they stand in.
 #[derive(Debug, Clone)]
@@ -91,7 +92,7 @@ impl Config {
     /// Reads the configuration. No file means no configured sites.
     pub fn load(env: &Env) -> Result<Self> {
         let path = env.config_dir.join("config.toml");
-        let sites = match std::fs::read_to_string(&path) {
+        let sites = match regular::read_to_string(&path) {
             Ok(text) => parse(&text, &path)?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(e) => {
@@ -117,28 +118,10 @@ impl Config {
             Some(text) if Address::looks_like(text) => {
                 SiteConfig::by_address(Address::parse(text)?)
             }
-            // An address that lost its scheme would be repeated as a name, password and all.
-            Some(text) if text.contains('@') && self.sites.iter().all(|s| s.name != text) => {
-                return Err(Error::new(
-                    Code::NoSite,
-                    "the site is no configured name and no address; write postgres://user@host:port/db or sqlite:///absolute/path.sqlite3",
-                ));
-            }
-            Some(name) => self
-                .sites
-                .iter()
-                .find(|s| s.name == name)
-                .cloned()
-                .ok_or_else(|| {
-                    Error::new(
-                        Code::NoSite,
-                        format!(
-                            "no site named {name:?} in {}; {}",
-                            self.path.display(),
-                            self.names()
-                        ),
-                    )
-                })?,
+            Some(name) => match self.sites.iter().find(|s| s.name == name) {
+                Some(site) => site.clone(),
+                None => return Err(self.unknown(name)),
+            },
             None => match self.sites.as_slice() {
                 [only] => only.clone(),
                 [] => {
@@ -168,6 +151,20 @@ impl Config {
         Ok(site)
     }
 
+    /// No site is named so. A text that may hold a password is not repeated.
+    pub(super) fn unknown(&self, name: &str) -> Error {
+        let text = if Address::is_plain_name(name) {
+            format!(
+                "no site named {name:?} in {}; {}",
+                self.path.display(),
+                self.names()
+            )
+        } else {
+            "the site is no configured name and no address; write postgres://user@host:port/db, mysql://user@host:port/db or sqlite:///absolute/path.sqlite3".into()
+        };
+        Error::new(Code::NoSite, text)
+    }
+
     fn names(&self) -> String {
         if self.sites.is_empty() {
             return "none is configured there".into();
@@ -186,7 +183,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Vec<SiteConfig>> {
             .unwrap_or_default();
         Error::new(
             Code::Config,
-            format!("{}{line}: {}", path.display(), e.message()),
+            format!("{}{line}: {}", path.display(), without_values(e.message())),
         )
     })?;
     let mut sites: Vec<SiteConfig> = Vec::with_capacity(raw.site.len());
@@ -207,6 +204,18 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Vec<SiteConfig>> {
         sites.push(site);
     }
     Ok(sites)
+}
+
+/// An error of the file's reader without the value that it repeats, which may be a secret in the wrong place.
+fn without_values(message: &str) -> String {
+    for kind in ["invalid type: string ", "invalid value: string "] {
+        if let Some((before, after)) = message.split_once(kind)
+            && let Some((_, expected)) = after.rsplit_once("\", expected ")
+        {
+            return format!("{before}{kind}***, expected {expected}");
+        }
+    }
+    message.to_owned()
 }
 
 fn site(raw: RawSite) -> Result<SiteConfig> {

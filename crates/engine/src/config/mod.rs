@@ -5,6 +5,7 @@ mod address;
 mod cache;
 mod engine;
 mod env;
+mod exposed;
 mod file;
 mod sites;
 mod write;
@@ -59,11 +60,18 @@ pub struct SiteConfig {
     pub notices: NoticeRules,
 }
 
-#[derive(Debug, Clone)]
+/// Its Debug shows no address: a token may stand in one.
+#[derive(Clone)]
 pub struct WebhookConfig {
     pub url: String,
     pub secret: Option<SecretString>,
     pub secret_command: Option<String>,
+}
+
+impl std::fmt::Debug for WebhookConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WebhookConfig")
+    }
 }
 
 /// Names in the user table. What is left out is discovered.

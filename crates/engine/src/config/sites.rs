@@ -59,8 +59,7 @@ impl Config {
     /// `Code::NoSite` where there is none of that name.
     pub fn remove_site(&mut self, name: &str) -> Result<()> {
         if self.sites.iter().all(|site| site.name != name) {
-            let text = format!("no site named {name:?} in {}", self.path.display());
-            return Err(Error::new(Code::NoSite, text));
+            return Err(self.unknown(name));
         }
         self.sites = self.change(|tables| {
             if let Some(at) = place(tables, name) {

@@ -8,6 +8,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 use super::file::parse;
 use super::{Config, SiteConfig};
 use crate::error::{Code, Error, Result};
+use crate::regular;
 
 impl Config {
     /// Writes a site's settings back, in place, or appends it. A password in its address is left out:
@@ -50,7 +51,7 @@ impl Config {
                 format!("cannot {what} {}: {e}", self.path.display()),
             )
         };
-        let text = match std::fs::read_to_string(&self.path) {
+        let text = match regular::read_to_string(&self.path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(e) => return Err(failed("read", &e)),

@@ -71,6 +71,9 @@ async fn what_is_at(path: &Path) -> Result<There> {
 
 /// Whether the file at `path` is a demo site. Any other file, and none at all, is not.
 pub async fn is_demo(path: &Path) -> bool {
+    if crate::regular::check(path).is_err() {
+        return false;
+    }
     let options = SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)

@@ -20,7 +20,7 @@ const PASSWORD_CHARS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV
 /// The SECRET_KEY of the demo site at `path`, from the file `<path>.secret`.
 pub fn secret_key(path: &Path) -> Result<SecretString> {
     let file = beside(path);
-    match std::fs::read_to_string(&file) {
+    match crate::regular::read_to_string(&file) {
         Ok(text) if !text.trim().is_empty() => Ok(text.trim().into()),
         Ok(_) => Err(unusable(&file, &"it is empty")),
         Err(error) => Err(unusable(&file, &error)),

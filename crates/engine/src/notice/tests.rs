@@ -217,7 +217,10 @@ fn names_cannot_disturb_the_text() {
     let evil = "\u{202e}ana\u{2066}\n<b>\u{7}&\u{2028}";
     let mut notices = Notices::new(rules(300));
     let notice = notices.take(&idle(&[(evil, 300)], 0), at(0)).unwrap();
-    assert_eq!(notice.title, "\u{2068}ana<b>&\u{2069} is idle");
+    assert_eq!(
+        notice.title,
+        "\u{2068}<U+202E>ana<U+2066><U+000A><b><U+0007>&…\u{2069} is idle"
+    );
 
     let long = "ع".repeat(60);
     let mut notices = Notices::new(rules(300));
@@ -227,7 +230,7 @@ fn names_cannot_disturb_the_text() {
     assert_eq!(
         notice.body,
         format!(
-            "\u{2068}{cut}…\u{2069} 7 min, \u{2068}bob\u{2069} 6 min, \u{2068}id:id-\u{2069} 5 min"
+            "\u{2068}{cut}…\u{2069} 7 min, \u{2068}bob\u{2069} 6 min, \u{2068}<U+200F>\u{2069} 5 min"
         )
     );
     assert_eq!(notice.people[0].username, long, "as the site has it");

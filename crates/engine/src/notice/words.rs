@@ -1,7 +1,8 @@
 //! A notice's words: names made harmless, durations, and the sentences. Plain text, no markup.
-//! Invariant: nothing from a site can end a line, hide, or turn the direction of the text around it.
+//! Invariant: nothing from a site can end a line, hide, or turn the direction of the text around it; it is shown by number.
 
 use crate::event::Person;
+use crate::text::visible;
 use crate::view::SweepSummary;
 
 const NAMED: usize = 3;
@@ -75,16 +76,16 @@ pub(super) fn duration(seconds: u32) -> String {
 
 /// A person's name for a line of text: cleaned, cut to 40 characters, isolated from the text's direction.
 fn name(person: &Person) -> String {
-    let mut name = clean(&person.username);
-    if name.is_empty() {
-        name = format!("id:{}", clean(&person.id));
+    let mut name = visible(&person.username).into_owned();
+    if name.trim().is_empty() {
+        name = format!("id:{}", visible(&person.id));
     }
     format!("\u{2068}{}\u{2069}", cut(&name, NAME_CHARACTERS))
 }
 
 /// A line that may hold words from outside, such as an error's.
 pub(super) fn plain(text: &str) -> String {
-    cut(&clean(text), LINE_CHARACTERS)
+    cut(&visible(text.trim()), LINE_CHARACTERS)
 }
 
 /// Starts with a capital, and ends as a sentence does.
@@ -106,18 +107,6 @@ pub(super) fn ended(text: &str) -> String {
         true => text.to_owned(),
         false => format!("{text}."),
     }
-}
-
-fn clean(text: &str) -> String {
-    let text: String = text.chars().filter(|c| !is_hidden(*c)).collect();
-    text.trim().to_owned()
-}
-
-/// Control characters, line separators, and what turns or marks the direction of text.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
-        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn cut(text: &str, characters: usize) -> String {

@@ -3,6 +3,7 @@
 
 mod command;
 pub mod keychain;
+pub mod redact;
 #[cfg(test)]
 mod tests;
 

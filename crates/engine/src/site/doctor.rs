@@ -1,15 +1,16 @@
 //! The staged test of a site: each step of connecting, what was found, and what to do where it fails.
 //! `sheet.rs` has the list of the checks; each check has its function here or in a file of its own.
 
+mod encrypted;
 mod rights;
 mod rights_mysql;
 mod sessions;
 mod sheet;
 
-use super::open::{Reached, reach};
+use super::open::reach;
 use super::wiring::{Explored, explore};
 use super::{Site, hold};
-use crate::config::{Backend, Env, SiteConfig};
+use crate::config::{Backend, Config, Env, SiteConfig};
 use crate::error::{Code, Error};
 use crate::journal::Journal;
 use crate::secrets;
@@ -21,6 +22,7 @@ use sheet::{Finding, Item, Sheet, bad, good};
 /// Every check of the list, in order. A check that could not run is a failed check.
 pub async fn doctor(config: SiteConfig, env: &Env) -> Vec<Check> {
     let mut sheet = Sheet::default();
+    sheet.put(Item::Configuration, configuration(env));
     sheet.put(Item::Journal, journal(env));
     site(config, env, &mut sheet).await;
     sheet.finish()
@@ -44,7 +46,8 @@ async fn site(mut config: SiteConfig, env: &Env, sheet: &mut Sheet) {
     };
     let at = config.address.shown();
     sheet.put(Item::Reached, good(format!("{at} answers")));
-    sheet.put(Item::Encrypted, encrypted(&reached));
+    encrypted::database("", reached.line, sheet);
+    encrypted::cache(&config, sheet);
     let explored = match explore(&mut config, &reached.db).await {
         Ok(explored) => explored,
         Err(error) => return sheet.stop(Item::Tables, no_tables(error)),
@@ -60,7 +63,9 @@ async fn tables(config: &SiteConfig, db: &Db, explored: &Explored, sheet: &mut S
     sheet.put(Item::Tables, good(tables_found(found)));
     sheet.put(Item::Engine, sessions::engine(config, explored));
     sheet.put(Item::Rights, rights::asked(config, db, explored).await);
-    sheet.put(Item::Replica, read_replica(config, db).await);
+    encrypted::database("the sessions' database: ", explored.apart_line, sheet);
+    let replica = read_replica(config, db, sheet).await;
+    sheet.put(Item::Replica, replica);
     sheet.put(Item::Evidence, evidence(config, found));
 }
 
@@ -84,24 +89,15 @@ fn no_tables(error: Error) -> Finding {
     bad(error.message, fix)
 }
 
-fn encrypted(reached: &Reached) -> Finding {
-    match (reached.encrypted, reached.local) {
-        (Some(true), _) => good("the connection is encrypted"),
-        (Some(false), false) => bad(
-            "the server offers no encryption, and it is not on this machine",
-            "turn TLS on at the server, or reach it through a tunnel",
-        ),
-        (Some(false), true) => good("not encrypted, and it stays on this machine"),
-        (None, _) => good("a file on this machine"),
-    }
-}
-
-async fn read_replica(config: &SiteConfig, primary: &Db) -> Finding {
+async fn read_replica(config: &SiteConfig, primary: &Db, sheet: &mut Sheet) -> Finding {
     let Some(address) = config.read_address.as_ref() else {
         return good("none is configured");
     };
     match replica::examine(address, primary).await {
-        Ok(()) => good(format!("{} follows the primary", address.shown())),
+        Ok(line) => {
+            encrypted::database("the read replica: ", Some(line), sheet);
+            good(format!("{} follows the primary", address.shown()))
+        }
         Err(error) => bad(
             error.message,
             "correct read_url; until then all looks are at url",
@@ -141,6 +137,22 @@ fn evidence(config: &SiteConfig, found: &[Found]) -> Finding {
             "nothing says when people were last here, so nobody can be swept",
             "name the column under [site.users] last_activity, or set saved_every_request = true where SESSION_SAVE_EVERY_REQUEST is on",
         ),
+    }
+}
+
+fn configuration(env: &Env) -> Finding {
+    match Config::load(env) {
+        Err(error) => bad(error.message, "correct the file"),
+        Ok(config) => match config.exposed() {
+            Some(what) => bad(
+                what,
+                "keep the file from other users, and change the secrets in it",
+            ),
+            None => good(format!(
+                "{} is not open to other users",
+                config.path.display()
+            )),
+        },
     }
 }
 

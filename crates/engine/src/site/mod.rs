@@ -54,6 +54,8 @@ pub struct Site {
     pub(crate) barrier: Option<Error>,
     pub(crate) schema: Schema,
     pub(crate) found: Vec<Found>,
+    /// What is wrong with the rights of the configuration file.
+    exposed: Option<String>,
     pub(crate) operator: String,
     state_dir: PathBuf,
     pub(crate) journal: Journal,
@@ -187,6 +189,9 @@ impl Site {
                     format!("{:.0} s ahead of", -skew)
                 }
             ));
+        }
+        if let Some(exposed) = &self.exposed {
+            warnings.push(format!("{exposed}."));
         }
         if let Some(why) = &self.barrier {
             warnings.push(format!("Nobody can be signed out here: {}.", why.message));

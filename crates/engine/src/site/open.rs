@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 
 use super::wiring::{explore, wire};
 use super::{EVENTS, History, Line, Site, Timer, hold};
-use crate::config::{Backend, Env, SiteConfig};
+use crate::config::{Backend, Config, Env, SiteConfig};
 use crate::django::secret::SecretKeys;
 use crate::error::Result;
 use crate::journal::Journal;
@@ -16,15 +16,15 @@ use crate::roster::Roster;
 use crate::secrets;
 use crate::store::catalog::Table;
 use crate::store::db::{Db, Pool};
+use crate::store::tls::Protection;
 use crate::store::{Mark, mysql, postgres, sqlite};
 use crate::tell::webhook::Webhook;
 
 /// A database that was reached.
 pub(super) struct Reached {
     pub db: Db,
-    /// None: the question does not arise (a file).
-    pub encrypted: Option<bool>,
-    pub local: bool,
+    /// Whether it is encrypted, and how it is protected; none for a file.
+    pub line: Option<(bool, Protection)>,
 }
 
 pub(super) async fn reach(config: &SiteConfig) -> Result<Reached> {
@@ -33,22 +33,19 @@ pub(super) async fn reach(config: &SiteConfig) -> Result<Reached> {
             let reached = postgres::connect(&config.address).await?;
             Ok(Reached {
                 db: reached.db,
-                encrypted: Some(reached.encrypted),
-                local: reached.local,
+                line: Some((reached.encrypted, reached.protection)),
             })
         }
         Backend::Mysql => {
             let reached = mysql::connect(&config.address).await?;
             Ok(Reached {
                 db: reached.db,
-                encrypted: Some(reached.encrypted),
-                local: reached.local,
+                line: Some((reached.encrypted, reached.protection)),
             })
         }
         Backend::Sqlite(path) => Ok(Reached {
             db: sqlite::connect(path).await?,
-            encrypted: None,
-            local: true,
+            line: None,
         }),
     }
 }
@@ -91,12 +88,16 @@ impl Site {
             }
             None => None,
         };
+        // A site named by its address has nothing in the file.
+        let file = Config::load(env).ok().filter(|_| !config.by_url);
+        let exposed = file.and_then(|file| file.exposed());
         Ok(Arc::new(Self {
             config: RwLock::new(config),
             store,
             barrier,
             schema: explored.schema,
             found: explored.found,
+            exposed,
             operator: operator(),
             state_dir: env.state_dir.clone(),
             journal: Journal::at(&env.state_dir),

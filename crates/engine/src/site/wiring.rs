@@ -14,6 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::store::db::Db;
 use crate::store::schema::TableName;
 use crate::store::sql::{SqlSessions, SqlStore};
+use crate::store::tls::Protection;
 use crate::store::{FileSessions, Late, NoSessions, Schema, Sessions, Store, WithCopies, cache};
 use crate::view::Found;
 
@@ -23,6 +24,8 @@ pub(super) struct Explored {
     pub found: Vec<Found>,
     /// The sessions' own database, where they have one.
     pub apart: Option<Db>,
+    /// How the connection to that database is protected; none for a file.
+    pub apart_line: Option<(bool, Protection)>,
     pub engine: Result<Engine>,
 }
 
@@ -42,7 +45,7 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
             let reached = reach(&other).await.map_err(said)?;
             tracing::debug!(at = shown, "sessions lie in a database of their own");
             let tables = catalog(&reached.db, &other).await.map_err(said)?;
-            Some((reached.db, tables))
+            Some((reached, tables))
         }
         None => None,
     };
@@ -64,7 +67,8 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
     Ok(Explored {
         schema,
         found,
-        apart: apart.map(|(db, _)| db),
+        apart_line: apart.as_ref().and_then(|(reached, _)| reached.line),
+        apart: apart.map(|(reached, _)| reached.db),
         engine: Engine::of(&config.sessions),
     })
 }

@@ -33,7 +33,7 @@ pub fn explain(error: &sqlx::Error) -> Error {
         sqlx::Error::Tls(e) => Error::new(
             Code::Denied,
             format!(
-                "the encrypted connection failed ({e}); name the certificate with sslrootcert= (MySQL: ssl-ca=), or say sslmode= (ssl-mode=)"
+                "the encrypted connection failed ({e}); turn TLS on at the server, and name the authority of its certificate with sslrootcert= (MySQL: ssl-ca=), or choose less with sslmode= (ssl-mode=) in the address"
             ),
         ),
         other => Error::new(Code::Database, format!("the database driver says: {other}")),

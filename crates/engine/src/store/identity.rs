@@ -17,14 +17,12 @@ impl Identity {
                 format!("{}: {why}; check the path", path.display()),
             )
         };
-        match std::fs::metadata(path) {
-            Ok(meta) if meta.is_file() => Ok(Self::from(&meta)),
-            Ok(_) => Err(missing("not a file".into())),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                Err(missing("no such SQLite file".into()))
-            }
-            Err(e) => Err(missing(e.to_string())),
-        }
+        let meta = crate::regular::check(path).and_then(|()| std::fs::metadata(path));
+        meta.map(|meta| Self::from(&meta))
+            .map_err(|e| match e.kind() {
+                std::io::ErrorKind::NotFound => missing("no such SQLite file".into()),
+                _ => missing(e.to_string()),
+            })
     }
 }
 

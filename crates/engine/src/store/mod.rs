@@ -27,6 +27,7 @@ mod source;
 pub mod sql;
 pub mod sqlite;
 mod statement;
+pub mod tls;
 mod to_its_end;
 mod tx;
 mod way;

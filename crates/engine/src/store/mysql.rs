@@ -7,21 +7,22 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sea_query::{Alias, Expr, LockBehavior, LockType, Order, Query, SelectStatement};
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, MySqlPool, Row};
 
 use super::catalog::{Column, Reference, Table};
 use super::db::{Db, Pool, explain};
 use super::explain::HELD_UP;
 use super::statement::{Cell, MARK, Read};
+use super::tls::{self, Protection};
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
 
-/// A connection that was made, and whether it is encrypted.
+/// A connection that was made, and how it is protected.
 pub struct Reached {
     pub db: Db,
     pub encrypted: bool,
-    pub local: bool,
+    pub protection: Protection,
 }
 
 /// How a server passes over rows that others hold.
@@ -121,8 +122,8 @@ pub(super) async fn settle(connection: &mut MySqlConnection) -> Result<(), sqlx:
     Ok(())
 }
 
-/// Opens a pool of at most three connections. Off this machine a certificate is verified wherever the server
-/// offers one, unless the address says otherwise with `ssl-mode=`.
+/// Opens a pool of at most three connections. Off this machine TLS is required and verified, unless the address
+/// says otherwise with `ssl-mode=`.
 pub async fn connect(address: &Address) -> Result<Reached> {
     let options = MySqlConnectOptions::from_str(address.expose()).map_err(|_| {
         Error::new(
@@ -139,36 +140,18 @@ pub async fn connect(address: &Address) -> Result<Reached> {
         .timezone(Some("+00:00".to_string()))
         .charset("utf8mb4")
         .disable_statement_logging();
-    let local = options.get_socket().is_some()
-        || host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback());
-    let said = ["ssl-mode=", "sslmode="]
-        .iter()
-        .any(|key| address.expose().contains(key));
-    if local || said {
-        let db = Db::mysql(options).await?;
-        let encrypted = encrypted_now(&db).await;
-        return Ok(Reached {
-            db,
-            encrypted,
-            local,
-        });
-    }
-    match Db::mysql(options.clone().ssl_mode(MySqlSslMode::VerifyIdentity)).await {
-        Ok(db) => Ok(Reached {
-            db,
-            encrypted: true,
-            local,
-        }),
-        Err(error) if error.message.contains("server does not support TLS") => Ok(Reached {
-            db: Db::mysql(options.ssl_mode(MySqlSslMode::Disabled)).await?,
-            encrypted: false,
-            local,
-        }),
-        Err(error) => Err(error),
-    }
+    tls::check_files(address)?;
+    let (options, protection) = tls::on_mysql(options, address);
+    let db = Db::mysql(options).await?;
+    let encrypted = match protection.is_encrypted() {
+        Some(known) => known,
+        None => encrypted_now(&db).await,
+    };
+    Ok(Reached {
+        db,
+        encrypted,
+        protection,
+    })
 }
 
 async fn encrypted_now(db: &Db) -> bool {

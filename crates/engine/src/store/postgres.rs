@@ -2,23 +2,24 @@
 
 use std::str::FromStr;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgPool, Row};
 
 use super::catalog::{Column, Reference, Table};
 use super::db::{Db, Pool, explain};
+use super::tls::{self, Protection};
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
 
-/// A connection that was made, and whether it is encrypted.
+/// A connection that was made, and how it is protected.
 pub struct Reached {
     pub db: Db,
     pub encrypted: bool,
-    pub local: bool,
+    pub protection: Protection,
 }
 
-/// Opens a pool of at most three connections, named `curfew`. Off this machine a certificate is verified
-/// wherever the server offers one, unless the address says otherwise with `sslmode=`.
+/// Opens a pool of at most three connections, named `curfew`. Off this machine TLS is required and verified,
+/// unless the address says otherwise with `sslmode=`.
 pub async fn connect(address: &Address) -> Result<Reached> {
     let options = PgConnectOptions::from_str(address.expose()).map_err(|_| {
         Error::new(
@@ -29,32 +30,10 @@ pub async fn connect(address: &Address) -> Result<Reached> {
     let options = options
         .application_name("curfew")
         .disable_statement_logging();
-    let host = options.get_host().to_string();
-    let local = host.starts_with('/')
-        || host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback());
-    let said = address.expose().contains("sslmode=");
-    let (options, encrypted) = if local || said {
-        (options, None)
-    } else {
-        match Db::postgres(options.clone().ssl_mode(PgSslMode::VerifyFull)).await {
-            Ok(db) => {
-                return Ok(Reached {
-                    db,
-                    encrypted: true,
-                    local,
-                });
-            }
-            Err(error) if error.message.contains("server does not support TLS") => {
-                (options.ssl_mode(PgSslMode::Disable), Some(false))
-            }
-            Err(error) => return Err(error),
-        }
-    };
+    tls::check_files(address)?;
+    let (options, protection) = tls::on_postgres(options, address);
     let db = Db::postgres(options).await?;
-    let encrypted = match (encrypted, db.pool()) {
+    let encrypted = match (protection.is_encrypted(), db.pool()) {
         (Some(known), _) => known,
         (None, Pool::Postgres(pool)) => encrypted_now(&pool).await,
         (None, Pool::Mysql(_) | Pool::Sqlite(_)) => false,
@@ -62,7 +41,7 @@ pub async fn connect(address: &Address) -> Result<Reached> {
     Ok(Reached {
         db,
         encrypted,
-        local,
+        protection,
     })
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::catalog::{Column, Reference, Table};
 use super::db::{Db, explain};
 use super::identity::Identity;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 /// How long SQLite itself waits for a lock, with new readers held off meanwhile. Asked once, it would ask ever more
 /// seldom, and beside a busy site never get its turn.
@@ -69,12 +69,30 @@ fn primary_code(error: &sqlx::Error) -> Option<u32> {
 /// Opens an existing file. Never creates one, never changes its journal mode.
 pub async fn connect(path: &Path) -> Result<Db> {
     Identity::of(path)?;
+    beside(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
         .busy_timeout(BUSY)
         .disable_statement_logging();
     Db::sqlite(options).await
+}
+
+/// What SQLite opens beside the file has to be files, too: a FIFO there would be waited for.
+fn beside(path: &Path) -> Result<()> {
+    for end in ["-journal", "-wal", "-shm"] {
+        let mut other = path.as_os_str().to_owned();
+        other.push(end);
+        let other = Path::new(&other);
+        match crate::regular::check(other) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                let text = format!("{}: {e}; take it away", other.display());
+                return Err(Error::new(Code::File, text));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 const COLUMNS: &str = "

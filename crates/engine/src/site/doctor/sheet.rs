@@ -27,6 +27,8 @@ macro_rules! checks {
 }
 
 checks! {
+    /// `config.toml` can be read, and keeps its secrets from other users.
+    Configuration = "configuration file",
     /// Password commands and the keychain answer.
     Secrets = "secrets",
     /// The database answers.
@@ -100,10 +102,10 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    /// Records what a check found. Of several findings of one check, the first failure counts.
+    /// Records what a check found. Of several findings of one check, the first failure counts, else the first.
     pub fn put(&mut self, item: Item, finding: Finding) {
         match self.findings.iter_mut().find(|(known, _)| *known == item) {
-            Some((_, old)) if old.ok => *old = finding,
+            Some((_, old)) if old.ok && !finding.ok => *old = finding,
             Some(_) => {}
             None => self.findings.push((item, finding)),
         }

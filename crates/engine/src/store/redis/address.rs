@@ -1,7 +1,7 @@
 //! A cache's address as the driver wants it: where, as whom, with which certificates.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 use redis::cluster::ClusterClient;
@@ -13,6 +13,7 @@ use redis::{
 
 use crate::config::{CacheAddress, CacheKind};
 use crate::error::{Code, Error, Result};
+use crate::regular;
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -240,7 +241,7 @@ impl Parts {
 }
 
 fn file(path: &str) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|e| {
+    regular::read(Path::new(path)).map_err(|e| {
         Error::new(
             Code::File,
             format!("the certificate {path} cannot be read ({e}); name a PEM file"),

@@ -12,8 +12,9 @@ use super::{At, SqlSessions, SqlStore};
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
 use crate::store::db::Db;
-use crate::store::postgres;
+use crate::store::postgres::{self, Reached};
 use crate::store::statement::{Cell, Read};
+use crate::store::tls::Protection;
 
 /// A replica that failed is let alone for so long.
 const APART: Duration = Duration::from_secs(30);
@@ -106,7 +107,7 @@ impl Replica {
 
     /// The same tables, seen there.
     async fn connect(&self, primary: &SqlStore) -> Result<SqlStore> {
-        let db = connect(&self.address, &primary.db).await?;
+        let db = connect(&self.address, &primary.db).await?.db;
         let sessions = match &primary.sessions {
             At::Beside(rows) => {
                 At::Beside(Box::new(SqlSessions::new(db.clone(), rows.table.clone())))
@@ -161,11 +162,13 @@ async fn number(db: &Db, asked: &'static str) -> Option<i64> {
 }
 
 /// Another site's people are never shown for this one's.
-async fn connect(address: &Address, primary: &Db) -> Result<Db> {
-    let db = postgres::connect(address).await?.db;
+async fn connect(address: &Address, primary: &Db) -> Result<Reached> {
+    let reached = postgres::connect(address).await?;
     for asked in IN_COMMON {
-        if let (Some(here), Some(there)) = (number(primary, asked).await, number(&db, asked).await)
-            && here != there
+        if let (Some(here), Some(there)) = (
+            number(primary, asked).await,
+            number(&reached.db, asked).await,
+        ) && here != there
         {
             let text = format!(
                 "{} is not the replica of this database; correct read_url",
@@ -174,16 +177,16 @@ async fn connect(address: &Address, primary: &Db) -> Result<Db> {
             return Err(Error::new(Code::Config, text));
         }
     }
-    Ok(db)
+    Ok(reached)
 }
 
-/// Whether a replica of this primary answers there.
+/// Whether a replica of this primary answers there. Returns whether the connection is encrypted, and its protection.
 ///
 /// # Errors
 /// Why not, and what to do.
-pub(crate) async fn examine(address: &Address, primary: &Db) -> Result<()> {
-    let db = connect(address, primary).await?;
-    let replayed = replayed(&db).await;
-    db.close().await;
-    replayed.map(|_| ())
+pub(crate) async fn examine(address: &Address, primary: &Db) -> Result<(bool, Protection)> {
+    let reached = connect(address, primary).await?;
+    let replayed = replayed(&reached.db).await;
+    reached.db.close().await;
+    replayed.map(|_| (reached.encrypted, reached.protection))
 }
