@@ -10,6 +10,7 @@ import type {
   SweepSummary,
 } from "./backend";
 import { clock, people, sessions } from "./format";
+import { visible } from "./visible";
 
 /** "14:05 signed out 4 people, 7 sessions, verified". */
 export function sweepLine(last: SweepSummary): string {
@@ -45,7 +46,8 @@ export function doingLine(doing: Doing): string {
   if (entry.deed !== "sweep" && outcome.outcome) {
     // Of an account, the deed's own name says this already.
     const name = entry.users[0]?.username ?? "";
-    return without(outcome.outcome.replace(/\.$/, ""), [`Suspended ${name}: `, `Suspended ${name}, `]);
+    const said = without(outcome.outcome.replace(/\.$/, ""), [`Suspended ${name}: `, `Suspended ${name}, `]);
+    return visible(said);
   }
   const parts: string[] = [];
   const deleted = outcome.sessions_deleted ?? 0;
@@ -55,7 +57,7 @@ export function doingLine(doing: Doing): string {
   else if (outcome.verified !== null && outcome.verified !== undefined) {
     parts.push(outcome.verified ? "verified" : "not verified");
   }
-  return parts.join(", ");
+  return visible(parts.join(", "));
 }
 
 /** A deed about one person. */
@@ -106,7 +108,7 @@ export function outcomeWords(ending: Ending, username: string): { head: string; 
   ];
   let more = without(ending.detail.trim().replace(/\.$/, ""), said);
   if (verified) more = more.replace(/, verified$/, "");
-  return { head: name, more: more === "" ? null : more };
+  return { head: name, more: more === "" ? null : visible(more) };
 }
 
 /** How many sessions a sweep deleted, or a preview would. */
