@@ -6,7 +6,9 @@ use std::path::Path;
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::harness::{Curfew, Django, Engine, Site, active, setting, until};
+use crate::harness::{
+    Curfew, Django, Engine, OwnMariadb, OwnPostgres, Site, active, setting, until,
+};
 
 /// Runs `doctor`, and returns its document.
 async fn doctor(curfew: &Curfew) -> Value {
@@ -177,5 +179,45 @@ async fn a_file_and_a_folder_that_cannot_be_written_are_seen() {
     assert!(
         !folder.path().join("site.sqlite3-journal").exists(),
         "nothing is left beside the file"
+    );
+}
+
+/// The check "rights" of a site that is named by its address.
+async fn rights(url: &str) -> Value {
+    let home = tempfile::tempdir().unwrap();
+    let document = doctor(&Curfew::new(home.path()).site(url)).await;
+    check(&document, "rights").clone()
+}
+
+#[tokio::test]
+async fn a_standby_that_was_promoted_is_good() {
+    let server = OwnPostgres::standby().await;
+    let before = rights(&server.url()).await;
+    assert_eq!(before["ok"], false, "{before:#}");
+    assert!(before["detail"].as_str().unwrap().contains("read-only"));
+    server.promote().await;
+    let after = rights(&server.url()).await;
+    assert_eq!(after["ok"], true, "{after:#}");
+}
+
+#[tokio::test]
+async fn a_mariadb_that_is_read_only_is_seen_and_a_table_without_transactions_named() {
+    let server = OwnMariadb::start().await;
+    let before = rights(&server.url()).await;
+    assert_eq!(before["ok"], true, "{before:#}");
+    server.execute("SET GLOBAL read_only = 1").await;
+    let locked = rights(&server.url()).await;
+    assert_eq!(locked["ok"], false, "{locked:#}");
+    assert!(locked["fix"].as_str().unwrap().contains("primary"));
+    server
+        .execute("SET GLOBAL read_only = 0; ALTER TABLE shop.django_session ENGINE = MyISAM")
+        .await;
+    let plain = rights(&server.url()).await;
+    assert_eq!(plain["ok"], true, "{plain:#}");
+    assert!(
+        plain["detail"]
+            .as_str()
+            .unwrap()
+            .contains("no transactions")
     );
 }

@@ -39,14 +39,25 @@ pub fn failure(error: &clap::Error, typed: &[OsString]) -> Failure {
             .first()
             .map_or("wrong usage", |part| part.trim_start_matches("error: ")),
     };
-    let what = redact(what);
+    let what = without_pairs(&redact(what), typed);
     let tip = parts
         .iter()
         .filter_map(|part| part.strip_prefix("tip: "))
-        .map(|tip| format!("; {}", redact(tip)))
+        .map(|tip| format!("; {}", without_pairs(&redact(tip), typed)))
         .collect::<String>();
     let command = command_typed(typed).map_or_else(String::new, |name| format!("{name} "));
     Failure::usage(format!("{what}{tip} (see 'curfew {command}--help')"))
+}
+
+/// A text without those of the typed words that may be a login of another program's form: `user:password@tcp(host)/db`,
+/// `host:5432:db:user:password`.
+fn without_pairs(text: &str, typed: &[OsString]) -> String {
+    let words = typed.iter().skip(1).filter_map(|word| word.to_str());
+    let suspect = words.filter(|word| {
+        let colons = word.matches(':').count();
+        !word.starts_with('-') && (colons > 1 || colons == 1 && word.contains('@'))
+    });
+    suspect.fold(text.to_owned(), |text, word| text.replace(word, "***"))
 }
 
 fn command_typed(typed: &[OsString]) -> Option<String> {
@@ -112,6 +123,8 @@ mod tests {
             "curfew users postgres://db/shop?password=s3cret",
             "curfew host=db;password=s3cret",
             "curfew users Server=db;Pwd=s3cret",
+            "curfew db:5432:shop:u:s3cret",
+            "curfew users u:s3cret@tcp(db)/shop",
         ] {
             let text = message(line);
             assert!(!text.contains("s3cret"), "{text}");
