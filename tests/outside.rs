@@ -40,6 +40,18 @@ mod refusals;
 #[path = "outside/discovery.rs"]
 mod discovery;
 
+/// User keys of every type, and sessions that spell them in other ways.
+#[path = "outside/keys.rs"]
+mod keys;
+
+/// Several schemas in one database.
+#[path = "outside/schemas.rs"]
+mod schemas;
+
+/// User models that inherit from others, and the backends that let users in.
+#[path = "outside/inherited.rs"]
+mod inherited;
+
 /// Sites taken from their Django projects.
 #[path = "outside/import.rs"]
 mod import;

@@ -33,6 +33,11 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "SITE", display_order = 100)]
     pub site: Option<String>,
 
+    /// The schema of the site's tables, where the database has several
+    /// [default: schema in config.toml, else what the address or the role's search path says]
+    #[arg(long, global = true, value_name = "NAME", display_order = 100)]
+    pub schema: Vec<String>,
+
     /// Print JSON for scripts: one document, times in UTC
     #[arg(long, global = true, display_order = 101)]
     pub json: bool,
@@ -169,6 +174,7 @@ pub enum SiteDeed {
 Examples:
   curfew site add --django /srv/shop/manage.py --dry-run   what it would take, saving nothing
   curfew site add --django . --python .venv --name shop
+  curfew site add --django . --schema acme --schema beta   two tenants of a django-tenants project
 
 The project is asked through its own Python, in its own folder, with the variables of this shell. Passwords and keys go
 into the keychain; without one, into commands that ask the project again.
@@ -200,6 +206,9 @@ pub struct SiteAddArgs {
     /// How long the project may take to answer
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
+    /// Add one site for every tenant of a django-tenants project; --schema NAME, once or more, adds some of them
+    #[arg(long, conflicts_with = "schema")]
+    pub all_schemas: bool,
     /// Say what would be taken, and save nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -17,15 +17,22 @@ pub struct Context {
     /// Where people read the clock.
     pub zone: TimeZone,
     named: Option<String>,
+    /// As `--schema` names them. Only `site add` takes several.
+    pub schemas: Vec<String>,
 }
 
 impl Context {
-    pub fn new(named: Option<String>, output: Output) -> Result<Self, Failure> {
+    pub fn new(
+        named: Option<String>,
+        schemas: Vec<String>,
+        output: Output,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             env: Env::from_process()?,
             output,
             zone: TimeZone::system(),
             named,
+            schemas,
         })
     }
 
@@ -37,6 +44,15 @@ impl Context {
         let mut site = config.pick(self.named.as_deref())?;
         if site.by_url {
             site.armed = true;
+        }
+        match self.schemas.as_slice() {
+            [] => {}
+            [schema] => site.in_schema(schema),
+            _ => {
+                return Err(Failure::usage(
+                    "Give --schema once. Only 'site add' takes several.",
+                ));
+            }
         }
         if let Backend::Sqlite(path) = site.address.backend().clone()
             && demo::is_demo(&path).await

@@ -63,7 +63,7 @@ fn run() -> Status {
 }
 
 async fn dispatch(cli: Cli, output: Output) -> Result<Status, Failure> {
-    let context = Context::new(cli.site, output)?;
+    let context = Context::new(cli.site, cli.schema, output)?;
     commands::run(&context, cli.command).await
 }
 

@@ -14,6 +14,7 @@ mod process;
 mod proxy;
 mod reading;
 mod sessions;
+mod shaped;
 mod site;
 mod window;
 
@@ -28,6 +29,7 @@ pub use plan::Plan;
 pub use proxy::Proxy;
 pub use reading::{fingerprint, listed, names, of, sorted};
 pub use sessions::{Cache, SessionEngine};
+pub use shaped::{Shaped, whose};
 pub use site::{Seeded, Site, chance};
 pub use window::{Opening, SOON, Window};
 

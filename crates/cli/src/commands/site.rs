@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anstyle::Style;
 use curfew_engine::config::{Config, SiteConfig};
-use curfew_engine::error::Error;
+use curfew_engine::error::{Code, Error};
 use curfew_engine::import::{self, Project, Row, Saved, TakenView};
 use serde::Serialize;
 
@@ -55,36 +55,101 @@ async fn add(context: &Context, args: SiteAddArgs) -> Result<Status, Failure> {
         settings: args.settings,
         limit: args.timeout,
     };
-    let mut taken = import::ask(&project).await?;
-    if let Some(name) = &args.name {
-        taken.rename(name);
-    } else {
-        check(context, taken.name(), args.replace)?;
+    let taken = import::ask(&project).await?;
+    let schemas = schemas(context, &taken, args.all_schemas, args.dry_run)?;
+    let many = schemas.len() > 1;
+    let mut sites = Vec::new();
+    for schema in &schemas {
+        let mut one = match schema {
+            Some(schema) => taken.in_schema(schema)?,
+            None => taken.clone(),
+        };
+        if let Some(name) = &args.name {
+            one.rename(name);
+        }
+        if let Some(schema) = schema
+            && (many || args.name.is_none())
+        {
+            one.rename(&format!("{}.{schema}", one.name()));
+        }
+        check(context, one.name(), args.replace)?;
+        sites.push(one);
     }
-    let (saved, looked) = if args.dry_run {
-        (None, None)
-    } else {
-        let saved = import::save(&taken, env, args.replace).await?;
-        let looked = import::try_out(&saved.name, env).await;
-        (Some(saved), Some(looked))
-    };
-    let status = match &looked {
-        Some(Err(_)) => Status::Partly,
-        _ => Status::Done,
-    };
-    let view = view(context, taken.view(), saved, looked)?;
-    if context.output.is_json() {
-        context.output.document(&view)?;
-    } else {
-        context.output.text(&text(&view, context.output.width()))?;
+    let mut status = Status::Done;
+    let mut views = Vec::new();
+    for one in &sites {
+        let (saved, looked) = if args.dry_run {
+            (None, None)
+        } else {
+            let saved = import::save(one, env, args.replace).await?;
+            let looked = import::try_out(&saved.name, env).await;
+            (Some(saved), Some(looked))
+        };
+        if let Some(Err(_)) = &looked {
+            status = Status::Partly;
+        }
+        views.push(view(context, one.view(), saved, looked)?);
     }
-    if let Some(error) = &view.error {
-        context.output.shortfall(&format!(
-            "{} is saved, and does not open: {}",
-            view.name, error.message
-        ));
+    let output = &context.output;
+    match (output.is_json(), views.as_slice()) {
+        (true, [view]) => output.document(view)?,
+        (true, sites) => output.document(&SitesView {
+            tenants: taken.schemas(),
+            sites,
+        })?,
+        (false, views) => {
+            let texts: Vec<String> = views
+                .iter()
+                .map(|view| text(view, output.width()))
+                .collect();
+            output.text(&texts.join("\n"))?
+        }
+    };
+    for view in &views {
+        if let Some(error) = &view.error {
+            context.output.shortfall(&format!(
+                "{} is saved, and does not open: {}",
+                view.name, error.message
+            ));
+        }
     }
     Ok(status)
+}
+
+/// The document of `curfew site add` where several schemas were added.
+#[derive(Serialize)]
+struct SitesView<'a> {
+    tenants: &'a [String],
+    sites: &'a [AddView],
+}
+
+/// The schemas to add a site for. `None` stands for a project that is one site.
+fn schemas(
+    context: &Context,
+    taken: &import::Taken,
+    all: bool,
+    dry_run: bool,
+) -> Result<Vec<Option<String>>, Failure> {
+    let some = |names: &[String]| names.iter().cloned().map(Some).collect();
+    let named = context.schemas.as_slice();
+    match taken.tenants() {
+        _ if !named.is_empty() => Ok(some(named)),
+        Some(_) if all && !taken.schemas().is_empty() => Ok(some(taken.schemas())),
+        Some(words) if !dry_run => {
+            let first = taken.schemas().first().map_or("NAME", String::as_str);
+            Err(Error::new(
+                Code::Ambiguous,
+                format!(
+                    "{words}, and each is a site of its own. Name the tenant with --schema {first} (repeat it for several), or add all with --all-schemas."
+                ),
+            )
+            .into())
+        }
+        None if all => Err(Failure::usage(
+            "--all-schemas is for projects of django-tenants, and this is none.",
+        )),
+        _ => Ok(vec![None]),
+    }
 }
 
 /// A name that cannot be is refused before anything is asked or shown.

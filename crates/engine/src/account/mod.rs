@@ -127,7 +127,7 @@ impl Site {
         }
         self.journal_ready().await?;
         if out_of_reach.is_none() {
-            self.look_whole(&[UserId::new(id)]).await?;
+            self.look_whole(&[self.schema.users.id_form.id(id)]).await?;
         }
         let user = self.lookup(&format!("id:{id}")).await?;
         let mut one = Switching {

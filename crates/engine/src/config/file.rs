@@ -35,6 +35,7 @@ struct RawSite {
     name: String,
     url: String,
     read_url: Option<String>,
+    schema: Option<String>,
     #[serde(default)]
     armed: bool,
     #[serde(default)]
@@ -243,6 +244,7 @@ fn site(raw: RawSite) -> Result<SiteConfig> {
         name: raw.name,
         address,
         read_address,
+        schema: raw.schema,
         armed: raw.armed,
         by_url: false,
         demo: false,

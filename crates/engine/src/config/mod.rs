@@ -7,6 +7,7 @@ mod engine;
 mod env;
 mod exposed;
 mod file;
+mod search_path;
 mod sites;
 mod write;
 
@@ -24,6 +25,7 @@ pub use env::Env;
 pub use file::Config;
 pub(crate) use sites::{Entry, Plain};
 
+use crate::django::backends::Backends;
 use crate::error::{Code, Error, Result};
 use crate::view::{NoticeRules, PolicyView};
 
@@ -34,6 +36,8 @@ pub struct SiteConfig {
     pub address: Address,
     /// A streaming replica of the same PostgreSQL, for looks that decide nothing.
     pub read_address: Option<Address>,
+    /// The schema that the site's tables are in, if the operator named one.
+    pub schema: Option<String>,
     /// False: look, never touch.
     pub armed: bool,
     /// Named by address alone, not in the configuration.
@@ -83,6 +87,19 @@ pub struct UsersConfig {
     pub username: Option<String>,
     pub last_activity: Option<String>,
     pub flag: Option<String>,
+    /// AUTHENTICATION_BACKENDS. Empty if nobody has said it.
+    pub backends: Vec<String>,
+    /// Those of them that admit users whose `is_active` is false.
+    pub backends_admitting_disabled: Vec<String>,
+}
+
+impl UsersConfig {
+    pub(crate) fn accepted(&self) -> Backends {
+        Backends {
+            listed: self.backends.clone(),
+            admitting_disabled: self.backends_admitting_disabled.clone(),
+        }
+    }
 }
 
 /// Where sessions live and what their saves mean.
@@ -263,6 +280,7 @@ impl SiteConfig {
             name: address.site_name(),
             address,
             read_address: None,
+            schema: None,
             armed: true,
             by_url: true,
             demo: false,
@@ -281,6 +299,17 @@ impl SiteConfig {
             policy: Policy::default(),
             notices: default_notices(),
         }
+    }
+}
+
+impl SiteConfig {
+    /// The site in this schema. Known by its address alone, it gets a name of its own, because the journal keeps sites
+    /// apart by their names.
+    pub fn in_schema(&mut self, schema: &str) {
+        if self.by_url && self.schema.as_deref() != Some(schema) {
+            self.name = format!("{}.{schema}", self.name);
+        }
+        self.schema = Some(schema.to_owned());
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) enum Plain {
     Text(String),
     Number(i64),
     Truth(bool),
+    List(Vec<String>),
 }
 
 impl From<Plain> for Value {
@@ -28,6 +29,7 @@ impl From<Plain> for Value {
             Plain::Text(text) => text.into(),
             Plain::Number(number) => number.into(),
             Plain::Truth(truth) => truth.into(),
+            Plain::List(texts) => texts.into_iter().collect::<toml_edit::Array>().into(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: nothing read here is run, and no input panics or inflates past 1 MiB.
 
 pub mod auth_hash;
+pub mod backends;
 pub mod secret;
 pub mod session;
 

@@ -16,6 +16,9 @@ pub(super) struct Answer {
     pub secret_keys: Option<Vec<Option<SecretString>>>,
     pub users: Option<Users>,
     pub sessions: Option<Sessions>,
+    /// `None` if the project is none of django-tenants.
+    #[serde(default)]
+    pub tenants: Option<Tenants>,
     pub users_database: Option<Database>,
     pub sessions_database: Option<Database>,
     /// What could not be asked.
@@ -38,8 +41,26 @@ pub(super) struct Users {
     pub username: String,
     /// The model makes session hashes in its own way.
     pub own_hash: bool,
-    /// Disabled accounts may sign in.
-    pub all_may: bool,
+    /// AUTHENTICATION_BACKENDS.
+    #[serde(default)]
+    pub backends: Vec<String>,
+    /// Those of them that admit disabled accounts, or may do so.
+    #[serde(default)]
+    pub admitting_disabled: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Tenants {
+    /// The schema that all tenants share.
+    pub public: String,
+    /// Those of the tenants.
+    pub schemas: Vec<String>,
+    /// Each tenant has users of its own.
+    pub users_apart: bool,
+    /// Each tenant has a session table of its own.
+    pub sessions_apart: bool,
+    /// Each tenant has keys of its own in the sessions' cache.
+    pub cache_apart: bool,
 }
 
 #[derive(Deserialize)]

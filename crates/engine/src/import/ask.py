@@ -1,5 +1,6 @@
 # Runs inside a Django project, by `manage.py shell -c`, and prints one JSON document between two lines that
-# only the asker knows. It reads settings and asks Django's own objects; it opens no connection, and changes nothing.
+# only the asker knows. It reads settings and asks Django's own objects; it opens no connection but to count
+# tenants, and changes nothing.
 #
 # Django 2.2 to 6.x, Python 3.6 and later, and nothing beside them. Everything is inside one function: old Djangos
 # run this text with separate globals and locals, where functions would not find each other.
@@ -15,11 +16,17 @@ def curfew_asks(mark):
     from urllib.parse import parse_qs, unquote, urlsplit
 
     import django
+    from django.apps import apps
     from django.conf import settings
-    from django.contrib.auth import get_user_model
+    from django.contrib.auth import backends as auth_backends
+    from django.contrib.auth import get_user_model, load_backend
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.core.cache import caches
     from django.db import connections, router
+
+    ModelBackend = auth_backends.ModelBackend
+    # Django 3.0 and later.
+    BaseBackend = getattr(auth_backends, "BaseBackend", None)
 
     # As long as a session key, and made of what one is made of.
     probe = "curfewprobe" + "0" * 21
@@ -131,16 +138,55 @@ def curfew_asks(mark):
         # A user model that inherits from another: the names, passwords and keys are in the other's table.
         home = name.model
         hash_of = model.get_session_auth_hash
-        backends = " ".join(settings.AUTHENTICATION_BACKENDS)
+        backends = [str(backend) for backend in settings.AUTHENTICATION_BACKENDS]
         return {
             "model": model._meta.label,
             "home": home._meta.label,
             "alias": router.db_for_read(model),
-            "table": home._meta.db_table,
-            "id": home._meta.pk.column,
+            "table": model._meta.concrete_model._meta.db_table,
+            "id": model._meta.pk.column,
             "username": name.column,
             "own_hash": hash_of is not AbstractBaseUser.get_session_auth_hash,
-            "all_may": "AllowAllUsers" in backends,
+            "backends": backends,
+            "admitting_disabled": [backend for backend in backends if admits_disabled(backend, model)],
+        }
+
+    def admits_disabled(path, model):
+        """Whether a session of this backend may let a user in whose account is disabled."""
+        try:
+            backend = load_backend(path)
+            loads = getattr(type(backend), "get_user", None)
+            if loads is None:
+                return False
+            if loads is not ModelBackend.get_user:
+                # Nothing but a call says what it does.
+                return getattr(BaseBackend, "get_user", None) is not loads
+            user = model()
+            user.is_active = False
+            return bool(backend.user_can_authenticate(user))
+        except Exception:
+            return False
+
+    def tenants():
+        """The schemas of a django-tenants project, by a query: settings do not say which tenants there are."""
+        if not getattr(settings, "TENANT_MODEL", None) or not hasattr(settings, "TENANT_APPS"):
+            return None
+        utils = importlib.import_module("django_tenants.utils")
+        public = utils.get_public_schema_name()
+
+        def apart(label):
+            """Whether this app's tables are made for each tenant. An entry is an app's name, or that of its config."""
+            names = [config.name for config in apps.get_app_configs() if config.label == label]
+            return any(app == name or app.startswith(name + ".apps.") for app in settings.TENANT_APPS for name in names)
+
+        names = utils.get_tenant_model().objects.exclude(schema_name=public)
+        cache = settings.CACHES.get(settings.SESSION_CACHE_ALIAS) or {}
+        return {
+            "public": public,
+            "schemas": sorted(names.values_list("schema_name", flat=True)),
+            "users_apart": apart(get_user_model()._meta.app_label),
+            "sessions_apart": apart("sessions"),
+            "cache_apart": str(cache.get("KEY_FUNCTION")) == "django_tenants.cache.make_key",
         }
 
     def user_column(model):
@@ -308,6 +354,7 @@ def curfew_asks(mark):
     part("secret_keys", lambda: [text(key) for key in keys])
     part("users", users)
     part("sessions", sessions)
+    part("tenants", tenants)
     for name in ("users", "sessions"):
         alias = (answer[name] or {}).get("alias")
         answer[name + "_database"] = None

@@ -11,6 +11,7 @@ mod save;
 mod sessions;
 mod take;
 mod taken;
+mod tenants;
 mod words;
 
 use std::path::PathBuf;

@@ -23,14 +23,14 @@ const KEYS: [&str; 10] = [
     "cookie_name",
 ];
 
-/// Sets what belongs to the sessions. What cannot be taken over becomes a note: the users can be looked at all the same.
+/// Sets what belongs to the sessions, and returns what their engine is built on. What cannot be taken over becomes a note: the users can be looked at all the same.
 pub(super) fn take(
     taken: &mut Taken,
     sessions: &Sessions,
     theirs: Option<&Database>,
     home: &Database,
     address: &Address,
-) {
+) -> Option<Base> {
     for key in KEYS {
         taken.text(TABLE, key, None);
     }
@@ -73,6 +73,7 @@ pub(super) fn take(
         let usual = Engine::of(&config).map_or("", |engine| engine.cache_prefix);
         cache(taken, sessions, cached, usual);
     }
+    base
 }
 
 /// A duration as the configuration's own examples have it.

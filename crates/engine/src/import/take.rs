@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::answer::{Answer, Database};
+use super::answer::{Answer, Database, Users};
 use super::command::SECRET_KEYS;
 use super::taken::{Secret, Taken, keepable};
+use super::tenants::Split;
 use super::words::Redact;
 use super::{database, place, sessions};
-use crate::config::Address;
+use crate::config::{Address, Plain};
 use crate::error::{Code, Error, Result};
 use crate::secrets::keychain::Item;
 
@@ -37,6 +38,9 @@ pub(super) fn take(mut answer: Answer, manage: PathBuf, python: PathBuf) -> Resu
     let place =
         database::place(&home).map_err(|why| own(format!("has users whose database {why}")))?;
     let address = Address::parse(&place.url)?;
+    if let Some(why) = problems.why("tenants") {
+        return Err(own(format!("cannot say which tenants it has: {why}")));
+    }
 
     let mut taken = Taken {
         name: place::name(&manage).unwrap_or_else(|| address.site_name()),
@@ -48,7 +52,9 @@ pub(super) fn take(mut answer: Answer, manage: PathBuf, python: PathBuf) -> Resu
         django: std::mem::take(&mut answer.django),
         manage,
         python,
+        tenants: None,
     };
+    taken.text(None, "schema", None);
     taken.text(None, "url", Some(&place.url));
     taken.row("database", &place.url, from(&home));
     password(&mut taken, Item::Password, &home);
@@ -68,18 +74,25 @@ pub(super) fn take(mut answer: Answer, manage: PathBuf, python: PathBuf) -> Resu
     taken.row("user key", &users.id, "its primary key");
     taken.row("user name", &users.username, "its USERNAME_FIELD");
     if users.home != users.model {
-        taken.note(format!(
-            "{} inherits from {}, and that one's table is taken; columns of {} alone are not seen.",
-            users.model, users.home, users.model
-        ));
+        let from = format!("{} inherits from it", users.model);
+        taken.row("names and passwords", &users.home, from);
     }
-    if users.all_may {
-        taken.note(
-            "AUTHENTICATION_BACKENDS lets disabled accounts in; Curfew takes them for signed out.",
-        );
-    }
+    backends(&mut taken, &users);
     time_zone(&mut taken, &answer, &home);
-    sessions::take(&mut taken, &asked, theirs.as_ref(), &home, &address);
+    let base = sessions::take(&mut taken, &asked, theirs.as_ref(), &home, &address);
+    if let Some(tenants) = &answer.tenants {
+        let split = Split::of(tenants, base)?;
+        taken.row("tenants", split.count(), "TENANT_MODEL");
+        if !split.is_many() {
+            taken.text(None, "schema", Some(&split.public));
+            taken.row(
+                "schema",
+                &split.public,
+                "the tenants share their users and sessions",
+            );
+        }
+        taken.tenants = Some(split);
+    }
     let doubt = match (asked.own_salt, users.own_hash) {
         (true, _) => Some("the session store salts its signatures in its own way"),
         (_, true) => Some("the user model makes its session hashes in its own way"),
@@ -90,6 +103,26 @@ pub(super) fn take(mut answer: Answer, manage: PathBuf, python: PathBuf) -> Resu
         taken.note(format!("The SECRET_KEY cannot be taken: {why}."));
     }
     Ok(taken)
+}
+
+/// The authentication backends: a session that was made by another one is nobody's to Django.
+fn backends(taken: &mut Taken, users: &Users) {
+    const TABLE: Option<&str> = Some("users");
+    let list = |names: &[String]| (!names.is_empty()).then(|| Plain::List(names.to_vec()));
+    taken.set(TABLE, "backends", list(&users.backends));
+    let admitting = list(&users.admitting_disabled);
+    taken.set(TABLE, "backends_admitting_disabled", admitting);
+    taken.row(
+        "authentication backends",
+        users.backends.join(", "),
+        "AUTHENTICATION_BACKENDS",
+    );
+    if !users.admitting_disabled.is_empty() {
+        taken.note(format!(
+            "{} may let disabled accounts in, so Curfew counts their sessions.",
+            users.admitting_disabled.join(", ")
+        ));
+    }
 }
 
 /// What the project could not be asked, fit for an error.

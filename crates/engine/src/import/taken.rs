@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::tenants::Split;
 use super::{Row, TakenView};
 use crate::config::{Entry, Plain};
 use crate::secrets::keychain::Item;
 
 /// A secret of the project.
+#[derive(Clone)]
 pub(super) struct Secret {
     pub item: Item,
     /// As it is kept: of keys, one a line.
@@ -41,6 +43,7 @@ pub(super) fn command_key(item: Item) -> (Option<&'static str>, &'static str) {
 }
 
 /// What was taken from a project: all that a site's configuration needs. Passwords and keys are in it.
+#[derive(Clone)]
 pub struct Taken {
     pub(super) name: String,
     pub(super) manage: PathBuf,
@@ -51,6 +54,8 @@ pub struct Taken {
     pub(super) rows: Vec<Row>,
     pub(super) notes: Vec<String>,
     pub(super) django: String,
+    /// `None` if the project is none of django-tenants.
+    pub(super) tenants: Option<Split>,
 }
 
 impl std::fmt::Debug for Taken {
@@ -79,7 +84,12 @@ impl Taken {
             python: self.python.display().to_string(),
             django: self.django.clone(),
             rows: self.rows.clone(),
-            notes: self.notes.clone(),
+            notes: self
+                .notes
+                .iter()
+                .cloned()
+                .chain(self.which_tenant())
+                .collect(),
         }
     }
 

@@ -166,6 +166,7 @@ impl Roster {
             && about(old.expires_at(), new.expires_at())
             && old.hash == new.hash
             && old.says() == new.says()
+            && old.admits() == new.admits()
             && self.rows.extra(number) == fresh.extra.as_deref()
     }
 

@@ -29,10 +29,11 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use jiff::Timestamp;
 
+use crate::django::backends::Backends;
 use crate::django::secret::SecretKeys;
 use crate::error::{Code, Error, Result};
 use crate::policy::Rules;
-use crate::store::{SessionKey, UserId};
+use crate::store::{IdForm, SessionKey, UserId};
 use crate::view::Counts;
 
 use names::Names;
@@ -99,6 +100,18 @@ impl Roster {
             unfit: 0,
             order: None,
         }
+    }
+
+    /// Of a site whose users have keys of this form.
+    pub fn with_ids(mut self, ids: IdForm) -> Self {
+        self.reader = self.reader.with_ids(ids);
+        self
+    }
+
+    /// Of a site with these authentication backends.
+    pub fn with_backends(mut self, backends: Backends) -> Self {
+        self.reader = self.reader.with_backends(backends);
+        self
     }
 
     /// The database's time at the last settling.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::rows::{NONE, Rows};
 use super::session::{HashStart, Row, UNKNOWN, micros, moment};
 use super::standing::Standing;
+use crate::django::backends::Admits;
 use crate::django::session::Signature;
 use crate::policy::Facts;
 use crate::store::{UserId, UserRow};
@@ -326,7 +327,9 @@ impl Person {
                 false => "its user has not been read yet",
             });
         }
-        if !self.is(ENABLED) {
+        if session.admits() == Admits::Nobody {
+            Some("the site no longer lists its authentication backend")
+        } else if !self.is(ENABLED) && session.admits() != Admits::Everyone {
             Some("the account is disabled")
         } else if !self.fits(session) {
             Some("the password has changed since")

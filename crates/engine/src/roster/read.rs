@@ -12,9 +12,10 @@ use super::key::Key;
 use super::person::{Password, Starts};
 use super::session::{HashStart, Row};
 use crate::django::auth_hash;
+use crate::django::backends::Backends;
 use crate::django::secret::SecretKeys;
 use crate::django::session::{Decoded, Decoder, Expiry, ExpiryKind, Signature, Unreadable};
-use crate::store::{DataRef, Extra, SessionRef, UserId};
+use crate::store::{DataRef, Extra, IdForm, SessionRef, UserId};
 
 /// When a session was last saved, by all that tells it: its own timestamp, its file, its table. A cache tells only
 /// when it runs out, and that is an age after the last save; but a wrong age would make the active look idle, so only
@@ -52,6 +53,9 @@ pub struct Reader {
     auth: Option<auth_hash::Checker>,
     /// SESSION_COOKIE_AGE, where the operator has said it.
     cookie_age: Option<Duration>,
+    /// How Django reads the user's id in a session.
+    ids: IdForm,
+    backends: Backends,
     /// Tells one password from another without keeping either.
     stamps: DefaultHashBuilder,
 }
@@ -72,8 +76,20 @@ impl Reader {
             decoder: Decoder::new(keys),
             auth: keys.map(auth_hash::Checker::new),
             cookie_age,
+            ids: IdForm::default(),
+            backends: Backends::default(),
             stamps: DefaultHashBuilder::default(),
         }
+    }
+
+    /// Of a site whose users have keys of this form.
+    pub fn with_ids(self, ids: IdForm) -> Self {
+        Self { ids, ..self }
+    }
+
+    /// Of a site with these authentication backends.
+    pub fn with_backends(self, backends: Backends) -> Self {
+        Self { backends, ..self }
     }
 
     /// Reads one row. Pure but for the decoder's buffers.
@@ -88,15 +104,16 @@ impl Reader {
         let (mut session, hash, user) = match decoded {
             Ok(decoded) => {
                 let hash = decoded.auth_hash.filter(|_| self.auth.is_some());
-                let session = Row::new(
+                let mut session = Row::new(
                     last_saved,
                     row.expires,
                     decoded.expiry.kind(),
                     decoded.signature,
                     None,
                 );
+                session.set_admits(self.backends.of(decoded.backend.as_deref()));
                 let start = hash.map_or(0, |hash| auth_hash::start(&hash));
-                (session, start, decoded.user.map(UserId::new))
+                (session, start, decoded.user.map(|id| self.ids.id(&id)))
             }
             Err(unread) => (
                 Row::new(
@@ -108,7 +125,9 @@ impl Reader {
                 ),
                 0,
                 // A table that names the user itself does so for what cannot be read, too.
-                row.extra.and_then(|extra| extra.user.clone()),
+                row.extra
+                    .and_then(|extra| extra.user.as_ref())
+                    .map(|id| self.ids.id(id.as_str())),
             ),
         };
         session.hash = hash;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::key::PACKED;
 use super::rows::NONE;
+use crate::django::backends::Admits;
 use crate::django::session::{ExpiryKind, Signature, Unreadable};
 
 /// The first 16 hex digits of an auth hash as a number. To take one hash for another by it, two in 2^64 would have to
@@ -38,6 +39,9 @@ const EXTRA: u8 = 1;
 const OTHER: u8 = 2;
 const GONE: u8 = 4;
 const DATED: u8 = 8;
+/// Its backend signs nobody in, or disabled users, too.
+const NOBODY: u8 = 16;
+const EVERYONE: u8 = 32;
 
 const KINDS: [ExpiryKind; 3] = [ExpiryKind::Age, ExpiryKind::BrowserClose, ExpiryKind::Fixed];
 const SIGNATURES: [Signature; 3] = [
@@ -220,6 +224,25 @@ impl Row {
         self.confirm();
         (self.saved, self.expires, self.hash, self.says) =
             (new.saved, new.expires, new.hash, new.says);
+        self.set_admits(new.admits());
+    }
+
+    /// Whom its backend signs in.
+    pub fn admits(&self) -> Admits {
+        match self.marks & (NOBODY | EVERYONE) {
+            NOBODY => Admits::Nobody,
+            EVERYONE => Admits::Everyone,
+            _ => Admits::Enabled,
+        }
+    }
+
+    pub fn set_admits(&mut self, admits: Admits) {
+        let mark = match admits {
+            Admits::Enabled => 0,
+            Admits::Nobody => NOBODY,
+            Admits::Everyone => EVERYONE,
+        };
+        self.marks = self.marks & !(NOBODY | EVERYONE) | mark;
     }
 
     #[cfg(test)]

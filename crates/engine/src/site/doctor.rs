@@ -133,6 +133,10 @@ fn evidence(config: &SiteConfig, found: &[Found]) -> Finding {
     match (activity, config.sessions.saved_every_request) {
         (Some(column), _) => good(format!("column {column}")),
         (None, true) => good("each request saves its session"),
+        (None, false) if asks(found, "activity column").is_some() => bad(
+            "two columns could say when users were last active",
+            asks(found, "activity column").unwrap_or_default(),
+        ),
         (None, false) => bad(
             "nothing says when people were last here, so nobody can be swept",
             "name the column under [site.users] last_activity, or set saved_every_request = true where SESSION_SAVE_EVERY_REQUEST is on",
@@ -154,6 +158,15 @@ fn configuration(env: &Env) -> Finding {
             )),
         },
     }
+}
+
+/// What Curfew asks about a column that could be several.
+fn asks(found: &[Found], what: &str) -> Option<String> {
+    let found = found.iter().find(|f| f.what == what && f.value.is_none())?;
+    found
+        .because
+        .contains(super::discover::ASKS)
+        .then(|| found.because.clone())
 }
 
 fn journal(env: &Env) -> Finding {

@@ -192,7 +192,9 @@ impl Site {
         let keys = secret_keys(&config);
         Reading {
             roster: self.roster.clone(),
-            reader: Reader::new(keys.as_ref(), config.sessions.cookie_age),
+            reader: Reader::new(keys.as_ref(), config.sessions.cookie_age)
+                .with_ids(self.schema.users.id_form)
+                .with_backends(config.users.accepted()),
             read: Vec::new(),
         }
     }

@@ -205,6 +205,14 @@ impl Site {
                 "Nothing here says when people were last here, so nobody can be swept: name the activity column, or say saved_every_request.".into(),
             );
         }
+        for found in &self.found {
+            if found.value.is_none() && found.because.contains(discover::ASKS) {
+                warnings.push(format!(
+                    "The {} is not known: {}.",
+                    found.what, found.because
+                ));
+            }
+        }
         if config.secret_key.is_none() {
             warnings.push("Signatures are not checked: the SECRET_KEY is not known.".into());
         } else {
@@ -239,7 +247,7 @@ impl Site {
 
     /// Everything about one person with a session or the flag.
     pub fn user(&self, id: &str) -> Result<UserDetail> {
-        let id = UserId::new(id);
+        let id = self.schema.users.id_form.id(id);
         let exempt = self.policy().exempt;
         let activity = self
             .schema
@@ -306,7 +314,7 @@ impl Site {
             (!views.is_empty()).then_some(views)
         };
         let rows = if let Some(id) = user.strip_prefix("id:") {
-            let id = UserId::from_uuid_text(id).unwrap_or_else(|| UserId::new(id));
+            let id = self.schema.users.id_form.id(id);
             if let Some(mut views) = known(vec![id.clone()]) {
                 return Ok(views.remove(0));
             }

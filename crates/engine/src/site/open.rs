@@ -1,5 +1,6 @@
 //! From a configuration to an open site: connect, discover, and make ready. Looks at no people yet.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use super::wiring::{explore, wire};
 use super::{EVENTS, History, Line, Site, Timer, hold};
 use crate::config::{Backend, Config, Env, SiteConfig};
 use crate::django::secret::SecretKeys;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::journal::Journal;
 use crate::roster::Roster;
 use crate::secrets;
@@ -53,16 +54,49 @@ pub(super) async fn reach(config: &SiteConfig) -> Result<Reached> {
 /// What the database says of its tables. MySQL's other databases are asked where the configuration names them.
 pub(super) async fn catalog(db: &Db, config: &SiteConfig) -> Result<Vec<Table>> {
     match db.pool() {
-        Pool::Postgres(pool) => postgres::catalog(&pool).await,
+        Pool::Postgres(pool) => {
+            let mut tables = postgres::catalog(&pool).await?;
+            if let Some(path) = config.address.search_path() {
+                by_path(&mut tables, &path)?;
+            }
+            Ok(tables)
+        }
         Pool::Mysql(pool) => {
             let named = [&config.users.table, &config.sessions.table];
             let named = named.into_iter().flatten();
             let neighbours: Vec<&str> = named
                 .filter_map(|table| Some(table.split_once('.')?.0))
+                .chain(config.schema.as_deref())
                 .collect();
             mysql::catalog(&pool, &neighbours).await
         }
         Pool::Sqlite(pool) => sqlite::catalog(&pool).await,
+    }
+}
+
+/// Names tables by the address's own search path, whatever the connection's is.
+fn by_path(tables: &mut [Table], path: &[String]) -> Result<()> {
+    let mut meant: HashMap<String, usize> = HashMap::new();
+    let place = |table: &Table| path.iter().position(|schema| *schema == table.place);
+    for table in tables.iter() {
+        if let Some(place) = place(table) {
+            let first = meant.entry(table.name.clone()).or_insert(place);
+            *first = place.min(*first);
+        }
+    }
+    for table in tables.iter_mut() {
+        table.meant = place(table).is_some_and(|place| meant.get(&table.name) == Some(&place));
+        table.schema = Some(table.place.clone());
+    }
+    match meant.is_empty() {
+        true => Err(Error::new(
+            Code::Config,
+            format!(
+                "The address's search path ({}) leads to no table that this role can see. Correct it, or grant the role USAGE on the schema.",
+                path.join(", ")
+            ),
+        )),
+        false => Ok(()),
     }
 }
 
@@ -75,6 +109,8 @@ impl Site {
         let explored = explore(&mut config, &reached.db).await?;
         let keys = secret_keys(&config);
         let cookie_age = config.sessions.cookie_age;
+        let ids = explored.schema.users.id_form;
+        let backends = config.users.accepted();
         let (store, barrier) = wire(&config, reached.db, &explored, keys.is_some()).await;
         let (events, _) = broadcast::channel(EVENTS);
         let line = Arc::new(Mutex::new(Line::default()));
@@ -101,10 +137,11 @@ impl Site {
             operator: operator(),
             state_dir: env.state_dir.clone(),
             journal: Journal::at(&env.state_dir),
-            roster: Arc::new(Mutex::new(Roster::with_cookie_age(
-                keys.as_ref(),
-                cookie_age,
-            ))),
+            roster: Arc::new(Mutex::new(
+                Roster::with_cookie_age(keys.as_ref(), cookie_age)
+                    .with_ids(ids)
+                    .with_backends(backends),
+            )),
             mark: tokio::sync::Mutex::new(Mark::default()),
             shared: super::shared::Shared::default(),
             sweeping: tokio::sync::Mutex::new(()),

@@ -52,12 +52,12 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
     if config.by_url && config.sessions.table.is_none() && rows {
         choose_engine(config, db, &tables).await?;
     }
-    let (schema, found) = match &apart {
-        None => discover::discover(&tables, &config.users, &config.sessions)?,
-        Some((_, apart)) => {
-            discover::discover_apart(&tables, apart, &config.users, &config.sessions)?
-        }
+    let catalog = discover::Catalog {
+        tables: &tables,
+        apart: apart.as_ref().map(|(_, apart)| apart.as_slice()),
+        schema: config.schema.as_deref(),
     };
+    let (schema, found) = catalog.discover(&config.users, &config.sessions)?;
     let schema = schema.in_zone(config.time_zone.as_ref().unwrap_or(&TimeZone::UTC));
     if let Some(table) = &schema.sessions
         && let Some(engine) = discover::engine_of(table, &config.sessions)
@@ -79,7 +79,12 @@ async fn choose_engine(
     db: &Db,
     tables: &[crate::store::catalog::Table],
 ) -> Result<()> {
-    let usual = discover::usual(tables);
+    let catalog = discover::Catalog {
+        tables,
+        apart: None,
+        schema: config.schema.as_deref(),
+    };
+    let usual = catalog.usual(&config.users, &config.sessions)?;
     if usual.len() < 2 {
         return Ok(());
     }
@@ -88,7 +93,7 @@ async fn choose_engine(
         table: usual.first().map(|t| t.table.shown()),
         ..config.sessions.clone()
     };
-    let (schema, _) = discover::discover(tables, &config.users, &first)?;
+    let (schema, _) = catalog.discover(&config.users, &first)?;
     let mut used: Vec<TableName> = Vec::new();
     for table in &usual {
         let sessions = SqlSessions::new(db.clone(), table.clone());

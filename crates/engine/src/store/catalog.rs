@@ -1,10 +1,16 @@
 //! What a database says of its own tables: the raw material of discovery.
 
+use super::id_form::Compared;
+
 /// A table that Curfew may look at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Table {
     /// None where the database has no schemas, or where it is the first on the search path.
     pub schema: Option<String>,
+    /// The schema that it is in; MySQL's database; `main` of SQLite.
+    pub place: String,
+    /// Its bare name means this table, by a search path that somebody set, or by the database that the address names.
+    pub meant: bool,
     pub name: String,
     pub columns: Vec<Column>,
     pub references: Vec<Reference>,
@@ -22,6 +28,31 @@ impl Table {
         self.transactional && (column.primary || column.unique)
     }
 
+    /// The table that its key refers to: a model that inherits from another has the other's key for its own.
+    pub fn parent<'a>(&self, tables: &'a [Self]) -> Option<&'a Self> {
+        let mut keys = self.columns.iter().filter(|column| column.primary);
+        let (Some(key), None) = (keys.next(), keys.next()) else {
+            return None;
+        };
+        let mut up = self.references.iter().filter(|r| r.column == key.name);
+        let (Some(reference), None) = (up.next(), up.next()) else {
+            return None;
+        };
+        tables.iter().find(|table| table.is_target(reference))
+    }
+
+    pub fn is_target(&self, reference: &Reference) -> bool {
+        self.name == reference.to_table && self.place == reference.to_place
+    }
+
+    /// `schema.table`, whatever the search path is.
+    pub fn whole_name(&self) -> String {
+        match self.place.is_empty() {
+            true => self.name.clone(),
+            false => format!("{}.{}", self.place, self.name),
+        }
+    }
+
     /// As people name it: `schema.table` where a schema matters.
     pub fn shown(&self) -> String {
         match &self.schema {
@@ -31,20 +62,23 @@ impl Table {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Column {
     pub name: String,
     /// The database's own word for the type, in lower case.
     pub type_name: String,
     pub primary: bool,
     pub unique: bool,
+    /// How its texts are compared.
+    pub compared: Compared,
 }
 
 /// A foreign key of one column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     pub column: String,
-    pub to_schema: Option<String>,
+    /// As [`Table::place`].
+    pub to_place: String,
     pub to_table: String,
 }
 

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
-use sea_query::{Alias, Expr, ExprTrait, IntoTableRef, TableRef, Value};
+use sea_query::{Alias, Expr, ExprTrait, IntoTableRef, Query, SelectStatement, TableRef, Value};
 
-use super::catalog::Kind;
+use super::id_form::{Compared, IdForm};
 use super::key::UserId;
-use super::schema::{Dialect, TableName, TimeColumn};
+use super::schema::{Dialect, TableName, TimeColumn, UserTable};
 use super::statement::Read;
 
 /// Length of the tail of a signed session's data that holds its timestamp and signature.
@@ -23,6 +23,25 @@ pub fn table(name: &TableName) -> TableRef {
         Some(schema) => (Alias::new(schema), Alias::new(&name.name)).into_table_ref(),
         None => Alias::new(&name.name).into_table_ref(),
     }
+}
+
+/// A column of this table, where others are beside it.
+fn of(table: &TableName, column: &str) -> Expr {
+    let (name, column) = (Alias::new(&table.name), Alias::new(column));
+    match &table.schema {
+        Some(schema) => Expr::col((Alias::new(schema), name, column)),
+        None => Expr::col((name, column)),
+    }
+}
+
+/// A selection from the user table, with the tables that its model inherits from.
+pub fn from_users(users: &UserTable) -> SelectStatement {
+    let mut query = Query::select().from(table(&users.table)).to_owned();
+    for parent in &users.parents {
+        let key = of(&parent.table, &parent.key);
+        query.inner_join(table(&parent.table), key.eq(of(&users.table, &users.id)));
+    }
+    query
 }
 
 pub fn text(dialect: Dialect, expr: Expr) -> Expr {
@@ -206,16 +225,16 @@ fn django_text(wall: DateTime) -> String {
     }
 }
 
-/// A column that holds one of these users' ids; none where no id can be one of this kind.
-pub fn one_of(dialect: Dialect, column: &str, kind: Kind, ids: &[UserId]) -> Option<Expr> {
+/// A column that holds one of these users' ids; none where no id can be one of this form.
+pub fn one_of(dialect: Dialect, column: &str, form: IdForm, ids: &[UserId]) -> Option<Expr> {
     let ids = ids.iter().map(UserId::as_str);
-    let values: Vec<Expr> = match kind {
-        Kind::Integer if dialect == Dialect::Postgres => {
+    let values: Vec<Expr> = match form {
+        IdForm::Integer if dialect == Dialect::Postgres => {
             let ids: Vec<i64> = ids.filter_map(|id| id.parse().ok()).collect();
             return (!ids.is_empty()).then(|| any_of(col(column), ids));
         }
-        Kind::Integer => ids.filter_map(|id| integer(dialect, id)).collect(),
-        Kind::Uuid => ids
+        IdForm::Integer => ids.filter_map(|id| integer(dialect, id)).collect(),
+        IdForm::Uuid => ids
             .filter_map(UserId::from_uuid_text)
             .map(|id| match dialect {
                 Dialect::Postgres => {
@@ -225,13 +244,22 @@ pub fn one_of(dialect: Dialect, column: &str, kind: Kind, ids: &[UserId]) -> Opt
                 Dialect::Mysql | Dialect::Sqlite => Expr::val(id.as_str().replace('-', "")),
             })
             .collect(),
-        _ => {
+        IdForm::Hex(compared) => {
+            let texts = ids.flat_map(|id| match UserId::from_uuid_text(id) {
+                Some(id) => {
+                    let hex = id.as_str().replace('-', "");
+                    [Some(hex.to_uppercase()), Some(hex)]
+                }
+                None => [Some(id.to_owned()), None],
+            });
+            return one_text(dialect, column, compared, texts.flatten().collect());
+        }
+        IdForm::Text(compared) => {
             let mut texts: Vec<String> = ids.map(str::to_owned).collect();
             // Ids are compared in lower case; some sites keep UUIDs in upper case.
             let upper = |text: &String| UserId::is_uuid_text(text).then(|| text.to_uppercase());
             texts.extend(texts.iter().filter_map(upper).collect::<Vec<_>>());
-            let found = || among(dialect, column, texts.iter().map(String::as_str));
-            return (!texts.is_empty()).then(found);
+            return one_text(dialect, column, compared, texts);
         }
     };
     let values = match dialect {
@@ -239,6 +267,32 @@ pub fn one_of(dialect: Dialect, column: &str, kind: Kind, ids: &[UserId]) -> Opt
         Dialect::Postgres | Dialect::Sqlite => values,
     };
     (!values.is_empty()).then(|| col(column).is_in(values))
+}
+
+/// A text column that equals one of these texts by its own comparison.
+fn one_text(
+    dialect: Dialect,
+    column: &str,
+    compared: Compared,
+    texts: Vec<String>,
+) -> Option<Expr> {
+    if texts.is_empty() {
+        return None;
+    }
+    let all = || texts.iter().map(String::as_str);
+    let own_type = match compared {
+        Compared { caseless: true, .. } => Some("citext"),
+        Compared { padded: true, .. } => Some("bpchar"),
+        Compared { .. } => None,
+    };
+    Some(match (dialect, own_type) {
+        (Dialect::Postgres, Some(own_type)) => Expr::cust_with_exprs(
+            format!("$1 = ANY(CAST($2 AS {own_type}[]))"),
+            [col(column), Expr::val(texts)],
+        ),
+        (Dialect::Mysql, Some(_)) => alike(dialect, column, all()),
+        _ => among(dialect, column, all()),
+    })
 }
 
 fn integer(dialect: Dialect, id: &str) -> Option<Expr> {

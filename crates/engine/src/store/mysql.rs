@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, MySqlPool, Row};
 use super::catalog::{Column, Reference, Table};
 use super::db::{Db, Pool, explain};
 use super::explain::HELD_UP;
+use super::id_form::Compared;
 use super::statement::{Cell, MARK, Read};
 use super::tls::{self, Protection};
 use crate::config::Address;
@@ -220,7 +221,8 @@ pub(super) fn verdict(number: u16) -> (Code, &'static str) {
 // One database a question: asked for all at once, the server opens every table that it has, and MariaDB has been
 // seen to answer others wrongly meanwhile, whose tables were being altered.
 const COLUMNS: &str = "
-SELECT NULLIF(c.TABLE_SCHEMA, DATABASE()), c.TABLE_NAME, c.COLUMN_NAME, c.COLUMN_TYPE, k.ONLY_PRIMARY, k.ONLY_UNIQUE
+SELECT NULLIF(c.TABLE_SCHEMA, DATABASE()), c.TABLE_NAME, c.COLUMN_NAME, c.COLUMN_TYPE, k.ONLY_PRIMARY, k.ONLY_UNIQUE,
+  c.COLLATION_NAME, c.TABLE_SCHEMA
 FROM information_schema.COLUMNS c
 LEFT JOIN (
   SELECT TABLE_NAME, COLUMN_NAME, MAX(INDEX_NAME = 'PRIMARY') AS ONLY_PRIMARY, 1 AS ONLY_UNIQUE
@@ -235,7 +237,7 @@ WHERE c.TABLE_SCHEMA = ?
 ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION";
 
 const REFERENCES: &str = "
-SELECT TABLE_NAME, MAX(COLUMN_NAME), NULLIF(MAX(REFERENCED_TABLE_SCHEMA), DATABASE()), MAX(REFERENCED_TABLE_NAME)
+SELECT TABLE_NAME, MAX(COLUMN_NAME), MAX(REFERENCED_TABLE_SCHEMA), MAX(REFERENCED_TABLE_NAME)
 FROM information_schema.KEY_COLUMN_USAGE
 WHERE TABLE_SCHEMA = ? AND REFERENCED_TABLE_NAME IS NOT NULL
 GROUP BY TABLE_NAME, CONSTRAINT_NAME HAVING COUNT(*) = 1";
@@ -254,7 +256,7 @@ pub async fn catalog(pool: &MySqlPool, neighbours: &[&str]) -> Result<Vec<Table>
     let mut tables = tables(pool, &own).await.map_err(|e| explain(&e))?;
     let referred = tables.iter().flat_map(|t| &t.references);
     let mut others: Vec<String> = referred
-        .filter_map(|r| r.to_schema.clone())
+        .map(|r| r.to_place.clone())
         .chain(neighbours.iter().map(|n| (*n).to_owned()))
         .filter(|other| *other != own)
         .collect();
@@ -264,6 +266,15 @@ pub async fn catalog(pool: &MySqlPool, neighbours: &[&str]) -> Result<Vec<Table>
         tables.extend(self::tables(pool, &other).await.map_err(|e| explain(&e))?);
     }
     Ok(tables)
+}
+
+/// How texts of this collation are compared.
+fn compared(collation: Option<&str>) -> Compared {
+    let name = collation.unwrap_or("binary").to_lowercase();
+    Compared {
+        caseless: name.ends_with("_ci"),
+        padded: name != "binary" && !name.contains("nopad") && !name.contains("_0900_"),
+    }
 }
 
 /// The tables and views of one database.
@@ -281,7 +292,9 @@ async fn tables(pool: &MySqlPool, database: &str) -> Result<Vec<Table>, sqlx::Er
         let type_name: String = row.try_get_unchecked(3)?;
         let primary: Option<i64> = row.try_get_unchecked(4)?;
         let unique: Option<i64> = row.try_get_unchecked(5)?;
+        let collation: Option<String> = row.try_get_unchecked(6)?;
         let column = Column {
+            compared: compared(collation.as_deref()),
             name: row.try_get_unchecked(2)?,
             type_name: type_name.to_lowercase(),
             primary: primary == Some(1),
@@ -291,6 +304,8 @@ async fn tables(pool: &MySqlPool, database: &str) -> Result<Vec<Table>, sqlx::Er
             Some(last) if last.name == name => last.columns.push(column),
             _ => tables.push(Table {
                 schema: row.try_get_unchecked(0)?,
+                place: row.try_get_unchecked(7)?,
+                meant: row.try_get_unchecked::<Option<String>, _>(0)?.is_none(),
                 name,
                 columns: vec![column],
                 references: Vec::new(),
@@ -302,7 +317,7 @@ async fn tables(pool: &MySqlPool, database: &str) -> Result<Vec<Table>, sqlx::Er
         let name: String = row.try_get_unchecked(0)?;
         let reference = Reference {
             column: row.try_get_unchecked(1)?,
-            to_schema: row.try_get_unchecked(2)?,
+            to_place: row.try_get_unchecked(2)?,
             to_table: row.try_get_unchecked(3)?,
         };
         if let Some(table) = tables.iter_mut().find(|t| t.name == name) {

@@ -7,6 +7,7 @@ use sqlx::{ConnectOptions, PgPool, Row};
 
 use super::catalog::{Column, Reference, Table};
 use super::db::{Db, Pool, explain};
+use super::id_form::Compared;
 use super::tls::{self, Protection};
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
@@ -21,7 +22,7 @@ pub struct Reached {
 /// Opens a pool of at most three connections, named `curfew`. Off this machine TLS is required and verified,
 /// unless the address says otherwise with `sslmode=`.
 pub async fn connect(address: &Address) -> Result<Reached> {
-    let options = PgConnectOptions::from_str(address.expose()).map_err(|_| {
+    let options = PgConnectOptions::from_str(&address.for_postgres()).map_err(|_| {
         Error::new(
             Code::Config,
             "the site's address cannot be read; write postgres://user:password@host:port/db",
@@ -60,7 +61,10 @@ SELECT CASE WHEN pg_table_is_visible(c.oid) THEN NULL ELSE n.nspname::text END, 
        CASE WHEN t.typname IN ('bpchar', 'timestamp', 'timestamptz') THEN format_type(a.atttypid, a.atttypmod) ELSE format_type(a.atttypid, NULL) END,
        EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnatts = 1 AND i.indkey[0] = a.attnum),
        EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indpred IS NULL
-               AND i.indnatts = 1 AND i.indkey[0] = a.attnum)
+               AND i.indnatts = 1 AND i.indkey[0] = a.attnum),
+       n.nspname::text,
+       pg_table_is_visible(c.oid) AND EXISTS (SELECT 1 FROM pg_settings WHERE name = 'search_path'
+               AND source NOT IN ('default', 'configuration file', 'command line', 'environment variable', 'override'))
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -71,7 +75,7 @@ ORDER BY n.nspname, c.relname, a.attnum";
 
 const REFERENCES: &str = "
 SELECT CASE WHEN pg_table_is_visible(c.oid) THEN NULL ELSE n.nspname::text END, c.relname::text, a.attname::text,
-       CASE WHEN pg_table_is_visible(r.oid) THEN NULL ELSE rn.nspname::text END, r.relname::text
+       rn.nspname::text, r.relname::text
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace rn ON rn.oid = r.relnamespace
@@ -93,9 +97,15 @@ pub async fn catalog(pool: &PgPool) -> Result<Vec<Table>> {
         let read = |e: sqlx::Error| explain(&e);
         let schema: Option<String> = row.try_get(0).map_err(read)?;
         let name: String = row.try_get(1).map_err(read)?;
+        let type_name = row.try_get::<String, _>(3).map_err(read)?.to_lowercase();
+        let varying = type_name.starts_with("character varying");
         let column = Column {
             name: row.try_get(2).map_err(read)?,
-            type_name: row.try_get::<String, _>(3).map_err(read)?.to_lowercase(),
+            compared: Compared {
+                caseless: type_name.ends_with("citext"),
+                padded: type_name.starts_with("character") && !varying,
+            },
+            type_name,
             primary: row.try_get(4).map_err(read)?,
             unique: row.try_get(5).map_err(read)?,
         };
@@ -103,6 +113,8 @@ pub async fn catalog(pool: &PgPool) -> Result<Vec<Table>> {
             Some(last) if last.name == name && last.schema == schema => last.columns.push(column),
             _ => tables.push(Table {
                 schema,
+                place: row.try_get(6).map_err(read)?,
+                meant: row.try_get(7).map_err(read)?,
                 name,
                 columns: vec![column],
                 references: Vec::new(),
@@ -116,7 +128,7 @@ pub async fn catalog(pool: &PgPool) -> Result<Vec<Table>> {
         let name: String = row.try_get(1).map_err(read)?;
         let reference = Reference {
             column: row.try_get(2).map_err(read)?,
-            to_schema: row.try_get(3).map_err(read)?,
+            to_place: row.try_get(3).map_err(read)?,
             to_table: row.try_get(4).map_err(read)?,
         };
         if let Some(table) = tables

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::catalog::{Column, Kind};
+use super::id_form::IdForm;
 use super::zone;
 
 /// Which database's dialect statements are written in.
@@ -105,7 +106,7 @@ pub struct SessionTable {
     pub table: TableName,
     pub expires: TimeColumn,
     /// The user of each session, where the table says so itself, and what that column holds.
-    pub user: Option<(String, Kind)>,
+    pub user: Option<(String, IdForm)>,
     pub ip: Option<String>,
     pub device: Option<String>,
     pub seen: Option<TimeColumn>,
@@ -115,11 +116,22 @@ pub struct SessionTable {
     pub keyed: bool,
 }
 
+/// A table whose model the user model inherits from. It holds some of each user's columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    pub table: TableName,
+    /// Its key, which equals the user's.
+    pub key: String,
+    pub columns: Vec<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserTable {
     pub table: TableName,
+    /// The tables that a user's other columns are in, nearest first.
+    pub parents: Vec<Parent>,
     pub id: String,
-    pub id_kind: Kind,
+    pub id_form: IdForm,
     pub username: String,
     pub email: Option<String>,
     pub first_name: Option<String>,
@@ -135,6 +147,17 @@ pub struct UserTable {
     pub transactional: bool,
     /// As [`SessionTable::keyed`].
     pub keyed: bool,
+}
+
+impl UserTable {
+    /// The table that has this column, and that table's key.
+    pub fn place_of(&self, column: &str) -> (&TableName, &str) {
+        let has = |parent: &&Parent| parent.columns.iter().any(|own| own == column);
+        match self.parents.iter().find(has) {
+            Some(parent) => (&parent.table, &parent.key),
+            None => (&self.table, &self.id),
+        }
+    }
 }
 
 /// A site's tables and columns.
@@ -182,8 +205,7 @@ mod tests {
             let column = Column {
                 name: "expire_date".into(),
                 type_name: type_name.into(),
-                primary: false,
-                unique: false,
+                ..Column::default()
             };
             let time = TimeColumn::of(&column).unwrap();
             assert_eq!(time.is_fine(dialect), fine, "{type_name}");

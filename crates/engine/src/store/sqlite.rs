@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::catalog::{Column, Reference, Table};
 use super::db::{Db, explain};
+use super::id_form::Compared;
 use super::identity::Identity;
 use crate::error::{Code, Error, Result};
 
@@ -99,7 +100,9 @@ const COLUMNS: &str = "
 SELECT m.name, p.name, p.type, p.pk,
        EXISTS (SELECT 1 FROM pragma_index_list(m.name) l WHERE l.\"unique\" = 1 AND l.partial = 0
                AND (SELECT count(*) FROM pragma_index_info(l.name)) = 1
-               AND (SELECT i.name FROM pragma_index_info(l.name) i) = p.name)
+               AND (SELECT i.name FROM pragma_index_info(l.name) i) = p.name),
+       (SELECT x.coll FROM pragma_index_list(m.name) l JOIN pragma_index_xinfo(l.name) x
+        WHERE x.name = p.name AND x.\"key\" = 1 LIMIT 1)
 FROM sqlite_master m JOIN pragma_table_info(m.name) p
 WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
 ORDER BY m.name, p.cid";
@@ -107,6 +110,9 @@ ORDER BY m.name, p.cid";
 const REFERENCES: &str = "
 SELECT m.name, f.\"from\", f.\"table\" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
 WHERE m.type = 'table'";
+
+/// What SQLite calls the file itself.
+const PLACE: &str = "main";
 
 /// Every table and view of the file.
 pub async fn catalog(pool: &SqlitePool) -> Result<Vec<Table>> {
@@ -119,7 +125,17 @@ pub async fn catalog(pool: &SqlitePool) -> Result<Vec<Table>> {
         let name: String = row.try_get(0).map_err(read)?;
         let primary: i64 = row.try_get_unchecked(3).map_err(read)?;
         let unique: i64 = row.try_get_unchecked(4).map_err(read)?;
+        let collation: Option<String> = row.try_get_unchecked(5).map_err(read)?;
+        let is = |name: &str| {
+            collation
+                .as_ref()
+                .is_some_and(|c| c.eq_ignore_ascii_case(name))
+        };
         let column = Column {
+            compared: Compared {
+                caseless: is("nocase"),
+                padded: is("rtrim"),
+            },
             name: row.try_get(1).map_err(read)?,
             type_name: row.try_get::<String, _>(2).map_err(read)?.to_lowercase(),
             primary: primary > 0,
@@ -129,6 +145,8 @@ pub async fn catalog(pool: &SqlitePool) -> Result<Vec<Table>> {
             Some(last) if last.name == name => last.columns.push(column),
             _ => tables.push(Table {
                 schema: None,
+                place: PLACE.into(),
+                meant: true,
                 name,
                 columns: vec![column],
                 references: Vec::new(),
@@ -140,7 +158,7 @@ pub async fn catalog(pool: &SqlitePool) -> Result<Vec<Table>> {
         let name: String = row.try_get(0).map_err(read)?;
         let reference = Reference {
             column: row.try_get(1).map_err(read)?,
-            to_schema: None,
+            to_place: PLACE.into(),
             to_table: row.try_get(2).map_err(read)?,
         };
         if let Some(table) = tables.iter_mut().find(|t| t.name == name) {

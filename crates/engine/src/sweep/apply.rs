@@ -15,7 +15,7 @@ use crate::error::{Code, Error};
 use crate::policy::exemption;
 use crate::roster::last_save;
 use crate::site::{Site, hold};
-use crate::store::{Data, SessionKey, SessionRow, SweepBatch, UserId, UserRow};
+use crate::store::{Data, IdForm, SessionKey, SessionRow, SweepBatch, UserId, UserRow};
 use crate::view::SweepReason;
 
 /// People in one transaction: few enough that no lock is held for long.
@@ -46,8 +46,10 @@ impl Site {
         let config = self.settings();
         let decoder = Mutex::new(Decoder::new(crate::site::secret_keys(&config).as_ref()));
         let (cutoff, age) = (plan.cutoff, config.sessions.cookie_age);
-        let decide =
-            Arc::new(move |id: &UserId, row: &SessionRow| may_go(&decoder, age, cutoff, id, row));
+        let ids = self.schema.users.id_form;
+        let decide = Arc::new(move |id: &UserId, row: &SessionRow| {
+            may_go(&decoder, age, ids, cutoff, id, row)
+        });
         let exempt = plan.exempt.clone();
         let exempts = Arc::new(move |row: &UserRow| {
             exemption(&exempt, &row.username, row.staff, row.superuser)
@@ -145,6 +147,7 @@ fn side_by_side(most: usize, took: Duration) -> usize {
 fn may_go(
     decoder: &Mutex<Decoder>,
     cookie_age: Option<Duration>,
+    ids: IdForm,
     cutoff: Timestamp,
     id: &UserId,
     row: &SessionRow,
@@ -157,7 +160,7 @@ fn may_go(
         Data::Cached(bytes) => hold(decoder).cached(bytes),
     };
     decoded.is_ok_and(|session| {
-        session.user.as_deref().map(UserId::new).as_ref() == Some(id)
+        session.user.as_deref().map(|user| ids.id(user)).as_ref() == Some(id)
             && last_save(row.lend(), Some(&session), cookie_age).is_none_or(|at| at <= cutoff)
     })
 }

@@ -27,7 +27,7 @@ impl Id {
             Self::Uuid | Self::UuidText | Self::UuidOfMariadb => {
                 format!("{number:08x}-52f1-4c3a-9d0e-a0b1c2d3e4f5")
             }
-            Self::Text => format!("Née o'{number}"),
+            Self::Text => format!("née o'{number}"),
         }
     }
 

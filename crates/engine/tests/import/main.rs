@@ -24,3 +24,4 @@ mod caches;
 mod fails;
 mod project;
 mod settings;
+mod tenants;

@@ -85,6 +85,10 @@ impl Shop {
     }
 
     pub async fn ask(&self) -> Result<TakenView, Error> {
+        self.asked().await.map(|taken| taken.view())
+    }
+
+    pub async fn asked(&self) -> Result<import::Taken, Error> {
         let mut project = Project::at(self.path().join("manage.py"));
         project.python = Some(self.django.python());
         project.settings = self.settings.map(str::to_owned);
@@ -93,7 +97,7 @@ impl Shop {
         for words in [format!("{asked:?}"), json(&asked)] {
             assert!(!words.contains("canary"), "a secret is in {words}");
         }
-        asked.map(|taken| taken.view())
+        asked
     }
 
     pub async fn taken(&self) -> Taken {

@@ -13,6 +13,7 @@ on_each_django! {
     a_store_of_the_sites_own_is_known_by_its_base
     packages_with_user_columns_are_known
     a_user_model_that_inherits_has_its_parents_table
+    backends_are_taken_with_whom_they_admit
     what_the_key_could_not_prove_leaves_the_key_out
     files_and_cookies_are_told_apart
 }
@@ -208,10 +209,32 @@ async fn a_user_model_that_inherits_has_its_parents_table(django: Django) {
     );
     shop.taken()
         .await
-        .is("user table", "people")
-        .is("user key", "No")
+        .is("user table", "shop_member")
+        .is("user key", "person_ptr_id")
         .is("user name", "E-Mail")
-        .notes("inherits from shop.Person");
+        .is("names and passwords", "shop.Person")
+        .quiet();
+}
+
+async fn backends_are_taken_with_whom_they_admit(django: Django) {
+    let shop = Shop::new(
+        django,
+        "AUTHENTICATION_BACKENDS = ['django.contrib.auth.backends.ModelBackend', 'shop.who.Strict', 'shop.who.Lax', 'shop.who.Own']",
+    )
+    .file(
+        "shop/who.py",
+        "from django.contrib.auth.backends import AllowAllUsersModelBackend, ModelBackend\n\
+         class Strict(ModelBackend):\n    pass\n\
+         class Lax(AllowAllUsersModelBackend):\n    pass\n\
+         class Own(ModelBackend):\n    def get_user(self, user_id):\n        return None\n",
+    );
+    shop.taken()
+        .await
+        .is(
+            "authentication backends",
+            "django.contrib.auth.backends.ModelBackend, shop.who.Strict, shop.who.Lax, shop.who.Own",
+        )
+        .notes("shop.who.Lax, shop.who.Own may let disabled accounts in");
 }
 
 async fn what_the_key_could_not_prove_leaves_the_key_out(django: Django) {

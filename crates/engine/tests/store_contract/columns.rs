@@ -120,11 +120,15 @@ async fn case_and_spaces_tell_keys_and_names_apart(engine: Engine) {
     for other in ["Person1", "person1 ", "pérson1"] {
         assert!(store.users_named(other).await.unwrap().is_empty());
     }
-    for other in ["Nee o'1", "NÉE O'1", "Née o'1 "] {
+    for other in ["nee o'1", "NÉE O'1", "née o'1 "] {
+        // MySQL's collation takes all of these for the same text. Curfew follows it in spaces at the end.
+        let same = engine == Engine::Mysql && other.ends_with(' ');
         let id = curfew_engine::store::UserId::new(other);
         let found = store.users(std::slice::from_ref(&id)).await.unwrap();
-        assert!(found.is_empty(), "{other:?}");
-        assert!(!store.clear_flag(&id).await.unwrap());
+        assert_eq!(found.len(), usize::from(same), "{other:?}");
+        if engine != Engine::Mysql {
+            assert!(!store.clear_flag(&id).await.unwrap());
+        }
     }
     assert_eq!(ground.keys().await, ["k1"]);
     assert!(ground.flagged(1).await);
@@ -178,13 +182,11 @@ async fn users_in_another_schema_are_found() {
     for (n, key) in [(1, one), (2, two)] {
         let users = match n {
             1 => UsersConfig::default(),
-            _ => {
-                ground.db.execute("DROP TABLE django_admin_log").await;
-                UsersConfig {
-                    table: Some("people.accounts_user".into()),
-                    ..UsersConfig::default()
-                }
-            }
+            // Named, and joined to the sessions by the admin's log.
+            _ => UsersConfig {
+                table: Some("people.accounts_user".into()),
+                ..UsersConfig::default()
+            },
         };
         let store = ground.db.store_with(&users).await;
         let mut looking = Looking::new();

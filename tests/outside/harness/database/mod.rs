@@ -80,6 +80,15 @@ impl Database {
         database
     }
 
+    /// An empty one; a file goes into `dir`.
+    pub async fn empty(engine: Engine, dir: &Path) -> Self {
+        match engine {
+            Engine::Sqlite => sqlite(&dir.join(format!("{}.sqlite3", new_name()))),
+            Engine::Postgres => postgres::create().await,
+            Engine::Mysql => mysql::create().await,
+        }
+    }
+
     /// The variables that tell Django where the database is: `SITE`'s own, or those of `SITE_SESSIONS`.
     pub fn for_django(&self, prefix: &str) -> Vec<(String, String)> {
         let (kind, name, server) = match self {

@@ -129,7 +129,7 @@ impl<'a> Value<'a> {
                 Err(_) => Scalar::Text(Cow::Owned(number.to_string())),
             },
             Self::Bool(yes) => Scalar::Integer(i64::from(yes)),
-            Self::Float(number) => Scalar::from_float(number),
+            Self::Float(number) => Scalar::Float(number),
             Self::Text(bytes) | Self::Bytes(bytes) => {
                 let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::Opaque)?;
                 Scalar::Text(Cow::Borrowed(text))
@@ -145,10 +145,11 @@ impl<'a> Value<'a> {
     }
 }
 
-/// What stood under the three keys when the pickle ended.
+/// What stood under the four keys when the pickle ended.
 #[derive(Debug, Default)]
 pub(super) struct Found<'a> {
     user: Option<Value<'a>>,
+    backend: Option<Value<'a>>,
     auth_hash: Option<Value<'a>>,
     expiry: Option<Value<'a>>,
 }
@@ -157,6 +158,7 @@ impl<'a> Found<'a> {
     pub(super) fn put(&mut self, key: Value<'a>, value: Value<'a>) {
         let slot = match text::short(key).as_ref() {
             b"_auth_user_id" => &mut self.user,
+            b"_auth_user_backend" => &mut self.backend,
             b"_auth_user_hash" => &mut self.auth_hash,
             b"_session_expiry" => &mut self.expiry,
             _ => return,
@@ -168,6 +170,7 @@ impl<'a> Found<'a> {
         let scalar = |value: Option<Value<'a>>| value.unwrap_or(Value::None).scalar();
         Ok(Payload {
             user: scalar(self.user)?.into_text(),
+            backend: scalar(self.backend)?.into_text(),
             auth_hash: scalar(self.auth_hash)?.into_text(),
             expiry: scalar(self.expiry)?.into_expiry(),
         })

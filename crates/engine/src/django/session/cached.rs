@@ -30,11 +30,13 @@ impl Decoder {
         };
         let Payload {
             user,
+            backend,
             auth_hash,
             expiry,
         } = dict_of(dict)?;
         Ok(Decoded {
             user,
+            backend,
             auth_hash,
             last_saved: None,
             expiry,

@@ -99,6 +99,7 @@ impl Decoder {
         };
         let Payload {
             user,
+            backend,
             auth_hash,
             expiry,
         } = payload::read(json)?;
@@ -113,6 +114,7 @@ impl Decoder {
         });
         Ok(Decoded {
             user,
+            backend,
             auth_hash,
             last_saved: Some(last_saved),
             expiry,
@@ -133,11 +135,13 @@ impl Decoder {
         });
         let Payload {
             user,
+            backend,
             auth_hash,
             expiry,
         } = payload::read(json)?;
         Ok(Decoded {
             user,
+            backend,
             auth_hash,
             last_saved: None,
             expiry,

@@ -25,6 +25,8 @@ const LEGACY_SALT: &str = "django.contrib.sessionsSessionStore";
 pub struct Decoded {
     /// `_auth_user_id` as text, in the spelling that Django chose for it.
     pub user: Option<String>,
+    /// `_auth_user_backend`, a dotted name; see [`super::backends`].
+    pub backend: Option<String>,
     /// `_auth_user_hash`; compare it with [`super::auth_hash::matches`].
     pub auth_hash: Option<String>,
     /// The second of the last save; the legacy form has none.
@@ -38,6 +40,7 @@ impl fmt::Debug for Decoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoded")
             .field("user", &self.user)
+            .field("backend", &self.backend)
             .field("auth_hash", &self.auth_hash.as_ref().map(|_| "[redacted]"))
             .field("last_saved", &self.last_saved)
             .field("expiry", &self.expiry)
@@ -182,6 +185,7 @@ mod tests {
     #[test]
     fn debug_keeps_the_auth_hash_back() {
         let decoded = Decoded {
+            backend: None,
             user: Some("1".into()),
             auth_hash: Some("canary".into()),
             last_saved: None,

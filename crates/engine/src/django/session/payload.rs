@@ -23,6 +23,7 @@ const MAX_DEPTH_MSGPACK: usize = 511;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::django) struct Payload {
     pub user: Option<String>,
+    pub backend: Option<String>,
     pub auth_hash: Option<String>,
     pub expiry: Expiry,
 }
@@ -133,6 +134,7 @@ impl<'de> Visitor<'de> for PayloadVisitor {
             // Of a key that comes twice the last one counts, as in Python.
             match key {
                 Key::User => payload.user = map.next_value::<Scalar<'de>>()?.into_text(),
+                Key::Backend => payload.backend = map.next_value::<Scalar<'de>>()?.into_text(),
                 Key::AuthHash => payload.auth_hash = map.next_value::<Scalar<'de>>()?.into_text(),
                 Key::Expiry => payload.expiry = map.next_value::<Scalar<'de>>()?.into_expiry(),
                 Key::Other => {
@@ -146,6 +148,7 @@ impl<'de> Visitor<'de> for PayloadVisitor {
 
 enum Key {
     User,
+    Backend,
     AuthHash,
     Expiry,
     Other,
@@ -174,6 +177,7 @@ impl Visitor<'_> for KeyVisitor {
     fn visit_bytes<E>(self, key: &[u8]) -> Result<Key, E> {
         Ok(match key {
             b"_auth_user_id" => Key::User,
+            b"_auth_user_backend" => Key::Backend,
             b"_auth_user_hash" => Key::AuthHash,
             b"_session_expiry" => Key::Expiry,
             _ => Key::Other,
@@ -181,31 +185,25 @@ impl Visitor<'_> for KeyVisitor {
     }
 }
 
-/// A value under one of the three keys. What cannot belong there is `Nothing`, not an error:
+/// A value under one of the four keys. What cannot belong there is `Nothing`, not an error:
 /// Django, too, reads such a session, and finds nobody in it.
 pub(in crate::django) enum Scalar<'de> {
     Nothing,
     Integer(i64),
+    Float(f64),
     Text(Cow<'de, str>),
     /// A `datetime` itself, which only a pickle can hold.
     Moment(Timestamp),
 }
 
 impl Scalar<'_> {
-    pub(in crate::django) fn from_float(number: f64) -> Self {
-        // Away from zero, so that half a second does not become "when the browser closes".
-        let away = if number < 0.0 {
-            number.floor()
-        } else {
-            number.ceil()
-        };
-        Self::Integer(away as i64)
-    }
-
     pub(in crate::django) fn into_text(self) -> Option<String> {
         match self {
             Self::Nothing | Self::Moment(_) => None,
             Self::Integer(number) => Some(number.to_string()),
+            // `int(21.9)` is 21.
+            Self::Float(number) if number.is_finite() => Some((number.trunc() as i64).to_string()),
+            Self::Float(_) => None,
             Self::Text(text) if text.is_empty() => None,
             Self::Text(text) => Some(text.into_owned()),
         }
@@ -216,6 +214,10 @@ impl Scalar<'_> {
             Self::Moment(at) => Expiry::Fixed(at),
             Self::Nothing => Expiry::Default,
             Self::Integer(0) => Expiry::BrowserClose,
+            Self::Float(0.0) => Expiry::BrowserClose,
+            // Away from zero, so that half a second does not become "when the browser closes".
+            Self::Float(seconds) if seconds < 0.0 => Expiry::Seconds(seconds.floor() as i64),
+            Self::Float(seconds) => Expiry::Seconds(seconds.ceil() as i64),
             Self::Integer(seconds) => Expiry::Seconds(seconds),
             Self::Text(text) => moment(&text).map_or(Expiry::Default, Expiry::Fixed),
         }
@@ -268,7 +270,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::from_float(number))
+        Ok(Scalar::Float(number))
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {

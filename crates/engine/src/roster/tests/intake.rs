@@ -206,6 +206,7 @@ fn cached(expires: Timestamp, expiry: Expiry) -> (SessionRow, Decoded) {
         ..row("k", "", expires)
     };
     let decoded = Decoded {
+        backend: None,
         user: Some("7".into()),
         auth_hash: None,
         last_saved: None,

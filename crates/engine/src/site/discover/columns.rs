@@ -42,15 +42,85 @@ const FLAG: [&str; 12] = [
 
 const USERNAME: [&str; 5] = ["username", "email", "emailaddress", "login", "name"];
 
-pub(super) type Picked<'a> = Option<(&'a Column, &'static str)>;
+/// Parts of names of moments that requests do not move. What such a column says of activity is untrue.
+const NO_ACTIVITY: [&str; 17] = [
+    "login", "logon", "signin", "signedin", "join", "creat", "regist", "signup", "signedup",
+    "password", "expir", "delet", "birth", "verif", "confirm", "invit", "activat",
+];
+
+/// Names of truths that are a user's rights or standing. A sign-out clears the flag, and would take them away.
+const RIGHTS: [&str; 25] = [
+    "superuser",
+    "staff",
+    "admin",
+    "manager",
+    "moderator",
+    "editor",
+    "owner",
+    "verified",
+    "confirmed",
+    "approved",
+    "validated",
+    "blocked",
+    "banned",
+    "locked",
+    "suspended",
+    "disabled",
+    "enabled",
+    "deleted",
+    "archived",
+    "subscri",
+    "newsletter",
+    "premium",
+    "trusted",
+    "permission",
+    "accepted",
+];
+
+/// Beginnings of names of rights, as words.
+const MAY: [&str; 4] = ["can", "may", "has", "allow"];
+
+/// A column that must be there.
+pub(super) type Pick<'a> = Option<(&'a Column, &'static str)>;
+
+/// A column that a site may lack.
+pub(super) enum Picked<'a> {
+    None,
+    One(&'a Column, &'static str),
+    /// Several could be it. The operator is asked which one it is.
+    Several(Vec<&'a str>),
+}
+
+impl<'a> Picked<'a> {
+    pub fn column(&self) -> Option<&'a Column> {
+        match self {
+            Self::One(column, _) => Some(column),
+            Self::None | Self::Several(_) => None,
+        }
+    }
+}
+
+/// As [`pick`], of a column that a site may lack.
+pub(super) fn optional<'a>(
+    table: &'a Table,
+    key: &str,
+    configured: Option<&str>,
+    search: impl FnOnce() -> Picked<'a>,
+) -> Result<Picked<'a>> {
+    let picked = pick(table, key, configured, || Ok(None))?;
+    Ok(match picked {
+        Some((column, because)) => Picked::One(column, because),
+        None => search(),
+    })
+}
 
 /// The configured column, which must be there; else what `search` finds.
 pub(super) fn pick<'a>(
     table: &'a Table,
     key: &str,
     configured: Option<&str>,
-    search: impl FnOnce() -> Result<Picked<'a>>,
-) -> Result<Picked<'a>> {
+    search: impl FnOnce() -> Result<Pick<'a>>,
+) -> Result<Pick<'a>> {
     let Some(name) = configured else {
         return search();
     };
@@ -78,58 +148,80 @@ pub(super) fn pick<'a>(
             ),
         ));
     }
-    if key == "flag" && bare(name) == "isactive" {
-        return Err(Error::new(
-            Code::Config,
-            "is_active says who may sign in, not who is here; it cannot be the flag: correct [site.users] flag",
-        ));
-    }
+    refuse_claim(key, name)?;
     Ok(Some((column, "configured")))
 }
 
+/// Refuses a configured column whose name says that it is something else.
+fn refuse_claim(key: &str, name: &str) -> Result<()> {
+    let word = bare(name);
+    let why = match key {
+        "flag" if word == "isactive" || word == "active" => {
+            format!("{name} says who may sign in, not who is here")
+        }
+        "flag" if is_right(name) => {
+            format!("{name} is a right or a standing of the user, which a sign-out would take away")
+        }
+        "last_activity" if NO_ACTIVITY.iter().any(|part| word.contains(part)) => {
+            format!("{name} does not move with a user's requests, so active users would look idle")
+        }
+        _ => return Ok(()),
+    };
+    let what = match key {
+        "flag" => "the flag",
+        _ => "the activity column",
+    };
+    Err(Error::new(
+        Code::Config,
+        format!("{why}; it cannot be {what}: correct [site.users] {key}"),
+    ))
+}
+
+/// Whether a column of this name holds a right. A name on the list of flags does not.
+fn is_right(name: &str) -> bool {
+    let word = bare(name);
+    if FLAG.contains(&word.as_str()) {
+        return false;
+    }
+    RIGHTS.iter().any(|part| word.contains(part))
+        || first_word(name).is_some_and(|w| MAY.contains(&w.as_str()))
+}
+
+/// `can` of `can_export` and of `canExport`; `None` if the name is one word.
+fn first_word(name: &str) -> Option<String> {
+    let ends = |(at, c): &(usize, char)| *at > 0 && (!c.is_alphanumeric() || c.is_uppercase());
+    let (end, _) = name.char_indices().find(ends)?;
+    Some(name.get(..end)?.to_lowercase())
+}
+
 /// The time column named like "last seen".
-pub(super) fn activity(table: &Table) -> Result<Picked<'_>> {
-    guess(table, &ACTIVITY, "last_activity", |k| {
+pub(super) fn activity(table: &Table) -> Picked<'_> {
+    guess(table, &ACTIVITY, |k| {
         matches!(k, Kind::Instant | Kind::NaiveTime)
     })
 }
 
 /// The boolean column named like "is here now".
-pub(super) fn flag(table: &Table) -> Result<Picked<'_>> {
-    guess(table, &FLAG, "flag", |k| k == Kind::Boolean)
+pub(super) fn flag(table: &Table) -> Picked<'_> {
+    guess(table, &FLAG, |k| k == Kind::Boolean)
 }
 
 /// The one column of that kind whose name is on the list.
-fn guess<'a>(
-    table: &'a Table,
-    names: &[&str],
-    key: &str,
-    kind: impl Fn(Kind) -> bool,
-) -> Result<Picked<'a>> {
+fn guess<'a>(table: &'a Table, names: &[&str], kind: impl Fn(Kind) -> bool) -> Picked<'a> {
     let hits: Vec<&Column> = table
         .columns
         .iter()
         .filter(|c| kind(c.kind()) && names.contains(&bare(&c.name).as_str()))
         .collect();
     match hits.as_slice() {
-        [] => Ok(None),
-        [only] => Ok(Some((*only, "its name and type"))),
-        several => {
-            let names: Vec<&str> = several.iter().map(|c| c.name.as_str()).collect();
-            Err(Error::new(
-                Code::Ambiguous,
-                format!(
-                    "more than one column of {} could be it: {}; name one under [site.users] {key}",
-                    table.shown(),
-                    names.join(", ")
-                ),
-            ))
-        }
+        [] => Picked::None,
+        [only] => Picked::One(only, "its name and type"),
+        several => Picked::Several(several.iter().map(|c| c.name.as_str()).collect()),
     }
 }
 
 /// `username` where there is one; else the unique text column that people sign in with.
-pub(super) fn username<'a>(table: &'a Table, id: &str) -> Result<Picked<'a>> {
+pub(super) fn username<'a>(table: &'a Table, id: &str) -> Result<Pick<'a>> {
     let texts: Vec<&Column> = table
         .columns
         .iter()

@@ -1,8 +1,10 @@
 //! The session table, its own columns beside Django's three, and what the table says of the session engine.
 
-use super::{bare, list, named, no_table, table_name};
+use super::home::Home;
+use super::{bare, list, no_table, table_name};
 use crate::config::{Engine, SessionsConfig};
 use crate::error::{Code, Error, Result};
+use crate::store::IdForm;
 use crate::store::catalog::{Column, Kind, Table};
 use crate::store::schema::{SessionTable, TableName, TimeColumn};
 use crate::view::Found;
@@ -20,7 +22,7 @@ const DEVICE: [&str; 1] = ["useragent"];
 const SEEN: [&str; 3] = ["lastactivity", "updatedat", "lastseen"];
 
 /// Whether this table has Django's three columns.
-fn fits(table: &Table) -> bool {
+pub(super) fn fits(table: &Table) -> bool {
     table.column("session_key").is_some()
         && table.column("session_data").is_some()
         && table
@@ -30,9 +32,9 @@ fn fits(table: &Table) -> bool {
 
 /// The session tables of Django and of known packages that are there. More than one means that one of them is
 /// left over, or not in use yet.
-pub fn usual(tables: &[Table]) -> Vec<SessionTable> {
+pub fn usual<'a>(tables: impl IntoIterator<Item = &'a Table>) -> Vec<SessionTable> {
     tables
-        .iter()
+        .into_iter()
         .filter(|t| fits(t) && USUAL.iter().any(|(name, _)| *name == t.name))
         .filter_map(|t| columns(t, None))
         .collect()
@@ -89,16 +91,16 @@ pub fn engine_of(table: &SessionTable, config: &SessionsConfig) -> Option<&'stat
 /// The table of the sessions; none where this engine keeps none. `users`: the users' table, where it lies in the
 /// same database and can be referred to.
 pub(super) fn session_table(
-    tables: &[Table],
+    home: &Home<'_>,
     config: &SessionsConfig,
-    users: Option<&TableName>,
+    users: Option<&Table>,
     found: &mut Vec<Found>,
 ) -> Result<Option<SessionTable>> {
     let engine = Engine::of(config);
     if engine.as_ref().is_ok_and(|engine| !engine.has_rows()) {
         return Ok(None);
     }
-    let (table, because) = match choose(tables, config, engine.as_ref().ok()) {
+    let (table, because) = match choose(home, config, engine.as_ref().ok()) {
         Ok(chosen) => chosen,
         // Of an engine that is not known, nobody has said that there is a table.
         Err(error) if engine.is_err() && error.code == Code::NotDjango => return Ok(None),
@@ -115,7 +117,7 @@ pub(super) fn session_table(
                 ),
             )
         })?;
-        chosen.user = Some((column.name.clone(), column.kind()));
+        chosen.user = Some((column.name.clone(), IdForm::of(column)));
     }
     let mut say = |what: &str, value: String, because: &str| {
         found.push(Found {
@@ -152,12 +154,12 @@ pub(super) fn session_table(
 }
 
 fn choose<'a>(
-    tables: &'a [Table],
+    home: &Home<'a>,
     config: &SessionsConfig,
     engine: Option<&Engine>,
 ) -> Result<(&'a Table, String)> {
     if let Some(name) = &config.table {
-        let table = named(tables, name).ok_or_else(|| no_table("sessions", name))?;
+        let table = home.named(name).ok_or_else(|| no_table("sessions", name))?;
         if !fits(table) {
             return Err(Error::new(
                 Code::NotDjango,
@@ -169,14 +171,27 @@ fn choose<'a>(
         }
         return Ok((table, "configured".into()));
     }
-    let candidates: Vec<&Table> = tables.iter().filter(|t| fits(t)).collect();
+    let candidates: Vec<&Table> = home.own().iter().copied().filter(|t| fits(t)).collect();
     let own = engine.and_then(|engine| engine.table);
     let plain = own == Some(USUAL[0].0);
-    match own.map(|own| (own, candidates.iter().find(|t| t.name == own))) {
-        Some((_, Some(table))) if plain => return Ok((table, "Django's own name for it".into())),
-        Some((_, Some(table))) => return Ok((table, "its engine's own name for it".into())),
+    let named: Vec<&Table> = candidates
+        .iter()
+        .copied()
+        .filter(|t| own == Some(t.name.as_str()))
+        .collect();
+    let visible = || named.iter().find(|t| t.schema.is_none());
+    let chosen = match named[..] {
+        [only] => Some(only),
+        _ => visible().copied(),
+    };
+    match (own, chosen, named.len()) {
+        (Some(_), Some(table), _) if plain => {
+            return Ok((table, "Django's own name for it".into()));
+        }
+        (Some(_), Some(table), _) => return Ok((table, "its engine's own name for it".into())),
+        (Some(_), None, 2..) => return Err(several(&named)),
         // A package's engine has no other; where Django's is only taken for granted, another table may be meant.
-        Some((own, None)) if !plain => {
+        (Some(own), None, _) if !plain => {
             return Err(Error::new(
                 Code::NotDjango,
                 format!(
@@ -193,18 +208,22 @@ fn choose<'a>(
             Code::NotDjango,
             "this database has no django_session table that this role can see; check the database's name and the role's rights",
         )),
-        several => Err(Error::new(
-            Code::Ambiguous,
-            format!(
-                "more than one table could hold the sessions: {}; name one under [site.sessions] table",
-                list(several)
-            ),
-        )),
+        all => Err(several(all)),
     }
 }
 
+fn several(tables: &[&Table]) -> Error {
+    Error::new(
+        Code::Ambiguous,
+        format!(
+            "more than one table could hold the sessions: {}; name one under [site.sessions] table",
+            list(tables)
+        ),
+    )
+}
+
 /// What the table has beside Django's three columns.
-fn columns(table: &Table, users: Option<&TableName>) -> Option<SessionTable> {
+fn columns(table: &Table, users: Option<&Table>) -> Option<SessionTable> {
     let called = |names: &[&str]| {
         table
             .columns
@@ -213,9 +232,7 @@ fn columns(table: &Table, users: Option<&TableName>) -> Option<SessionTable> {
     };
     let reference = || {
         let users = users?;
-        let refers = |r: &&crate::store::catalog::Reference| {
-            r.to_table == users.name && r.to_schema == users.schema
-        };
+        let refers = |r: &&crate::store::catalog::Reference| users.is_target(r);
         match table.references.iter().filter(refers).collect::<Vec<_>>()[..] {
             // Two of them: one may be who looks on, say.
             [only] => table.column(&only.column),
@@ -226,7 +243,7 @@ fn columns(table: &Table, users: Option<&TableName>) -> Option<SessionTable> {
     Some(SessionTable {
         table: table_name(table),
         expires: table.column("expire_date").and_then(TimeColumn::of)?,
-        user: user.map(|c| (c.name.clone(), c.kind())),
+        user: user.map(|c| (c.name.clone(), IdForm::of(c))),
         ip: called(&IP).map(|c| c.name.clone()),
         device: called(&DEVICE).map(|c| c.name.clone()),
         seen: SEEN

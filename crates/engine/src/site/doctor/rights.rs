@@ -76,7 +76,7 @@ async fn proven(config: &SiteConfig, db: &Db, explored: &Explored) -> Result<(),
     }
     let users = &explored.schema.users;
     for column in written(config, users) {
-        let set = prove::may_write(db, &users.table, column).await;
+        let set = prove::may_write(db, users.place_of(column).0, column).await;
         set.map_err(|error| (db.dialect(), error))?;
     }
     Ok(())
@@ -152,15 +152,35 @@ async fn on_users(
     users: &UserTable,
     switch: bool,
 ) -> Result<Vec<String>, sqlx::Error> {
-    let table = quoted(&users.table);
-    let switch = users.is_active.as_deref().filter(|_| switch);
+    let mut lacks = Vec::new();
+    for table in users
+        .parents
+        .iter()
+        .map(|parent| &parent.table)
+        .chain([&users.table])
+    {
+        lacks.extend(on_user_table(pool, users, table, switch).await?);
+    }
+    Ok(lacks)
+}
+
+async fn on_user_table(
+    pool: &PgPool,
+    users: &UserTable,
+    place: &TableName,
+    switch: bool,
+) -> Result<Vec<String>, sqlx::Error> {
+    let table = quoted(place);
+    let here = |column: &&str| users.place_of(column).0 == place;
+    let flag_here = users.flag.as_deref().filter(here);
+    let switch = users.is_active.as_deref().filter(|_| switch).filter(here);
     let (read, flag, active): (bool, bool, bool) = sqlx::query_as(
         "SELECT has_table_privilege($1, 'SELECT') OR has_any_column_privilege($1, 'SELECT'),
                 CASE WHEN $2::text IS NULL THEN true ELSE has_column_privilege($1, $2::text, 'UPDATE') END,
                 CASE WHEN $3::text IS NULL THEN true ELSE has_column_privilege($1, $3::text, 'UPDATE') END",
     )
     .bind(&table)
-    .bind(users.flag.as_deref())
+    .bind(flag_here)
     .bind(switch)
     .fetch_one(pool)
     .await?;
@@ -168,7 +188,7 @@ async fn on_users(
     if !read {
         lacks.push(format!("GRANT SELECT ON {table} TO the role"));
     }
-    for (may, column) in [(flag, users.flag.as_deref()), (active, switch)] {
+    for (may, column) in [(flag, flag_here), (active, switch)] {
         if let Some(column) = column.filter(|_| !may) {
             lacks.push(format!(
                 "GRANT UPDATE ({}) ON {table} TO the role",

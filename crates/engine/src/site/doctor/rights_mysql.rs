@@ -73,7 +73,14 @@ pub(super) async fn on_users(
         lacks.push(format!("GRANT SELECT ON {table} TO {whose}"));
     }
     let switch = users.is_active.as_deref().filter(|_| switch);
+    for parent in &users.parents {
+        let (table, key) = (quoted(&parent.table), quote(&parent.key));
+        if !may(pool, format!("SELECT {key} FROM {table} WHERE 1 = 0")).await? {
+            lacks.push(format!("GRANT SELECT ON {table} TO {whose}"));
+        }
+    }
     for column in [users.flag.as_deref(), switch].into_iter().flatten() {
+        let table = quoted(users.place_of(column).0);
         let column = quote(column);
         let write = format!("EXPLAIN UPDATE {table} SET {column} = 0 WHERE 1 = 0");
         if !may(pool, write).await? {

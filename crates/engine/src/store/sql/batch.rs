@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use sea_query::{Cond, Expr, ExprTrait, LockBehavior, LockType, Query};
+use sea_query::{Alias, Cond, Expr, ExprTrait, LockBehavior, LockType};
 
 use super::sessions::keys_of;
 use super::sweep::{Dates, Judged, Now};
-use super::users::{user_id, user_row};
+use super::users::user_row;
 use super::{At, CHUNK, KEY, SqlSessions, SqlStore};
 use crate::store::db::Failure;
 use crate::store::key::{SessionKey, UserId};
@@ -51,8 +51,18 @@ pub(super) async fn lock(
     let mut query = store.select_users();
     query.and_where(these).cond_where(condition);
     // As [`SqlStore::holds_people`] has it: without a flag to write, the role may well lack the right that a row lock asks for.
-    if users.flag.is_some() {
+    if let Some(flag) = &users.flag {
         match (tx.dialect(), tx.passing()) {
+            // The role need not have the right to lock a parent's rows.
+            (Dialect::Postgres, _) if !users.parents.is_empty() => {
+                let (table, _) = users.place_of(flag);
+                let table = [Alias::new(&table.name)];
+                query.lock_with_tables_behavior(
+                    LockType::NoKeyUpdate,
+                    table,
+                    LockBehavior::SkipLocked,
+                );
+            }
             (Dialect::Postgres, _) => {
                 query.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
             }
@@ -207,9 +217,8 @@ pub(super) async fn delete(
     // Who is locked cannot be seen meanwhile. Asked for nonetheless, MySQL's kind would lock whatever it goes through.
     let held = d == Dialect::Mysql && store.holds_people();
     let back = store.among(ids).filter(|_| !held).map(|these| {
-        Query::select()
+        expr::from_users(users)
             .expr(Expr::val(1))
-            .from(expr::table(&users.table))
             .and_where(these)
             .cond_where(seen_since)
             .to_owned()
@@ -287,20 +296,21 @@ pub(super) async fn mark(
     ids: &[UserId],
 ) -> Result<Vec<UserId>, sqlx::Error> {
     let users = &store.users;
-    let (Some(flag), Some(these)) = (&users.flag, store.among(ids)) else {
+    let holds = store.holds_people();
+    let take = users
+        .flag
+        .as_ref()
+        .and_then(|flag| store.take(ids, holds, flag, false));
+    let Some(take) = take else {
         return Ok(Vec::new());
     };
-    let taken = match store.holds_people() {
+    let taken = match holds {
         true => {
-            let take = store.take(ids, Cond::all(), flag, false);
             let held = ids.iter().map(|id| id.as_str().to_owned()).collect();
             take.of_held(tx, held).await?
         }
-        false => {
-            let take = store.take(ids, Cond::all().add(these), flag, false);
-            take.within(tx).await?
-        }
+        false => take.within(tx).await?,
     };
-    let ids = taken.into_iter().map(|id| user_id(id, users.id_kind));
+    let ids = taken.iter().map(|id| users.id_form.id(id));
     Ok(ids.collect())
 }

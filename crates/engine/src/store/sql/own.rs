@@ -4,7 +4,6 @@
 use sea_query::SelectStatement;
 
 use super::SqlSessions;
-use super::users::user_id;
 use crate::store::statement::{Cell, Read};
 use crate::store::{Extra, expr};
 
@@ -59,7 +58,7 @@ impl SqlSessions {
         let extra = Extra {
             user: user
                 .zip(table.user.as_ref())
-                .map(|(id, (_, kind))| user_id(id, *kind)),
+                .map(|(id, (_, form))| form.id(&id)),
             ip: ip.map(|ip| host(&ip).to_string()),
             device,
             seen: table

@@ -130,7 +130,8 @@ impl SqlStore {
         let flagged = self.read_flagged(None, sink).await?;
         let wanted = sink.users_unread();
         let most = FEW + NOT_WANTED * wanted.len() as u64;
-        if let Some(size) = size(&self.db, &self.users.table).await?
+        if self.users.parents.is_empty()
+            && let Some(size) = size(&self.db, &self.users.table).await?
             && size.rows <= most
             && self.copy_users(size.blocks, sink).await?
         {

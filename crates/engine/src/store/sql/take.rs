@@ -12,8 +12,8 @@ use sea_query::{
     Alias, Cond, DeleteStatement, Expr, ExprTrait, Query, SelectStatement, UpdateStatement,
 };
 
-use crate::store::catalog::Kind;
 use crate::store::expr;
+use crate::store::id_form::IdForm;
 use crate::store::key::UserId;
 use crate::store::schema::{Dialect, TableName};
 use crate::store::statement::{Cell, Read, Statement};
@@ -27,8 +27,8 @@ const FEW: usize = 16;
 #[derive(Clone)]
 enum Deed {
     Delete,
-    /// A column's truth becomes this; rows where it is already are not taken. The key is of this kind.
-    Set(String, bool, Kind),
+    /// A column's truth becomes this; rows where it is already are not taken. The key is of this form.
+    Set(String, bool, IdForm),
 }
 
 /// Rows of a table that meet a condition.
@@ -63,11 +63,11 @@ impl Take {
         }
     }
 
-    /// To change a truth of the rows that meet a condition. Their key is of this kind.
-    pub fn set(self, column: &str, to: bool, kind: Kind) -> Self {
+    /// To change a truth of the rows that meet a condition. Their key is of this form.
+    pub fn set(self, column: &str, to: bool, form: IdForm) -> Self {
         Self {
             condition: self.condition.add(expr::col(column).eq(!to)),
-            deed: Deed::Set(column.to_owned(), to, kind),
+            deed: Deed::Set(column.to_owned(), to, form),
             ..self
         }
     }
@@ -178,10 +178,17 @@ impl Take {
             Deed::Set(column, to, _) => Cond::all().add(expr::col(column).eq(!*to)),
         };
         let query = self.keys(d, left.add(these));
+        // Of a user's key, `held` may have another spelling than the table.
+        let plain = |key: String| match self.deed {
+            Deed::Delete => key,
+            Deed::Set(_, _, form) => form.id(&key).to_string(),
+        };
         let left: HashSet<String> = texts(tx.rows(&query, &[Read::Text]).await?)
             .into_iter()
+            .map(plain)
             .collect();
-        Ok(held.into_iter().filter(|k| !left.contains(k)).collect())
+        let gone = |key: &String| !left.contains(&plain(key.clone()));
+        Ok(held.into_iter().filter(gone).collect())
     }
 
     /// The keys of what meets this condition.
@@ -231,9 +238,9 @@ impl Take {
         }
         match self.deed {
             Deed::Delete => Some(expr::among(d, &self.key, keys.iter().map(String::as_str))),
-            Deed::Set(_, _, kind) => {
-                let ids: Vec<UserId> = keys.iter().map(|key| UserId::new(key.as_str())).collect();
-                expr::one_of(d, &self.key, kind, &ids)
+            Deed::Set(_, _, form) => {
+                let ids: Vec<UserId> = keys.iter().map(|key| form.id(key)).collect();
+                expr::one_of(d, &self.key, form, &ids)
             }
         }
     }

@@ -1,15 +1,15 @@
 //! The user table: its rows, the flag's bearers, those whose evidence moved.
 
 use jiff::Timestamp;
-use sea_query::{Cond, Expr, ExprTrait, Order, Query, SelectStatement};
+use sea_query::{Cond, Expr, ExprTrait, Order, SelectStatement};
 use secrecy::SecretString;
 
 use super::arrays::{self, as_arrays};
 use super::take::Take;
 use super::{OVERLAP, SOON, SqlStore};
 use crate::error::Result;
-use crate::store::catalog::Kind;
 use crate::store::explain::put_off;
+use crate::store::id_form::IdForm;
 use crate::store::key::UserId;
 use crate::store::schema::{Dialect, TimeColumn, UserTable};
 use crate::store::statement::{Cell, Read};
@@ -31,9 +31,8 @@ impl SqlStore {
     }
 
     pub(super) fn select_users(&self) -> SelectStatement {
-        Query::select()
+        expr::from_users(&self.users)
             .exprs(self.user_columns())
-            .from(expr::table(&self.users.table))
             .to_owned()
     }
 
@@ -88,14 +87,20 @@ impl SqlStore {
 
     /// These users; none where no id can be one of theirs.
     pub(super) fn among(&self, ids: &[UserId]) -> Option<Expr> {
-        expr::one_of(self.dialect(), &self.users.id, self.users.id_kind, ids)
+        self.among_by(&self.users.id, ids)
+    }
+
+    /// These users, by the key of one of their tables.
+    fn among_by(&self, key: &str, ids: &[UserId]) -> Option<Expr> {
+        expr::one_of(self.dialect(), key, self.users.id_form, ids)
     }
 
     /// How many rows those can be, where that is known: a UUID kept as a text is looked for in both cases.
     pub(super) fn most(&self, ids: &[UserId]) -> Option<usize> {
-        let twice = match self.users.id_kind {
-            Kind::Integer | Kind::Uuid => 0,
-            _ => ids
+        let twice = match self.users.id_form {
+            IdForm::Integer | IdForm::Uuid => 0,
+            IdForm::Hex(_) => ids.len(),
+            IdForm::Text(_) => ids
                 .iter()
                 .filter(|id| UserId::is_uuid_text(id.as_str()))
                 .count(),
@@ -103,20 +108,26 @@ impl SqlStore {
         self.users.keyed.then_some(ids.len() + twice)
     }
 
-    /// To change a truth of those of these users that meet a condition.
-    pub(super) fn take(&self, ids: &[UserId], condition: Cond, column: &str, to: bool) -> Take {
+    /// To change a truth of these users: of all that have it otherwise, or of no others than `held`, which are locked.
+    pub(super) fn take(&self, ids: &[UserId], held: bool, column: &str, to: bool) -> Option<Take> {
         let users = &self.users;
+        let (table, key) = users.place_of(column);
+        let these = self.among_by(key, ids)?;
+        let condition = match held {
+            true => Cond::all(),
+            false => Cond::all().add(these),
+        };
         let most = self.most(ids);
-        Take::delete(&users.table, &users.id, condition, most).set(column, to, users.id_kind)
+        let take = Take::delete(table, key, condition, most).set(column, to, users.id_form);
+        Some(take)
     }
 
     /// Writes a truth about one user, and says whether this call changed it. It fails where somebody holds the user.
     pub(super) async fn set_truth(&self, column: &str, id: &UserId, to: bool) -> Result<bool> {
         let ids = std::slice::from_ref(id);
-        let Some(this) = self.among(ids) else {
+        let Some(take) = self.take(ids, false, column, to) else {
             return Ok(false);
         };
-        let take = self.take(ids, Cond::all().add(this), column, to);
         let taken = take.alone(&self.db).await?;
         match taken.held && taken.keys.is_empty() {
             true => Err(put_off()),
@@ -166,13 +177,12 @@ impl SqlStore {
         these: &Cond,
         mut take: impl FnMut(Vec<Cell>),
     ) -> Result<Option<usize>> {
-        if self.dialect() != Dialect::Postgres || self.users.id_kind != Kind::Integer {
+        if self.dialect() != Dialect::Postgres || self.users.id_form != IdForm::Integer {
             return Ok(None);
         }
         let (mut many, mut after) = (0, i64::MIN);
         loop {
-            let piece = Query::select()
-                .from(expr::table(&self.users.table))
+            let piece = expr::from_users(&self.users)
                 .cond_where(these.clone())
                 .and_where(expr::col(&self.users.id).gt(after))
                 .order_by_expr(expr::col(&self.users.id), Order::Asc)
@@ -212,7 +222,7 @@ impl SqlStore {
         let mut ids = Vec::new();
         let mut take = |cells: Vec<Cell>| {
             let id = cells.into_iter().next().and_then(Cell::text);
-            ids.extend(id.map(|id| user_id(id, self.users.id_kind)));
+            ids.extend(id.map(|id| self.users.id_form.id(&id)));
         };
         let (columns, shape) = ([id], [Read::Text]);
         let pieces = match before.is_none_or(|before| before > PIECE) {
@@ -242,8 +252,7 @@ impl SqlStore {
             many += 1;
             take(cells);
         };
-        let mut these = Query::select()
-            .from(expr::table(&self.users.table))
+        let mut these = expr::from_users(&self.users)
             .cond_where(condition)
             .to_owned();
         if at_once && self.dialect() == Dialect::Postgres {
@@ -284,16 +293,6 @@ fn may_be_many(before: Option<usize>, soon: bool) -> bool {
     !soon || before.is_none_or(|before| before > PIECE)
 }
 
-/// An id as text, in the form that Django writes into sessions.
-pub(super) fn user_id(text: String, kind: Kind) -> UserId {
-    if kind == Kind::Uuid
-        && let Some(id) = UserId::from_uuid_text(&text)
-    {
-        return id;
-    }
-    UserId::new(text)
-}
-
 pub(super) fn user_row(row: Vec<Cell>, users: &UserTable) -> Option<UserRow> {
     let [
         id,
@@ -313,7 +312,7 @@ pub(super) fn user_row(row: Vec<Cell>, users: &UserTable) -> Option<UserRow> {
     let time = |column: &Option<TimeColumn>, cell: Cell| cell.time(column.as_ref()?.zone());
     let name: Vec<String> = [full(first), full(last)].into_iter().flatten().collect();
     Some(UserRow {
-        id: user_id(id.text()?, users.id_kind),
+        id: users.id_form.id(&id.text()?),
         username: username.text().unwrap_or_default(),
         email: full(email),
         name: Some(name.join(" ")).filter(|n| !n.is_empty()),
