@@ -6,6 +6,7 @@ mod args;
 mod bus;
 mod commands;
 mod demo;
+mod keeper;
 mod logout;
 mod navigation;
 mod notify;

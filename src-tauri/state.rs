@@ -16,8 +16,8 @@ use tauri::AppHandle;
 use tauri::async_runtime::JoinHandle;
 use tokio::sync::broadcast::Receiver;
 
-use crate::demo;
 use crate::wire::SiteEntry;
+use crate::{demo, keeper};
 
 /// How long a clean end may take before the process ends anyway.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
@@ -61,12 +61,16 @@ struct Opened {
 struct Running {
     watch: Watch,
     pump: JoinHandle<()>,
+    keeper: Option<JoinHandle<()>>,
     people: Option<demo::People>,
 }
 
 impl Running {
     async fn stop(self) {
         self.pump.abort();
+        if let Some(keeper) = &self.keeper {
+            keeper.abort();
+        }
         if tokio::time::timeout(STOP_WITHIN, self.watch.stop())
             .await
             .is_err()
@@ -186,7 +190,8 @@ impl Shell {
                 Err(error) => error,
             };
             tracing::warn!(code = ?error.code, "cannot open the site: {error}");
-            let again = error.code == Code::Unreachable;
+            // Only the wrong name, and a password that is refused, are not tried again.
+            let again = !matches!(error.code, Code::NoSite | Code::Denied);
             if !self.fail(error) {
                 return;
             }
@@ -204,6 +209,21 @@ impl Shell {
         let opened = self.opened(config).await?;
         let mut running = self.running.lock().await;
         Ok(self.take_over(app, &mut running, opened).await)
+    }
+
+    /// Opens a site once more, with its settings as they are now, unless another one took its place meanwhile.
+    pub async fn open_anew(&self, app: &AppHandle, site: &Arc<Site>) {
+        let opened = match self.opened(site.settings()).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::debug!(%error, "the site cannot be opened anew");
+                return;
+            }
+        };
+        let mut running = self.running.lock().await;
+        if self.site().is_ok_and(|current| Arc::ptr_eq(&current, site)) {
+            self.take_over(app, &mut running, opened).await;
+        }
     }
 
     /// A site that was reached and looked at, and that nothing keeps alive yet.
@@ -230,8 +250,13 @@ impl Shell {
         let Opened { site, people } = opened;
         // Heard from before the first look on.
         let pump = (self.hooks.pump)(app.clone(), Arc::clone(&site), site.subscribe());
+        // The demo makes its tables itself.
+        let keeper = people
+            .is_none()
+            .then(|| keeper::start(app.clone(), Arc::clone(&site)));
         *running = Some(Running {
             pump,
+            keeper,
             watch: watch::start(Arc::clone(&site)),
             people,
         });

@@ -64,6 +64,14 @@ mod trust;
 #[path = "outside/journal.rs"]
 mod journal;
 
+/// Signals, kills and full disks in the middle of an action.
+#[path = "outside/interrupted.rs"]
+mod interrupted;
+
+/// Webhook messages that are not delivered at once.
+#[path = "outside/webhooks.rs"]
+mod webhooks;
+
 /// The canary search.
 #[path = "outside/secrets.rs"]
 mod secrets;

@@ -1,8 +1,9 @@
 //! The database's clock decides: with the laptop's a day off in either direction, the decisions are the same.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Curfew, Person, Site, active, idle, overdue, person, setting};
+use crate::harness::{Curfew, Person, SOON, Site, active, idle, overdue, person, setting, until};
 
 const OFF: [&str; 3] = ["+0", "-1d", "+1d"];
 
@@ -121,4 +122,46 @@ async fn the_doctor_shows_a_skewed_clock() {
         detail.contains("day") || detail.contains("24") || detail.contains("86"),
         "{check:#}"
     );
+}
+
+#[tokio::test]
+async fn a_clock_a_day_off_during_one_sweep_delays_no_other() {
+    let site = Site::start().await;
+    site.seed(&[active("ana"), overdue("cem")]).await;
+    for sql in [
+        "CREATE TABLE gate (open int)",
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS \
+         $$ BEGIN WHILE NOT EXISTS (SELECT FROM gate) LOOP PERFORM pg_sleep(0.02); END LOOP; RETURN OLD; END $$",
+        "CREATE TRIGGER wait BEFORE DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION wait()",
+    ] {
+        site.db.execute(sql).await;
+    }
+    let off = site.folder("clock");
+    std::fs::write(&off, "+0").unwrap();
+    let curfew = site
+        .curfew()
+        .env("LD_PRELOAD", &setting("CURFEW_TEST_LIBFAKETIME"))
+        .env("FAKETIME_TIMESTAMP_FILE", &off)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("DONT_FAKE_MONOTONIC", "1");
+    let mut running = curfew.spawn(&["--json", "sweep", "--every", "2s"]);
+    let state = curfew.state_dir().join("journal.jsonl");
+    until("the sweep is under way", SOON, || {
+        let there = std::fs::read_to_string(&state).is_ok_and(|text| text.contains("intent"));
+        async move { there }
+    })
+    .await;
+    // A day ahead while it sweeps, and right again afterwards.
+    std::fs::write(&off, "+1d").unwrap();
+    site.db.execute("INSERT INTO gate VALUES (1)").await;
+    let first: Value = serde_json::from_str(&running.line(SOON).await).unwrap();
+    assert_eq!(first["sessions_deleted"], 1, "{first:#}");
+    std::fs::write(&off, "+0").unwrap();
+    for _ in 0..2 {
+        let next: Value = serde_json::from_str(&running.line(SOON).await).unwrap();
+        assert_eq!(next["sessions_deleted"], 0, "{next:#}");
+    }
+    running.signal(Signal::TERM);
+    assert_eq!(running.end(SOON).await.0, Some(0));
 }

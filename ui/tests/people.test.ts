@@ -26,6 +26,18 @@ describe("pages", () => {
     expect(asked(fake).every((a) => (a.question?.limit ?? 1e9) <= PAGE)).toBe(true);
   });
 
+  it("asks again where the site was opened anew and its numbers begin again", async () => {
+    const { fake, people } = await loaded();
+    fake.revision = 40;
+    people.hear(40);
+    await settle(300);
+    const before = asked(fake).length;
+    fake.revision = 2;
+    people.hear(2);
+    await settle(300);
+    expect(asked(fake)).toHaveLength(before + 1);
+  });
+
   it("lets go of pages far out of sight, and asks for them again", async () => {
     const { fake, people } = await loaded(10_000);
     people.want(500, 520);

@@ -155,6 +155,9 @@ pub struct JournalArgs {
     /// Only check that no line was changed, dropped or moved
     #[arg(long)]
     pub verify: bool,
+    /// And that it has each entry whose head this file names: the file of journal_heads, or a log
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    pub against: Option<std::path::PathBuf>,
     /// At most this many, the newest [default: all with --json, else 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,

@@ -97,6 +97,18 @@ impl Context {
         Ok(site)
     }
 
+    /// Closes a site after a one-shot command, and reports messages that a later run will send.
+    pub async fn close(&self, site: &Site) {
+        if let Some(fault) = site.heads_fault() {
+            self.output
+                .aside(&format!("{}\n", crate::words::clean(&fault)));
+        }
+        if let Some(kept) = site.close_patiently().await {
+            self.output
+                .aside(&format!("{}\n", crate::words::clean(&kept)));
+        }
+    }
+
     /// What people should know of the site, after the answer. Only where somebody looks: a sweep by cron
     /// that went well says nothing on standard error.
     pub fn notes(&self, site: &Site) {

@@ -27,6 +27,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Whether it stands for an engine's error with this code.
+    pub fn is(&self, code: Code) -> bool {
+        self.code == name(code)
+    }
+
     pub fn usage(message: impl Into<String>) -> Self {
         Self {
             status: Status::Usage,
@@ -57,18 +62,23 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let status = match error.code {
             Code::Config | Code::NoSite => Status::Usage,
+            Code::Stopped => Status::Partly,
             code if code.is_guard() => Status::Refused,
             _ => Status::Failed,
         };
-        let code = match serde_json::to_value(error.code) {
-            Ok(serde_json::Value::String(code)) => code,
-            _ => "failed".into(),
-        };
         Self {
             status,
-            code,
+            code: name(error.code),
             message: error.message,
         }
+    }
+}
+
+/// The engine's public name of a code.
+fn name(code: Code) -> String {
+    match serde_json::to_value(code) {
+        Ok(serde_json::Value::String(code)) => code,
+        _ => "failed".into(),
     }
 }
 
@@ -85,6 +95,7 @@ mod tests {
         for code in [Code::Config, Code::NoSite] {
             assert_eq!(status(code), 2, "{code:?}");
         }
+        assert_eq!(status(Code::Stopped), 4);
         for code in [
             Code::ViewOnly,
             Code::NoEvidence,

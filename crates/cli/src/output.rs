@@ -24,6 +24,9 @@ pub struct Output {
 #[derive(Serialize)]
 struct ErrorDocument<'a> {
     error: ErrorBody<'a>,
+    /// How many users are overdue, if a tick of the timer signed out nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overdue: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -47,6 +50,20 @@ impl Output {
             serde_json::to_string(value).map_err(|e| Failure::internal(e.to_string()))?;
         text.push('\n');
         self.text(&text)
+    }
+
+    /// As [`Output::document`], for a document that is too large to be held: written as it is made.
+    pub fn stream(self, value: &impl Serialize) -> Result<Reader, Failure> {
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        let written = serde_json::to_writer(&mut out, value)
+            .map_err(std::io::Error::from)
+            .and_then(|()| out.write_all(b"\n"))
+            .and_then(|()| out.flush());
+        match written {
+            Ok(()) => Ok(Reader::There),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
+            Err(error) => Err(Failure::output(&error)),
+        }
     }
 
     /// Text for people, with its colours: they stay on a terminal alone, and not with `NO_COLOR`.
@@ -82,18 +99,24 @@ impl Output {
 
     /// The one line of an error, and with `--json` its document as well.
     pub fn failure(self, failure: &Failure) -> Reader {
-        let mut reader = Reader::There;
-        if self.json {
-            let document = ErrorDocument {
-                error: ErrorBody {
-                    code: &failure.code,
-                    message: &failure.message,
-                },
-            };
-            reader = self.document(&document).unwrap_or(Reader::Gone);
-        }
+        let reader = match self.json {
+            true => self.error_document(failure, None),
+            false => Reader::There,
+        };
         self.shortfall(&failure.message);
         reader
+    }
+
+    /// An error's document alone.
+    pub fn error_document(self, failure: &Failure, overdue: Option<u32>) -> Reader {
+        let document = ErrorDocument {
+            error: ErrorBody {
+                code: &failure.code,
+                message: &failure.message,
+            },
+            overdue,
+        };
+        self.document(&document).unwrap_or(Reader::Gone)
     }
 
     /// The terminal's width in cells, where standard output is one.

@@ -1,8 +1,9 @@
-//! Ctrl-C and SIGTERM, as something to wait for. The first asks for an orderly end: what has begun is finished,
-//! so that the journal gets its outcome. The second ends it where it is.
+//! Ctrl-C, SIGTERM and SIGHUP, as something to wait for. The first asks for an orderly end: what has begun is
+//! finished, so that the journal gets its outcome. The second ends it where it is.
 
 use std::future::Future;
 
+use curfew_engine::site::Site;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Failure, Status};
@@ -35,6 +36,16 @@ impl Stop {
         Ok(stop)
     }
 
+    /// Lets a site's sweep end early at the first signal: its batches under way are finished, and no other begins.
+    pub async fn early<T>(&self, site: &Site, sweep: impl Future<Output = T>) -> T {
+        tokio::pin!(sweep);
+        tokio::select! {
+            ended = &mut sweep => return ended,
+            () = self.asked.cancelled() => site.finish_early(),
+        }
+        sweep.await
+    }
+
     /// Carries a deed through to its end, whatever the first signal says.
     pub async fn through<T>(
         &self,
@@ -61,24 +72,54 @@ impl Stop {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    /// `None` under nohup, which means that the end of the terminal is to be ignored.
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
+
+/// A write beyond a limit on the size of files is an error like a full disk, not the end of the process.
+#[cfg(unix)]
+const SIGXFSZ: i32 = 25;
 
 #[cfg(unix)]
 impl Signals {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        // The handler stays for the life of the process, also where nobody waits for the signal.
+        let _caught = signal(SignalKind::from_raw(SIGXFSZ))?;
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hang_up: match hang_up_is_ignored() {
+                true => None,
+                false => Some(signal(SignalKind::hangup())?),
+            },
         })
     }
 
     async fn next(&mut self) {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = hang_up => {}
         }
     }
+}
+
+/// Whether this process was started with SIGHUP ignored, as Linux shows it. The first bit of the mask is SIGHUP.
+#[cfg(unix)]
+fn hang_up_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(not(unix))]

@@ -41,6 +41,8 @@ pub enum Code {
     OwnAccount,
     /// The operator has not let Curfew switch this site's accounts.
     SwitchOff,
+    /// Whoever runs Curfew stopped it before it was done.
+    Stopped,
     /// A file could not be read or written.
     File,
     /// The Django project could not be asked about itself.

@@ -58,10 +58,15 @@ impl Watch {
 
 async fn run(site: Arc<Site>, stop: CancellationToken) {
     let mut failures: u32 = 0;
+    let mut tidied = false;
     loop {
         let wait = match look(&site).await {
             Ok(rest) => {
                 failures = 0;
+                if !tidied || site.unrecorded().is_some() {
+                    tidied = true;
+                    site.tidy_journal().await;
+                }
                 sweep_if_due(&site).await;
                 rest
             }

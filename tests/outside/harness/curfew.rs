@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::environment::setting;
 
@@ -152,11 +152,35 @@ impl Curfew {
         ran.document()
     }
 
+    /// Runs it to its end: its peak memory in KiB, and how many bytes it wrote to standard output.
+    pub async fn peak_memory(&self, args: &[&str]) -> (u64, u64) {
+        let script = "import resource, subprocess, sys\n\
+            out = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)\n\
+            size = sum(len(block) for block in iter(lambda: out.stdout.read(65536), b''))\n\
+            out.wait()\n\
+            print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, size)";
+        let mut python = Command::new("python3");
+        python
+            .args(["-c", script])
+            .arg(setting("CURFEW_TEST_CLI"))
+            .args(args)
+            .envs(self.environment.iter().map(|(n, v)| (n, v)));
+        let output = python.output().await.unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut numbers = text.split_whitespace().map(|word| word.parse().unwrap());
+        (numbers.next().unwrap(), numbers.next().unwrap())
+    }
+
     /// Leaves it running.
     pub fn spawn(&self, args: &[&str]) -> Running {
         let mut child = self.command(args).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
-        Running { child, stdout }
+        let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        Running {
+            child,
+            stdout,
+            stderr,
+        }
     }
 }
 
@@ -182,6 +206,7 @@ impl Ran {
 pub struct Running {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
+    stderr: Lines<BufReader<ChildStderr>>,
 }
 
 impl Running {
@@ -193,18 +218,32 @@ impl Running {
         }
     }
 
-    pub fn signal(&self, signal: Signal) {
+    /// The next line of standard error.
+    pub async fn remark(&mut self, within: Duration) -> String {
+        match tokio::time::timeout(within, self.stderr.next_line()).await {
+            Err(_) => panic!("nothing on standard error within {within:?}"),
+            Ok(line) => line.unwrap().expect("it ended without a line"),
+        }
+    }
+
+    pub fn pid(&self) -> Pid {
         let id = i32::try_from(self.child.id().expect("it has ended")).unwrap();
-        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+        Pid::from_raw(id).unwrap()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
     }
 
     /// Waits for its end: status and standard error.
     pub async fn end(mut self, within: Duration) -> (Option<i32>, String) {
         let mut words = String::new();
-        let mut stderr = self.child.stderr.take().unwrap();
         let ended = tokio::time::timeout(within, async {
             while let Ok(Some(_)) = self.stdout.next_line().await {}
-            let _ = stderr.read_to_string(&mut words).await;
+            while let Ok(Some(line)) = self.stderr.next_line().await {
+                words.push_str(&line);
+                words.push('\n');
+            }
             self.child.wait().await.unwrap()
         });
         let status = ended.await.expect("it does not end");

@@ -101,3 +101,26 @@ async fn a_preview_names_who_and_sweep_now_does_it() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_flag_that_a_migration_took_away_is_found_again() {
+    let site = Site::for_window().await;
+    site.seed(&[active("ana"), overdue("dee").no_session()])
+        .await;
+    let window = Window::configured(&site, QUICK).live().await;
+    window.until_state("dee", Some("stale"), SOON).await;
+    let flag = "ALTER TABLE accounts_customuser RENAME COLUMN";
+    let name = "\"isCurrentlyActive\"";
+    site.db.execute(&format!("{flag} {name} TO gone")).await;
+    let stale = |number: u32| {
+        let window = &window;
+        until(
+            "the number of stale users",
+            Duration::from_secs(30),
+            move || async move { window.count("stale").await == Some(number) },
+        )
+    };
+    stale(0).await;
+    site.db.execute(&format!("{flag} gone TO {name}")).await;
+    stale(1).await;
+}

@@ -135,6 +135,8 @@ export type Code =
 "own_account" | 
 /**  The operator has not let Curfew switch this site's accounts. */
 "switch_off" | 
+/**  Whoever runs Curfew stopped it before it was done. */
+"stopped" | 
 /**  A file could not be read or written. */
 "file" | 
 /**  The Django project could not be asked about itself. */
@@ -191,6 +193,8 @@ export type Entry = {
 	/**  The same for an intent and its outcome; where a logout was followed, for its first outcome and its last. */
 	id: string,
 	users: EntryUser[],
+	/**  The users are those of this entry: a long list that does not change is written once. */
+	users_as?: number | null,
 	reason?: string | null,
 	/**  How it ended, in one line. Outcomes only. */
 	outcome?: string | null,

@@ -3,6 +3,7 @@
 use curfew_engine::logout::{Follow, How};
 use curfew_engine::view::{AccountOutcome, AccountReport};
 
+use super::WithJournal;
 use super::sessions::good;
 use crate::args::AccountArgs;
 use crate::context::Context;
@@ -22,25 +23,42 @@ pub async fn run(context: &Context, args: AccountArgs, allow: bool) -> Result<St
     let report = match allow {
         true => {
             let deed = site.allow_again(&user.id, &how);
-            stop.through(context.output, deed).await??
+            stop.through(context.output, deed).await?
         }
         false => {
             let deed = site.suspend(&user.id, &how);
-            stop.through(context.output, deed).await??
+            stop.through(context.output, deed).await?
         }
     };
-    let status = status(&report);
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => {
+            context.close(&site).await;
+            return Err(error.into());
+        }
+    };
+    let journal = site.unrecorded().map(|error| error.message);
+    let status = match journal {
+        Some(_) => Status::Partly,
+        None => status(&report),
+    };
     if context.output.is_json() {
-        context.output.document(&report)?;
+        let journal = journal.as_deref();
+        context
+            .output
+            .document(&WithJournal::new(&report, journal))?;
     } else {
         let style = good(status == Status::Done);
         let text = format!("{style}{}{style:#}\n", clean(&report.detail));
         context.output.text(&text)?;
     }
+    if let Some(journal) = &journal {
+        context.output.shortfall(journal);
+    }
     if let Some(advice) = advice(&report) {
         context.output.shortfall(&advice);
     }
-    site.close().await;
+    context.close(&site).await;
     Ok(status)
 }
 

@@ -1,24 +1,29 @@
-//! `curfew sweep --every D`: the timer for servers. Sweeps at once and then on time, until told to stop.
-//! An outage is a line on standard error and a wait, never the end.
+//! `curfew sweep --every D`: the timer for servers. Sweeps at once and then on time, until a signal stops it.
+//! Each trouble is reported once, waited out, and its end is reported. Only wrong usage, an unknown site, and a site
+//! that is view-only at the start end the process.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use curfew_engine::config::{Backend, SiteConfig};
-use curfew_engine::error::{Code, Error};
+use curfew_engine::config::SiteConfig;
+use curfew_engine::error::Code;
 use curfew_engine::site::Site;
 use curfew_engine::view::SweepReport;
 
-use super::sweep::{line, once};
+use super::sweep::{config, line, once, status};
 use crate::args::SweepArgs;
-use crate::context::Context;
+use crate::context::{Context, now};
 use crate::failure::{Failure, Status};
 use crate::output::Reader;
+use crate::service::Service;
 use crate::stop::Stop;
-use crate::words::{setting, span, stamp};
+use crate::words::{clean, count, setting, span, stamp};
 
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LAST_RETRY: Duration = Duration::from_secs(60);
+/// Between two comparisons of the site's tables with what was found when it was opened: first, and later on.
+const FIRST_CHECK: Duration = Duration::from_secs(5);
+const LAST_CHECK: Duration = Duration::from_secs(300);
 
 pub async fn run(
     context: &Context,
@@ -26,153 +31,328 @@ pub async fn run(
     args: SweepArgs,
     period: Duration,
 ) -> Result<Status, Failure> {
+    let stop = Stop::listen()?;
     let mut timer = Timer {
+        written: written(context),
         config,
         args,
-        site: None,
+        open: None,
         swept: false,
+        trouble: Trouble::default(),
+        unrecorded: false,
+        heads: false,
     };
-    let ended = repeat(context, &mut timer, period).await;
-    // What is still to be told of the last sweep gets its time.
-    timer.let_go().await;
-    ended
-}
-
-async fn repeat(context: &Context, timer: &mut Timer, period: Duration) -> Result<Status, Failure> {
-    let stop = Stop::listen()?;
+    let service = Service::start();
     context.output.remark(&format!(
         "sweeping {} every {}; Ctrl-C stops",
         timer.config.name,
         setting(period)
     ));
-    let mut outage = Outage::default();
-    loop {
-        let started = Moment::now();
-        let Some(ended) = timer.tick(context, &stop).await? else {
-            return Ok(Status::Done);
-        };
-        let wait = match ended {
-            Ok(report) => {
-                if let Some(lasted) = outage.over() {
-                    let lasted = span(lasted.as_secs());
-                    context
-                        .output
-                        .remark(&format!("the site answers again, after {lasted}"));
-                }
-                if say(context, &report, timer.args.force)? == Reader::Gone {
-                    return Ok(Status::Done);
-                }
-                next_tick(started.elapsed(), period)
-            }
-            Err(error) if timer.is_final(error.code) => return Err(error.into()),
-            Err(error) if error.code.is_guard() => {
-                context.output.failure(&error.into());
-                next_tick(started.elapsed(), period)
-            }
-            Err(error) => {
-                timer.let_go().await;
-                let (wait, news) = outage.next(error.code, period, started);
-                if news {
-                    context.output.failure(&error.into());
-                }
-                // From the end of the try: it may have taken longer than the wait.
-                wait.saturating_add(started.elapsed())
-            }
-        };
-        tokio::select! {
-            () = started.until_over(wait) => {}
-            () = stop.asked.cancelled() => return Ok(Status::Done),
-        }
-    }
+    let ended = timer.repeat(context, &stop, &service, period).await;
+    service.stopping();
+    // Messages about the last sweep get their time.
+    timer.let_go().await;
+    ended
+}
+
+/// The configuration file's bytes. `None` if it cannot be read.
+fn written(context: &Context) -> Option<Vec<u8>> {
+    std::fs::read(context.env.config_dir.join("config.toml")).ok()
+}
+
+/// An open site, and when its tables are compared with what was found in them.
+struct Open {
+    site: Arc<Site>,
+    since: Moment,
+    check_after: Duration,
 }
 
 struct Timer {
+    written: Option<Vec<u8>>,
     config: SiteConfig,
     args: SweepArgs,
-    site: Option<Arc<Site>>,
-    /// Whether a sweep has gone well: from then on the set-up is known to be right.
+    open: Option<Open>,
+    /// Whether a sweep has ended well: from then on nothing ends the process but a signal.
     swept: bool,
+    trouble: Trouble,
+    /// Whether it was reported that the journal lacks an outcome.
+    unrecorded: bool,
+    /// Whether it was reported that the journal's heads do not leave this machine.
+    heads: bool,
+}
+
+/// How one tick ended.
+enum Ended {
+    Swept(SweepReport),
+    Failed(Failure),
+    /// A stop was asked for before the sweep began.
+    Stopped,
 }
 
 impl Timer {
-    /// One sweep; none where a stop was asked for. A sweep that has begun is not cut off.
-    async fn tick(
+    async fn repeat(
         &mut self,
         context: &Context,
         stop: &Stop,
-    ) -> Result<Option<Result<SweepReport, Error>>, Failure> {
-        let site = match &self.site {
-            Some(site) => Arc::clone(site),
-            None => {
-                let opened = tokio::select! {
-                    opened = Site::open(self.config.clone(), &context.env) => opened,
-                    () = stop.asked.cancelled() => return Ok(None),
-                };
-                match opened {
-                    Ok(site) => Arc::clone(self.site.insert(site)),
-                    Err(error) => return Ok(Some(Err(error))),
+        service: &Service,
+        period: Duration,
+    ) -> Result<Status, Failure> {
+        loop {
+            let started = Moment::now();
+            service.busy();
+            let ended = self.tick(context, stop).await?;
+            service.idle();
+            let asked = stop.asked.is_cancelled();
+            let wait = match ended {
+                Ended::Stopped => return Ok(Status::Done),
+                Ended::Swept(report) => {
+                    self.swept = true;
+                    self.recovered(context);
+                    self.tell_journal(context);
+                    service.status(&line(&report));
+                    if say(context, &report, self.args.force)? == Reader::Gone {
+                        return Ok(Status::Done);
+                    }
+                    if asked {
+                        return Ok(status(&report));
+                    }
+                    next_tick(started.steady.elapsed(), period)
                 }
+                Ended::Failed(failure) if asked => {
+                    context.output.failure(&failure);
+                    return Ok(Status::Partly);
+                }
+                Ended::Failed(failure) if failure.is(Code::ViewOnly) && !self.swept => {
+                    return Err(failure);
+                }
+                Ended::Failed(failure) => {
+                    service.status(&format!("waiting: {}", failure.message));
+                    self.failed(context, failure, period, started).await
+                }
+            };
+            let rests = Moment::now();
+            tokio::select! {
+                () = rests.until_over(wait) => {}
+                () = stop.asked.cancelled() => return Ok(Status::Done),
             }
-        };
-        let ended = stop
-            .through(context.output, once(&site, &self.args))
-            .await?;
-        self.swept |= ended.is_ok();
-        Ok(Some(ended))
-    }
-
-    async fn let_go(&mut self) {
-        if let Some(site) = self.site.take() {
-            site.close().await;
         }
     }
 
-    fn is_final(&self, code: Code) -> bool {
-        let file = matches!(self.config.address.backend(), Backend::Sqlite(_));
-        is_final(code, self.swept, file)
+    /// One sweep; none if a stop was asked for. A sweep that has begun ends its batches under way.
+    async fn tick(&mut self, context: &Context, stop: &Stop) -> Result<Ended, Failure> {
+        if let Err(failure) = self.read_again(context).await {
+            self.let_go().await;
+            return Ok(Ended::Failed(failure));
+        }
+        self.check_tables(context).await;
+        let site = match &self.open {
+            Some(open) => Arc::clone(&open.site),
+            None => {
+                let opened = tokio::select! {
+                    opened = Site::open(self.config.clone(), &context.env) => opened,
+                    () = stop.asked.cancelled() => return Ok(Ended::Stopped),
+                };
+                match opened {
+                    Ok(site) => {
+                        self.open = Some(Open {
+                            site: Arc::clone(&site),
+                            since: Moment::now(),
+                            check_after: FIRST_CHECK,
+                        });
+                        site
+                    }
+                    Err(error) => return Ok(Ended::Failed(error.into())),
+                }
+            }
+        };
+        let deed = stop.early(&site, once(&site, &self.args));
+        Ok(match stop.through(context.output, deed).await? {
+            Ok(report) => Ended::Swept(report),
+            Err(error) => Ended::Failed(error.into()),
+        })
+    }
+
+    /// Reads the configuration again if its file has changed. The site is then opened anew.
+    async fn read_again(&mut self, context: &Context) -> Result<(), Failure> {
+        if self.config.by_url {
+            return Ok(());
+        }
+        let written = written(context);
+        // After a failure the file is read at each tick, for what it needs may be elsewhere.
+        if written == self.written && !self.trouble.of_configuration {
+            return Ok(());
+        }
+        match config(context, &self.args).await {
+            Ok(config) => {
+                self.trouble.of_configuration = false;
+                self.written = written;
+                self.config = config;
+                self.let_go().await;
+                Ok(())
+            }
+            Err(failure) => {
+                self.trouble.of_configuration = true;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Closes the site if its tables are no longer what was found, so that it is opened anew. A migration may have
+    /// renamed a column away for a moment.
+    async fn check_tables(&mut self, context: &Context) {
+        let Some(open) = &mut self.open else {
+            return;
+        };
+        if open.since.elapsed() < open.check_after {
+            return;
+        }
+        open.since = Moment::now();
+        open.check_after = open.check_after.saturating_mul(2).min(LAST_CHECK);
+        let moved = open.site.tables_moved(&self.config).await;
+        // If they cannot be read, the sweep meets the same trouble and reports it.
+        if let Ok(moved) = moved
+            && !moved.is_empty()
+        {
+            context.output.aside(&format!(
+                "{}: the tables have changed ({}); they are read again\n",
+                clean(&self.config.name),
+                clean(&moved.join(", "))
+            ));
+            self.let_go().await;
+        }
+    }
+
+    /// Reports a tick that failed, and returns how long to wait for the next.
+    async fn failed(
+        &mut self,
+        context: &Context,
+        failure: Failure,
+        period: Duration,
+        started: Moment,
+    ) -> Duration {
+        let overdue = match &self.open {
+            Some(open) if failure.status == Status::Refused => {
+                // A guard may refuse before the users are read.
+                let _read = open.site.look().await;
+                open.site.view().counts.overdue
+            }
+            _ => 0,
+        };
+        let news = self.trouble.news(&failure, started);
+        if news {
+            context.output.shortfall(&failure.message);
+        }
+        // Whoever reads the ticks reads why nobody was signed out, and how many it concerns.
+        if context.output.is_json() {
+            if news || failure.status == Status::Refused {
+                context.output.error_document(&failure, Some(overdue));
+            }
+        } else if overdue > 0 && failure.status == Status::Refused {
+            let users = count(overdue, "user is", "users are");
+            let text = format!(
+                "{} signed out nobody, though {users} overdue: {}\n",
+                stamp(now(), &context.zone),
+                clean(&failure.message)
+            );
+            // A reader that is gone is noticed at the next sweep.
+            let _gone = context.output.text(&text);
+        }
+        // A guard holds because of what was seen so far, which must not be forgotten. Two of them may hold because of
+        // what was found when the site was opened: a column or a cache that was not there.
+        let by_tables = failure.is(Code::NoEvidence) || failure.is(Code::NotPossible);
+        if failure.status == Status::Refused && !by_tables {
+            return next_tick(started.steady.elapsed(), period);
+        }
+        // Whatever else it is, the site is opened and its tables are read anew.
+        self.let_go().await;
+        self.trouble.wait(period)
+    }
+
+    fn recovered(&mut self, context: &Context) {
+        if let Some(lasted) = self.trouble.over() {
+            let lasted = span(lasted.as_secs());
+            context.output.aside(&format!(
+                "{} is swept again, after {lasted}\n",
+                clean(&self.config.name)
+            ));
+        }
+    }
+
+    /// Reports once that the journal lacks an outcome, and once that it is complete again.
+    fn tell_journal(&mut self, context: &Context) {
+        let Some(open) = &self.open else {
+            return;
+        };
+        match (open.site.heads_fault(), self.heads) {
+            (Some(fault), false) => {
+                self.heads = true;
+                context.output.shortfall(&fault);
+            }
+            (None, true) if open.site.has_recorded() => {
+                self.heads = false;
+                context
+                    .output
+                    .aside("the journal's heads are written again\n");
+            }
+            _ => {}
+        }
+        match (open.site.unrecorded(), self.unrecorded) {
+            (Some(error), false) => {
+                self.unrecorded = true;
+                context.output.shortfall(&error.message);
+            }
+            (None, true) => {
+                self.unrecorded = false;
+                context.output.aside("the journal is complete again\n");
+            }
+            _ => {}
+        }
+    }
+
+    async fn let_go(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.site.close().await;
+        }
     }
 }
 
-/// What only a person can mend, so that waiting for it would hide it: a site that is view-only, and before the
-/// first sweep whatever is wrong with the set-up, such as a file that is not there. An outage and a sweep of too
-/// many people pass.
-fn is_final(code: Code, swept: bool, file: bool) -> bool {
-    match code {
-        Code::ViewOnly | Code::Config | Code::NoSite => true,
-        Code::TooMany => false,
-        Code::Unreachable | Code::Database => file && !swept,
-        _ => !swept,
-    }
-}
-
-/// When the next sweep is due, counted from the beginning of the last: ticks that it outlasted are left out.
+/// When the next sweep is due, from the end of one that lasted so long: ticks that it outlasted are left out. Never
+/// longer than the period, whatever the clocks do.
 fn next_tick(lasted: Duration, period: Duration) -> Duration {
-    let ticks = lasted.as_nanos() / period.as_nanos().max(1) + 1;
-    period.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
+    let into = lasted.as_nanos() % period.as_nanos().max(1);
+    period.saturating_sub(Duration::from_nanos(
+        u64::try_from(into).unwrap_or(u64::MAX),
+    ))
 }
 
-/// A run of tries that failed, and how long to wait for the next.
+/// A run of ticks that failed.
 #[derive(Default)]
-struct Outage {
+struct Trouble {
     since: Option<Moment>,
     tries: u32,
-    told: Option<Code>,
+    told: Option<String>,
+    /// The configuration could not be read.
+    of_configuration: bool,
 }
 
-impl Outage {
-    /// The wait until the next try, and whether people should hear of this one.
-    fn next(&mut self, code: Code, period: Duration, began: Moment) -> (Duration, bool) {
+impl Trouble {
+    /// Whether this failure is of another kind than the last one.
+    fn news(&mut self, failure: &Failure, began: Moment) -> bool {
         self.since.get_or_insert(began);
+        self.told.replace(failure.code.clone()).as_ref() != Some(&failure.code)
+    }
+
+    /// The wait until the next try.
+    fn wait(&mut self, period: Duration) -> Duration {
         let wait = FIRST_RETRY
             .saturating_mul(1 << self.tries.min(10))
             .min(LAST_RETRY)
             .min(period);
         self.tries = self.tries.saturating_add(1);
-        let news = self.told.replace(code) != Some(code);
-        (wait, news)
+        wait
     }
 
-    /// How long it was, where there was one.
+    /// How long it lasted, if there was one.
     fn over(&mut self) -> Option<Duration> {
         std::mem::take(self).since.map(|since| since.elapsed())
     }
@@ -215,7 +395,7 @@ impl Moment {
 /// One line a sweep.
 fn say(context: &Context, report: &SweepReport, force: bool) -> Result<Reader, Failure> {
     if context.output.is_json() {
-        return context.output.document(report);
+        return context.output.document(&report);
     }
     let mut text = format!("{} {}", stamp(report.at, &context.zone), line(report));
     if let Some(held) = report.held.as_ref().filter(|_| !force) {
@@ -229,81 +409,64 @@ fn say(context: &Context, report: &SweepReport, force: bool) -> Result<Reader, F
 #[cfg(test)]
 mod tests {
     use super::*;
+    use curfew_engine::error::Error;
 
     const PERIOD: Duration = Duration::from_secs(300);
 
+    fn failure(code: Code) -> Failure {
+        Error::new(code, "x").into()
+    }
+
     #[test]
     fn waits_grow_up_to_a_minute_and_never_beyond_the_period() {
-        let mut outage = Outage::default();
-        let waits: Vec<u64> = (0..7)
-            .map(|_| {
-                outage
-                    .next(Code::Unreachable, PERIOD, Moment::now())
-                    .0
-                    .as_secs()
-            })
-            .collect();
-        assert_eq!(waits, [2, 4, 8, 16, 32, 60, 60]);
-        let mut outage = Outage::default();
-        let short = Duration::from_secs(3);
-        let waits: Vec<u64> = (0..3)
-            .map(|_| {
-                outage
-                    .next(Code::Unreachable, short, Moment::now())
-                    .0
-                    .as_secs()
-            })
-            .collect();
-        assert_eq!(waits, [2, 3, 3]);
+        for (period, expected) in [
+            (PERIOD, [2, 4, 8, 16, 32, 60, 60]),
+            (Duration::from_secs(3), [2, 3, 3, 3, 3, 3, 3]),
+        ] {
+            let mut trouble = Trouble::default();
+            let waits = expected.map(|_| trouble.wait(period).as_secs());
+            assert_eq!(waits, expected);
+        }
     }
 
     #[test]
     fn ticks_that_were_missed_are_left_out() {
         let second = Duration::from_secs(1);
-        for (lasted, due) in [(0, 300), (299, 300), (300, 600), (1000, 1200)] {
-            assert_eq!(next_tick(second * lasted, PERIOD), second * due, "{lasted}");
+        for (lasted, wait) in [(0, 300), (299, 1), (300, 300), (1000, 200), (86_400, 300)] {
+            assert_eq!(
+                next_tick(second * lasted, PERIOD),
+                second * wait,
+                "{lasted}"
+            );
         }
     }
 
     #[test]
-    fn an_outage_is_told_once_for_each_way_of_failing() {
-        let mut outage = Outage::default();
-        assert!(outage.over().is_none());
-        assert!(outage.next(Code::Unreachable, PERIOD, Moment::now()).1);
-        assert!(!outage.next(Code::Unreachable, PERIOD, Moment::now()).1);
-        assert!(outage.next(Code::Denied, PERIOD, Moment::now()).1);
-        assert!(outage.over().is_some());
-        assert!(outage.over().is_none());
-        assert!(outage.next(Code::Unreachable, PERIOD, Moment::now()).1);
-    }
-
-    #[test]
-    fn only_what_needs_a_person_ends_the_timer() {
-        for (swept, file) in [(false, false), (false, true), (true, false), (true, true)] {
-            assert!(is_final(Code::ViewOnly, swept, file));
-            assert!(!is_final(Code::TooMany, swept, file));
-        }
-        for code in [
-            Code::Denied,
-            Code::NotDjango,
-            Code::NoEvidence,
-            Code::Journal,
-        ] {
-            assert!(is_final(code, false, false), "{code:?}");
-            assert!(!is_final(code, true, false), "{code:?}");
-        }
-        // A server may be starting; a file that is not there was misspelt.
-        assert!(!is_final(Code::Unreachable, false, false));
-        assert!(is_final(Code::Unreachable, false, true));
-        assert!(!is_final(Code::Unreachable, true, true));
+    fn a_trouble_is_told_once_for_each_way_of_failing() {
+        let mut trouble = Trouble::default();
+        assert!(trouble.over().is_none());
+        let mut news = |code| trouble.news(&failure(code), Moment::now());
+        assert!(news(Code::Unreachable));
+        assert!(!news(Code::Unreachable));
+        assert!(news(Code::Denied));
+        assert!(trouble.over().is_some());
+        assert!(trouble.over().is_none());
+        assert!(trouble.news(&failure(Code::Denied), Moment::now()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_counts_from_its_beginning() {
-        let began = tokio::time::Instant::now();
-        let moment = Moment::now();
-        tokio::time::sleep(Duration::from_secs(100)).await;
-        moment.until_over(PERIOD).await;
-        assert_eq!(began.elapsed().as_secs(), 300);
+    async fn a_clock_that_is_set_delays_no_tick() {
+        for wall in [
+            SystemTime::now() + Duration::from_secs(86_400),
+            SystemTime::now(),
+        ] {
+            let began = tokio::time::Instant::now();
+            let moment = Moment {
+                wall,
+                steady: tokio::time::Instant::now(),
+            };
+            moment.until_over(PERIOD).await;
+            assert_eq!(began.elapsed(), PERIOD);
+        }
     }
 }

@@ -8,6 +8,7 @@ use curfew_engine::site::Site;
 use curfew_engine::view::{LogoutReport, Outcome, UserView};
 use serde::Serialize;
 
+use super::WithJournal;
 use super::sessions::good;
 use crate::args::LogoutArgs;
 use crate::context::Context;
@@ -72,14 +73,19 @@ pub async fn run(context: &Context, args: LogoutArgs) -> Result<Status, Failure>
     };
     let deed = carry_out(&site, &args, &how);
     let ended = Stop::listen()?.through(context.output, deed).await?;
-    site.close().await;
+    let journal = site.unrecorded().map(|error| error.message);
     if let [one] = ended.as_slice()
         && let Err(error) = &one.answer
     {
+        context.close(&site).await;
         return Err(error.clone().into());
     }
-    say(context, &ended, args.wait)?;
-    Ok(worst(&ended))
+    say(context, &ended, args.wait, journal.as_deref())?;
+    context.close(&site).await;
+    Ok(match journal {
+        Some(_) => Status::Partly,
+        None => worst(&ended),
+    })
 }
 
 async fn carry_out(site: &Arc<Site>, args: &LogoutArgs, how: &How) -> Vec<Ended> {
@@ -152,14 +158,22 @@ fn ended(named: &str, user: UserView, answer: Result<LogoutReport, Error>) -> En
     }
 }
 
-fn say(context: &Context, ended: &[Ended], waited: bool) -> Result<(), Failure> {
+fn say(
+    context: &Context,
+    ended: &[Ended],
+    waited: bool,
+    journal: Option<&str>,
+) -> Result<(), Failure> {
     if context.output.is_json() {
         let mut entries: Vec<Entry<'_>> = ended.iter().map(entry).collect();
         match (entries.len(), entries.pop()) {
-            (1, Some(only)) => context.output.document(&only)?,
+            (1, Some(only)) => context.output.document(&WithJournal::new(&only, journal))?,
             (_, last) => {
                 entries.extend(last);
-                context.output.document(&Several { logouts: entries })?
+                let several = Several { logouts: entries };
+                context
+                    .output
+                    .document(&WithJournal::new(&several, journal))?
             }
         };
     } else {
@@ -170,6 +184,9 @@ fn say(context: &Context, ended: &[Ended], waited: bool) -> Result<(), Failure> 
             .map(text)
             .collect();
         context.output.text(&text)?;
+    }
+    if let Some(journal) = journal {
+        context.output.shortfall(journal);
     }
     for one in ended {
         match (&one.answer, &one.why) {

@@ -14,9 +14,29 @@ mod sweep;
 mod unreadable;
 mod users;
 
+use serde::Serialize;
+
 use crate::args::Command;
 use crate::context::Context;
 use crate::failure::{Failure, Status};
+
+/// A report, and why the journal lacks its outcome, if it does.
+#[derive(Serialize)]
+pub struct WithJournal<'a, T> {
+    #[serde(flatten)]
+    report: &'a T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    journal_incomplete: Option<&'a str>,
+}
+
+impl<'a, T> WithJournal<'a, T> {
+    pub fn new(report: &'a T, journal: Option<&'a str>) -> Self {
+        Self {
+            report,
+            journal_incomplete: journal,
+        }
+    }
+}
 
 pub async fn run(context: &Context, command: Command) -> Result<Status, Failure> {
     tracing::debug!(command = name(&command), "runs");

@@ -6,7 +6,7 @@ use curfew_engine::error::Error;
 use curfew_engine::site::Site;
 use curfew_engine::view::{SweepReason, SweepReport};
 
-use super::every;
+use super::{WithJournal, every};
 use crate::args::SweepArgs;
 use crate::context::Context;
 use crate::failure::{Failure, Status};
@@ -21,10 +21,22 @@ pub async fn run(context: &Context, args: SweepArgs) -> Result<Status, Failure> 
         return every::run(context, config, args, period).await;
     }
     let site = Site::open(config, &context.env).await?;
-    let deed = once(&site, &args);
-    let report = Stop::listen()?.through(context.output, deed).await??;
+    let stop = Stop::listen()?;
+    let deed = stop.early(&site, once(&site, &args));
+    let report = match stop.through(context.output, deed).await? {
+        Ok(report) => report,
+        Err(error) => {
+            // A webhook hears of a sweep that was held, too.
+            context.close(&site).await;
+            return Err(error.into());
+        }
+    };
+    let journal = site.unrecorded().map(|error| error.message);
     if context.output.is_json() {
-        context.output.document(&report)?;
+        let journal = journal.as_deref();
+        context
+            .output
+            .document(&WithJournal::new(&report, journal))?;
     } else {
         context.output.text(&text(context, &report, args.force))?;
         context.notes(&site);
@@ -34,8 +46,14 @@ pub async fn run(context: &Context, args: SweepArgs) -> Result<Status, Failure> 
             "not everything was seen to be gone: look with 'curfew users', then sweep again",
         );
     }
-    site.close().await;
-    Ok(status(&report))
+    if let Some(journal) = &journal {
+        context.output.shortfall(journal);
+    }
+    context.close(&site).await;
+    Ok(match journal {
+        Some(_) => Status::Partly,
+        None => status(&report),
+    })
 }
 
 /// A preview or the deed, after a fresh look either way.
@@ -56,7 +74,7 @@ pub fn status(report: &SweepReport) -> Status {
 }
 
 /// The site with the durations that were typed in place of its own.
-async fn config(context: &Context, args: &SweepArgs) -> Result<SiteConfig, Failure> {
+pub async fn config(context: &Context, args: &SweepArgs) -> Result<SiteConfig, Failure> {
     let mut config = context.config().await?;
     let policy = &mut config.policy;
     if let Some(idle_after) = args.idle_after {
@@ -110,7 +128,10 @@ pub fn line(report: &SweepReport) -> String {
         ));
     }
     if parts.is_empty() {
-        parts.push("nobody is overdue".into());
+        parts.push(match report.skipped.len() {
+            0 => "nobody is overdue".into(),
+            _ => format!("signed out nobody; skipped: {}", skipped(report)),
+        });
     }
     let verified = match (report.dry_run, report.verified, report.users.is_empty()) {
         (true, ..) | (false, true, true) => "",
@@ -118,6 +139,21 @@ pub fn line(report: &SweepReport) -> String {
         (false, false, _) => ", not verified",
     };
     format!("{}{verified}.", parts.join("; "))
+}
+
+/// How many users were skipped, reason by reason.
+fn skipped(report: &SweepReport) -> String {
+    let mut reasons: Vec<(&str, u32)> = Vec::new();
+    for skipped in &report.skipped {
+        match reasons.iter_mut().find(|(why, _)| *why == skipped.why) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((&skipped.why, 1)),
+        }
+    }
+    let parts = reasons
+        .iter()
+        .map(|(why, users)| format!("{} ({why})", count(*users, "overdue user", "overdue users")));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 fn text(context: &Context, report: &SweepReport, force: bool) -> String {
@@ -205,6 +241,21 @@ mod tests {
         assert_eq!(status(&report(false, true, &["overdue"])) as u8, 0);
         assert_eq!(status(&report(false, false, &["overdue"])) as u8, 4);
         assert_eq!(status(&report(true, false, &["overdue"])) as u8, 0);
+    }
+
+    #[test]
+    fn a_line_without_anybody_says_who_was_skipped_and_why() {
+        let mut report = report(false, true, &[]);
+        for (username, why) in [("ana", "exempt: staff"), ("ben", "busy"), ("cem", "busy")] {
+            report.skipped.push(curfew_engine::view::Skipped {
+                username: username.into(),
+                why: why.into(),
+            });
+        }
+        assert_eq!(
+            line(&report),
+            "signed out nobody; skipped: 1 overdue user (exempt: staff), 2 overdue users (busy)."
+        );
     }
 
     #[test]

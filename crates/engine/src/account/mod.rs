@@ -126,6 +126,7 @@ impl Site {
             return Err(error);
         }
         self.journal_ready().await?;
+        self.tidy_journal().await;
         if out_of_reach.is_none() {
             self.look_whole(&[self.schema.users.id_form.id(id)]).await?;
         }
@@ -239,7 +240,7 @@ impl Site {
             verified: Some(report.verified),
             ..self.account_intent(one, &keys)
         };
-        let recorded = self.record(outcome).await;
+        self.record_outcomes(vec![outcome], true).await;
         self.emit(Event::AccountSwitched {
             id: report.user.id.clone(),
             deed: report.deed.clone(),
@@ -271,6 +272,6 @@ impl Site {
                 }),
             });
         }
-        recorded
+        Ok(())
     }
 }

@@ -49,6 +49,8 @@ struct RawSite {
     health_url: Option<String>,
     #[serde(default)]
     webhook: Option<RawWebhook>,
+    journal_heads: Option<PathBuf>,
+    system_log: Option<PathBuf>,
     #[serde(default)]
     users: UsersConfig,
     #[serde(default)]
@@ -262,6 +264,8 @@ fn site(raw: RawSite) -> Result<SiteConfig> {
             secret: w.secret,
             secret_command: w.secret_command,
         }),
+        journal_heads: raw.journal_heads,
+        system_log: super::log::socket(raw.system_log),
         users: raw.users,
         sessions: raw.sessions,
         policy: raw.policy,

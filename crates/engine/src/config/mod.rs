@@ -7,6 +7,7 @@ mod engine;
 mod env;
 mod exposed;
 mod file;
+mod log;
 mod search_path;
 mod sites;
 mod write;
@@ -58,6 +59,10 @@ pub struct SiteConfig {
     pub secret_key_fallbacks: Vec<SecretString>,
     pub health_url: Option<String>,
     pub webhook: Option<WebhookConfig>,
+    /// A file that the journal's heads are appended to, best on another machine.
+    pub journal_heads: Option<PathBuf>,
+    /// The system log's socket, which takes the journal's heads. `None` if they are not logged.
+    pub system_log: Option<PathBuf>,
     pub users: UsersConfig,
     pub sessions: SessionsConfig,
     pub policy: Policy,
@@ -294,6 +299,8 @@ impl SiteConfig {
             secret_key_fallbacks: Vec::new(),
             health_url: None,
             webhook: None,
+            journal_heads: None,
+            system_log: log::socket(None),
             users: UsersConfig::default(),
             sessions: SessionsConfig::default(),
             policy: Policy::default(),

@@ -40,6 +40,7 @@ impl Draft {
             phase: self.phase,
             id: self.id,
             users: self.users,
+            users_as: None,
             reason: self.reason.as_deref().and_then(clean_reason),
             outcome: self.outcome,
             users_marked: self.users_marked,

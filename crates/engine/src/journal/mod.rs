@@ -5,21 +5,29 @@
 mod chain;
 mod draft;
 mod files;
+mod heads;
 mod read;
+mod running;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sha2::{Digest, Sha256};
+
 pub use draft::{Draft, clean_reason, new_id};
-pub use read::read;
+pub use heads::{Heads, Places};
+pub use read::{Verdict, newest, read, verify};
+pub use running::LeftOpen;
 
 use crate::error::{Code, Error, Result};
-use crate::view::Entry;
+use crate::view::{Deed, Entry, Phase};
 use chain::{Link, START};
 use files::{Backward, Head};
+use running::Running;
 
 /// How far back a writer looks for the last whole entry. Beyond it stands no chain worth following.
 const SEARCH_BACK: u64 = 256 * 1024 * 1024;
@@ -30,6 +38,17 @@ pub struct Journal {
     dir: PathBuf,
     /// The file's length and last entry as this journal left them: while it still ends there, it need not be read.
     left: Arc<Mutex<Option<(u64, Link)>>>,
+    /// What this journal's process does now, by the name of the action.
+    running: Arc<Mutex<HashMap<String, Arc<Running>>>>,
+    /// Outcomes that could not be written. They go before whatever is written next.
+    owed: Arc<Mutex<Vec<Draft>>>,
+    /// The last entry that this journal put onto the disk.
+    head: Arc<Mutex<Option<Link>>>,
+    places: Places,
+    /// Why the last head did not leave this machine, if it did not.
+    heads_fault: Arc<Mutex<Option<String>>>,
+    /// The last long list of users that a sweep's intent had, and the entry that has it.
+    listed: Arc<Mutex<Option<Listed>>>,
 }
 
 impl Journal {
@@ -38,7 +57,30 @@ impl Journal {
         Self {
             dir: state_dir.to_owned(),
             left: Arc::default(),
+            running: Arc::default(),
+            owed: Arc::default(),
+            head: Arc::default(),
+            places: Places::default(),
+            heads_fault: Arc::default(),
+            listed: Arc::default(),
         }
+    }
+
+    /// Sends each head to these places as well.
+    #[must_use]
+    pub fn with_heads(self, places: Places) -> Self {
+        Self { places, ..self }
+    }
+
+    /// Why the last head is not in the file that takes heads, if it is not.
+    pub fn heads_fault(&self) -> Option<String> {
+        lock(&self.heads_fault).clone()
+    }
+
+    /// Number and hash of the last entry that this process has written, once it is on the disk.
+    pub fn head(&self) -> Option<(u32, String)> {
+        let head = lock(&self.head);
+        head.as_ref().map(|link| (link.seq, link.hash.clone()))
     }
 
     /// As [`Journal::at`], and makes the directory and the file.
@@ -78,6 +120,7 @@ impl Journal {
     /// `Code::Journal`: the entry is not, or not surely, on the disk, and nothing may be done that it stands for.
     pub fn write(&self, draft: Draft) -> Result<Entry> {
         let mut entries = self.write_all(vec![draft])?;
+        // The last one: outcomes that were owed come before.
         entries.pop().ok_or_else(|| {
             self.refused(&io::Error::other("an entry was written and not given back"))
         })
@@ -88,7 +131,104 @@ impl Journal {
     /// # Errors
     /// As for [`Journal::write`].
     pub fn write_all(&self, drafts: Vec<Draft>) -> Result<Vec<Entry>> {
-        self.append(drafts, true).map_err(|e| self.refused(&e))
+        let begun = Running::begin(&self.dir, &drafts).map_err(|e| self.refused(&e))?;
+        let outcomes: Vec<Draft> = drafts
+            .iter()
+            .filter(|draft| draft.phase == Phase::Outcome)
+            .cloned()
+            .collect();
+        self.give_room(&outcomes);
+        match self.append_owed(drafts) {
+            Ok(entries) => {
+                if let Some(begun) = begun {
+                    self.keep(begun, &entries);
+                }
+                self.end(&entries);
+                Ok(entries)
+            }
+            Err(e) => {
+                if let Some(begun) = begun {
+                    begun.withdraw();
+                }
+                // What was done is not undone: the outcome is written as soon as the journal can be.
+                lock(&self.owed).extend(outcomes);
+                Err(self.refused(&e))
+            }
+        }
+    }
+
+    /// Writes the outcomes that could not be written before, if there are any. Returns how many there were.
+    ///
+    /// # Errors
+    /// As for [`Journal::write`].
+    pub fn write_owed(&self) -> Result<usize> {
+        let owed = lock(&self.owed).len();
+        if owed > 0 {
+            let entries = self.append_owed(Vec::new()).map_err(|e| self.refused(&e))?;
+            self.end(&entries);
+        }
+        Ok(owed)
+    }
+
+    /// Appends what is owed, and the drafts after it. Returns all of it.
+    fn append_owed(&self, drafts: Vec<Draft>) -> io::Result<Vec<Entry>> {
+        let mut owed = lock(&self.owed);
+        let mut all = owed.clone();
+        all.extend(drafts);
+        let entries = self.append(all, true)?;
+        owed.clear();
+        Ok(entries)
+    }
+
+    fn give_room(&self, outcomes: &[Draft]) {
+        let running = lock(&self.running);
+        for outcome in outcomes {
+            if let Some(group) = running.get(&outcome.id) {
+                group.give_room();
+            }
+        }
+    }
+
+    fn keep(&self, begun: Running, entries: &[Entry]) {
+        let begun = Arc::new(begun);
+        let mut running = lock(&self.running);
+        for entry in entries {
+            if entry.phase == Phase::Intent {
+                running.insert(entry.id.clone(), Arc::clone(&begun));
+            }
+        }
+    }
+
+    fn end(&self, entries: &[Entry]) {
+        let ended: HashSet<&str> = entries
+            .iter()
+            .filter(|entry| entry.phase == Phase::Outcome)
+            .map(|entry| entry.id.as_str())
+            .collect();
+        let mut running = lock(&self.running);
+        for deed in &ended {
+            if let Some(group) = running.remove(*deed) {
+                group.end(&ended);
+            }
+        }
+    }
+
+    /// Actions of a site that processes began and left without an outcome. Each is locked while its value lives.
+    ///
+    /// # Errors
+    /// `Code::Journal` if the state folder cannot be read.
+    pub fn left_open(&self, site: &str) -> Result<Vec<LeftOpen>> {
+        running::left_open(&self.dir, site).map_err(|e| self.refused(&e))
+    }
+
+    /// Writes the outcomes of actions that were left open, and forgets these actions.
+    ///
+    /// # Errors
+    /// As for [`Journal::write`].
+    pub fn settle(&self, left: Vec<LeftOpen>, outcomes: Vec<Draft>) -> Result<()> {
+        self.append_owed(outcomes).map_err(|e| self.refused(&e))?;
+        left.into_iter().for_each(LeftOpen::settled);
+        Ok(())
     }
 
     /// As [`Journal::write_all`], for what is known so far of a deed whose intent is on the disk, and whose end will be: it
@@ -126,11 +266,13 @@ impl Journal {
             }
         };
         let mut entries = Vec::with_capacity(drafts.len());
+        let mut listed = lock(&self.listed).clone();
         for draft in drafts {
             let seq = at.seq.checked_add(1).ok_or_else(|| {
                 io::Error::other("it holds 4294967295 entries: move it away, with its head")
             })?;
             let mut entry = draft.into_entry(seq, at.hash);
+            self.refer(&mut entry, &mut listed);
             let line = chain::seal(&mut entry).map_err(io::Error::other)?;
             bytes.extend_from_slice(line.as_bytes());
             bytes.push(b'\n');
@@ -156,8 +298,29 @@ impl Journal {
         if durable {
             files::move_head(&self.dir, &at)?;
         }
+        *lock(&self.listed) = listed;
+        if durable && let Some(last) = entries.last() {
+            *lock(&self.head) = Some(at.clone());
+            *lock(&self.heads_fault) = self.places.send(&at, last.at);
+        }
         *left = Some((length + bytes.len() as u64, at));
         Ok(entries)
+    }
+
+    /// Puts a reference in place of a long list of users that the last sweep's intent had as well: a sweep that fails
+    /// each time writes its list once.
+    fn refer(&self, entry: &mut Entry, listed: &mut Option<Listed>) {
+        if entry.deed != Deed::Sweep || entry.phase != Phase::Intent || entry.users.len() < LONG {
+            return;
+        }
+        let now = Listed::of(entry);
+        match listed {
+            Some(last) if last.site == now.site && last.digest == now.digest => {
+                entry.users.clear();
+                entry.users_as = Some(last.seq);
+            }
+            _ => *listed = Some(now),
+        }
     }
 
     /// What the next entry is chained to. The newer of the head and the file's end, none where the file is empty: where
@@ -202,6 +365,36 @@ impl Journal {
     }
 }
 
+/// Users from which on a list is long.
+const LONG: usize = 20;
+
+/// A list of users that an entry has.
+#[derive(Debug, Clone)]
+struct Listed {
+    site: String,
+    digest: [u8; 32],
+    seq: u32,
+}
+
+impl Listed {
+    fn of(entry: &Entry) -> Self {
+        let mut sha = Sha256::new();
+        // How long they have been idle changes with each sweep.
+        for user in &entry.users {
+            for text in [&user.id, &user.username].into_iter().chain(&user.sessions) {
+                sha.update((text.len() as u64).to_le_bytes());
+                sha.update(text.as_bytes());
+            }
+            sha.update([0xff]);
+        }
+        Self {
+            site: entry.site.clone(),
+            digest: sha.finalize().into(),
+            seq: entry.seq,
+        }
+    }
+}
+
 /// The last whole entry of the file.
 fn last_entry(file: &std::fs::File, length: u64) -> io::Result<Link> {
     let mut lines = Backward::new(file, length, SEARCH_BACK);
@@ -227,4 +420,8 @@ fn ends_with_newline(mut file: &std::fs::File, length: u64) -> io::Result<bool> 
     file.seek(SeekFrom::Start(length - 1))?;
     file.read_exact(&mut last)?;
     Ok(last == *b"\n")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
 //! The journal read back: verified from the first line to the last, or searched from its end for one person.
-//! Invariant: memory is bounded by the entries asked for and the longest line, whatever the file holds.
+//! Invariant: memory is bounded by the entries asked for and the longest line, whatever the file holds. Those who want
+//! all entries take them one by one from the end.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
@@ -7,6 +8,7 @@ use std::path::Path;
 
 use super::chain::{self, Check};
 use super::files::{self, Backward, Head};
+use super::heads::Heads;
 use crate::error::{Code, Error, Result};
 use crate::view::{Entry, JournalView};
 
@@ -26,19 +28,71 @@ pub fn read(state_dir: &Path, limit: usize) -> Result<JournalView> {
 }
 
 fn view(dir: &Path, limit: usize) -> io::Result<JournalView> {
+    let mut newest: VecDeque<Entry> = VecDeque::new();
+    let verdict = check(dir, None, |entry| {
+        if limit > 0 {
+            if newest.len() == limit {
+                newest.pop_front();
+            }
+            newest.push_back(entry);
+        }
+    })?;
+    Ok(JournalView {
+        entries: newest.into_iter().rev().collect(),
+        intact: verdict.fault.is_none(),
+        fault: verdict.fault,
+    })
+}
+
+/// What a verification of the whole journal found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub entries: u64,
+    /// The first fault. `None` if the journal is intact.
+    pub fault: Option<String>,
+}
+
+/// Verifies the whole journal, and that it still has the entries that these heads name. Holds one line at a time.
+///
+/// # Errors
+/// As for [`read`].
+pub fn verify(state_dir: &Path, against: Option<&Heads>) -> Result<Verdict> {
+    check(state_dir, against, drop).map_err(|e| unread(state_dir, &e))
+}
+
+/// Gives the entries one by one, newest first, until the answer is false. Holds one line at a time, and verifies nothing.
+///
+/// # Errors
+/// As for [`read`].
+pub fn newest(state_dir: &Path, each: impl FnMut(Entry) -> bool) -> Result<()> {
+    backward(state_dir, each).map_err(|e| unread(state_dir, &e))
+}
+
+fn backward(dir: &Path, mut each: impl FnMut(Entry) -> bool) -> io::Result<()> {
+    let Some(file) = files::open_to_read(dir)? else {
+        return Ok(());
+    };
+    let mut lines = Backward::new(&file, file.metadata()?.len(), u64::MAX);
+    while let Some(line) = lines.next_line()? {
+        if let Some(line) = chain::parse(&line)
+            && !each(line.entry)
+        {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn check(dir: &Path, against: Option<&Heads>, mut each: impl FnMut(Entry)) -> io::Result<Verdict> {
     let Some(file) = files::open_to_read(dir)? else {
         let fault = match files::read_head(dir)? {
             Head::At(head) if head.seq > 0 => Some(format!(
                 "journal.jsonl is missing, and journal.head names entry {}",
                 head.seq
             )),
-            _ => None,
+            _ => against.and_then(|heads| heads.compare().fault()),
         };
-        return Ok(JournalView {
-            entries: Vec::new(),
-            intact: fault.is_none(),
-            fault,
-        });
+        return Ok(Verdict { entries: 0, fault });
     };
     // Held only until both ends are known, so that a long verification stops nobody from writing.
     files::lock(&file, true)?;
@@ -47,8 +101,9 @@ fn view(dir: &Path, limit: usize) -> io::Result<JournalView> {
     file.unlock()?;
 
     let mut check = Check::new();
-    let mut newest: VecDeque<Entry> = VecDeque::new();
+    let mut entries = 0;
     let mut head_seen = false;
+    let mut comparison = against.map(Heads::compare);
     let mut lines = BufReader::with_capacity(256 * 1024, file.take(length));
     let mut line = Vec::new();
     while next_line(&mut lines, &mut line)? {
@@ -60,12 +115,11 @@ fn view(dir: &Path, limit: usize) -> io::Result<JournalView> {
         {
             head_seen |= head.hash == entry.hash;
         }
-        if limit > 0 {
-            if newest.len() == limit {
-                newest.pop_front();
-            }
-            newest.push_back(entry);
+        entries += 1;
+        if let Some(comparison) = &mut comparison {
+            comparison.take(entry.seq, &entry.hash);
         }
+        each(entry);
     }
 
     match head {
@@ -91,12 +145,10 @@ fn view(dir: &Path, limit: usize) -> io::Result<JournalView> {
         )),
         Head::Missing | Head::At(_) => {}
     }
-    let fault = check.fault();
-    Ok(JournalView {
-        entries: newest.into_iter().rev().collect(),
-        intact: fault.is_none(),
-        fault,
-    })
+    let fault = check
+        .fault()
+        .or_else(|| comparison.and_then(|comparison| comparison.fault()));
+    Ok(Verdict { entries, fault })
 }
 
 /// The next line without its newline; false at the end. Of a line that is too long only the start is kept, which is

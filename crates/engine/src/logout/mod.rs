@@ -151,6 +151,8 @@ impl Site {
             });
         }
         let mut ended = self.end(leaving, how).await.into_iter();
+        // Afterwards: nobody's sign-out waits for what another process left open.
+        self.tidy_journal().await;
         answers
             .into_iter()
             .map(|answer| answer.or_else(|| ended.next()).unwrap_or_else(lost))
@@ -314,10 +316,7 @@ impl Site {
             outcomes.push(self.logout_outcome(&report, &one.progress, reason));
             reports.push(report);
         }
-        let recorded = match following {
-            true => self.note_all(outcomes).await,
-            false => self.record_all(outcomes).await,
-        };
+        self.record_outcomes(outcomes, !following).await;
         let mut answers = Vec::with_capacity(reports.len());
         for (report, one) in reports.into_iter().zip(&ending.people) {
             self.announce_logout(&report);
@@ -326,7 +325,7 @@ impl Site {
                 Some(error) if one.progress.deleted.is_empty() && !ground.cached => {
                     Err(error.clone())
                 }
-                _ => recorded.clone().map(|()| report),
+                _ => Ok(report),
             });
         }
         answers

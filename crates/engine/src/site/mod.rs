@@ -6,7 +6,9 @@ pub mod doctor;
 mod history;
 mod link;
 mod look;
+mod moved;
 mod open;
+mod records;
 mod settings;
 mod shared;
 #[cfg(test)]
@@ -45,6 +47,8 @@ const EVENTS: usize = 256;
 
 /// How long a webhook's last message may take when Curfew ends.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// How long they may take when a one-shot command ends: long enough for a second try.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 /// One open site. Always behind an `Arc`; every method may be called from any task.
 pub struct Site {
@@ -59,6 +63,10 @@ pub struct Site {
     pub(crate) operator: String,
     state_dir: PathBuf,
     pub(crate) journal: Journal,
+    /// Why the journal lacks an outcome, if it does.
+    unrecorded: Mutex<Option<Error>>,
+    /// Cancelled when a sweep is to end after the batches under way.
+    pub(crate) halt: tokio_util::sync::CancellationToken,
     pub(crate) roster: Arc<Mutex<Roster>>,
     /// Held during a look: there is one at a time.
     pub(crate) mark: tokio::sync::Mutex<Mark>,
@@ -224,7 +232,18 @@ impl Site {
                 );
             }
         }
+        if let Some(fault) = self.heads_fault() {
+            warnings.push(format!("{fault}."));
+        }
+        if let Some(error) = self.unrecorded() {
+            warnings.push(format!("{}.", error.message));
+        }
         warnings
+    }
+
+    /// Lets a sweep end its batches under way, and begin no other.
+    pub fn finish_early(&self) {
+        self.halt.cancel();
     }
 
     /// A page of people.
@@ -361,8 +380,24 @@ impl Site {
     /// Gives what is still to be told a few seconds, and lets the site go.
     pub async fn close(&self) {
         if let Some(webhook) = &self.webhook {
-            webhook.stop(FAREWELL).await;
+            webhook.stop(FAREWELL, false).await;
         }
+    }
+
+    /// As [`Site::close`], for a run that ends here: messages get more time, and those that earlier runs kept are sent.
+    /// Returns one sentence about messages that are kept for a later run, if there are any.
+    pub async fn close_patiently(&self) -> Option<String> {
+        let webhook = self.webhook.as_ref()?;
+        let kept = webhook.stop(PATIENCE, true).await;
+        let (messages, are) = match kept {
+            0 => return None,
+            1 => ("1 message".to_owned(), "is"),
+            n => (format!("{n} messages"), "are"),
+        };
+        Some(format!(
+            "{messages} for the webhook {} could not be delivered and {are} kept: the next run that changes something sends what is kept",
+            webhook.place()
+        ))
     }
 }
 

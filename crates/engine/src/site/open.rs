@@ -19,7 +19,7 @@ use crate::store::catalog::Table;
 use crate::store::db::{Db, Pool};
 use crate::store::tls::Protection;
 use crate::store::{Mark, mysql, postgres, sqlite};
-use crate::tell::webhook::Webhook;
+use crate::tell::webhook::{Spool, Webhook};
 
 /// A database that was reached.
 pub(super) struct Reached {
@@ -114,13 +114,20 @@ impl Site {
         let (store, barrier) = wire(&config, reached.db, &explored, keys.is_some()).await;
         let (events, _) = broadcast::channel(EVENTS);
         let line = Arc::new(Mutex::new(Line::default()));
+        let journal = Journal::at(&env.state_dir).with_heads(crate::journal::Places {
+            file: config.journal_heads.clone(),
+            log: config.system_log.clone(),
+        });
         let webhook = match &config.webhook {
             Some(hook) => {
                 // Receivers refuse old timestamps, and this machine's clock may be wrong.
                 let clock = line.clone();
                 let now = move || hold(&clock).db_now().unwrap_or_else(Timestamp::now);
                 let secret = secrets::webhook_secret(hook).await?;
-                Some(Webhook::start(&hook.url, secret, now)?)
+                let spool = Spool::new(&env.state_dir, &config.name);
+                let written = journal.clone();
+                let head = move || written.head();
+                Some(Webhook::start_kept(&hook.url, secret, now, spool, head)?)
             }
             None => None,
         };
@@ -136,7 +143,7 @@ impl Site {
             exposed,
             operator: operator(),
             state_dir: env.state_dir.clone(),
-            journal: Journal::at(&env.state_dir),
+            journal,
             roster: Arc::new(Mutex::new(
                 Roster::with_cookie_age(keys.as_ref(), cookie_age)
                     .with_ids(ids)
@@ -150,6 +157,8 @@ impl Site {
             timer: Mutex::new(Timer::default()),
             health: Mutex::new(None),
             webhook,
+            unrecorded: Mutex::new(None),
+            halt: tokio_util::sync::CancellationToken::new(),
             wake: tokio::sync::Notify::new(),
             events,
         }))

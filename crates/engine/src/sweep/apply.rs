@@ -86,6 +86,7 @@ impl Site {
             while running.len() < at_once
                 && asking.len() < at_once
                 && done.broken.is_none()
+                && !self.halt.is_cancelled()
                 && let Some(people) = batches.pop_front()
             {
                 let batch = swept(&people);
@@ -101,6 +102,10 @@ impl Site {
                 }
                 Some(ended) = running.next() => ended,
                 else => {
+                    let left: usize = batches.iter().map(Vec::len).sum();
+                    if left > 0 && self.halt.is_cancelled() {
+                        done.broken.get_or_insert(super::stopped(left));
+                    }
                     done.dates_told = self.still_told_by_dates(before);
                     return done;
                 }

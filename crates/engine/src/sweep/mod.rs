@@ -94,6 +94,7 @@ impl Site {
         self.need_reach().await?;
         self.need_evidence()?;
         self.journal_ready().await?;
+        self.tidy_journal().await;
         let _one = self.sweeping.lock().await;
         hold(&self.timer).running = true;
         let plan = self.plan_now().await?;
@@ -105,23 +106,23 @@ impl Site {
             report.dry_run = false;
             return Ok(report);
         }
+        if self.halt.is_cancelled() {
+            return Err(stopped(plan.taken.len()));
+        }
         let id = journal::new_id()?;
         self.record(intent(self, &plan, &id)).await?;
         let mut done = self.apply(&plan).await;
         let verified = self.verify(&plan, &mut done).await;
         let gone = Gone::of(&plan, &done.deleted);
         let report = self.report(&plan, &done, &gone, verified);
-        // The deed is done: a journal that fails now is told of, and does not undo what happened.
-        let outcome = self
-            .record(outcome(self, &plan, &done, &gone, &report, &id))
-            .await;
+        let outcome = outcome(self, &plan, &done, &gone, &report, &id);
+        self.record_outcomes(vec![outcome], true).await;
         if let Some(error) = done.broken {
             if report.users.is_empty() {
                 return Err(error);
             }
             tracing::warn!(%error, "the sweep ended early");
         }
-        outcome?;
         match done.refused {
             Some(error) if report.users.is_empty() => Err(error),
             _ => Ok(report),
@@ -258,12 +259,23 @@ impl Site {
 }
 
 /// Journal and files block; the tasks of the engine do not wait for a disk.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|_| Err(Error::new(Code::Journal, "the journal's writer broke off")))
+}
+
+/// The end of a sweep that a signal stopped.
+pub(super) fn stopped(left: usize) -> Error {
+    let users = if left == 1 { "user was" } else { "users were" };
+    Error::new(
+        Code::Stopped,
+        format!(
+            "The sweep was stopped by a signal: {left} overdue {users} not reached. Sweep again"
+        ),
+    )
 }
 
 /// The refusal of a view-only site.

@@ -194,6 +194,9 @@ pub struct Entry {
     /// The same for an intent and its outcome; where a logout was followed, for its first outcome and its last.
     pub id: String,
     pub users: Vec<EntryUser>,
+    /// The users are those of this entry: a long list that does not change is written once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_as: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// How it ended, in one line. Outcomes only.

@@ -125,6 +125,8 @@ export class People {
   /** The engine's picture moved. */
   hear(revision: number): void {
     if (revision === this.#revision) return;
+    // The engine counts from the start again where it has opened the site anew.
+    if (revision < this.#revision) this.#fresh.clear();
     this.#revision = revision;
     this.refresh();
   }

@@ -1,6 +1,8 @@
 //! The journal on real files, and what its tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(unix)]
+mod heads;
 mod search;
 mod tamper;
 mod write;

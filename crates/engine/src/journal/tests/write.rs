@@ -123,7 +123,7 @@ fn a_disk_that_ends_in_the_middle_of_a_line_leaves_no_half_line() {
     let mut other = elsewhere(
         "a_disk_that_ends_in_the_middle_of_a_line_leaves_no_half_line",
         dir.path(),
-        "trap '' XFSZ; ulimit -f 8;",
+        "trap '' XFSZ; ulimit -f 64;",
     );
     assert!(other.wait().unwrap().success());
     let view = all(&dir);

@@ -19,7 +19,7 @@ fn quick() -> Schedule {
 
 fn start(url: &str) -> Webhook {
     let clock: Clock = Arc::new(|| Timestamp::from_second(NOW).unwrap());
-    Webhook::start_with(url, &SecretString::from(SECRET), clock, quick()).unwrap()
+    Webhook::start_with(url, &SecretString::from(SECRET), clock, quick(), None).unwrap()
 }
 
 fn message() -> Message {
@@ -70,7 +70,7 @@ async fn a_message_is_signed_and_sent_again_until_it_is_taken() {
         asked[3].headers["webhook-id"],
         asked[0].headers["webhook-id"]
     );
-    webhook.stop(Duration::from_secs(5)).await;
+    webhook.stop(Duration::from_secs(5), false).await;
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_receiver_that_is_gone_is_sent_nothing_more() {
     webhook.offer(message());
     settle().await;
     assert_eq!(server.asked().len(), 1);
-    webhook.stop(Duration::from_secs(1)).await;
+    webhook.stop(Duration::from_secs(1), false).await;
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_receiver_that_never_answers_makes_nobody_wait() {
     }
     assert!(started.elapsed() < Duration::from_secs(2));
     assert_eq!(webhook.dropped(), 1_000 - QUEUE as u64);
-    webhook.stop(Duration::from_millis(200)).await;
+    webhook.stop(Duration::from_millis(200), false).await;
     assert!(
         started.elapsed() < Duration::from_secs(4),
         "stop keeps its deadline"
@@ -170,10 +170,10 @@ async fn stopping_sends_what_was_never_tried() {
     for _ in 0..5 {
         webhook.offer(message());
     }
-    webhook.stop(Duration::from_secs(5)).await;
+    webhook.stop(Duration::from_secs(5), false).await;
     assert_eq!(server.asked().len(), 5);
     webhook.offer(message());
-    webhook.stop(Duration::from_secs(5)).await;
+    webhook.stop(Duration::from_secs(5), false).await;
     assert_eq!(server.asked().len(), 5, "stopped is stopped");
 }
 
@@ -188,4 +188,99 @@ async fn nothing_secret_is_printed() {
     let error = Webhook::start("hunter2", secret, Timestamp::now).unwrap_err();
     assert_eq!(error.code, Code::Config);
     assert!(!error.message.contains("hunter2"));
+}
+
+fn start_kept(url: &str, dir: &std::path::Path, schedule: Schedule) -> Webhook {
+    let clock: Clock = Arc::new(|| Timestamp::from_second(NOW).unwrap());
+    let spool = Some(Spool::new(dir, "shop"));
+    let mut webhook =
+        Webhook::start_with(url, &SecretString::from(SECRET), clock, schedule, spool).unwrap();
+    webhook.head = Some(Arc::new(|| Some((7, "ab".repeat(32)))));
+    webhook
+}
+
+fn kept(dir: &std::path::Path) -> usize {
+    std::fs::read_dir(dir.join("webhooks")).map_or(0, Iterator::count)
+}
+
+#[tokio::test]
+async fn an_undelivered_message_is_sent_by_the_next_run_and_eight_times_in_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(&["503 Busy"]).await;
+    let slow = Schedule {
+        first: Duration::from_secs(60),
+        longest: Duration::from_secs(60),
+        age: Duration::from_secs(86_400),
+        tries: 8,
+    };
+    let run = |offers: bool| {
+        let webhook = start_kept(&server.url("/?token=secret"), dir.path(), slow);
+        webhook.send_kept();
+        if offers {
+            webhook.offer(message());
+        }
+        async move { webhook.stop(Duration::from_secs(5), true).await }
+    };
+    assert_eq!(run(true).await, 1);
+    assert_eq!((server.asked().len(), kept(dir.path())), (1, 1));
+    // The file holds what goes into the body, and no address or secret.
+    let file = std::fs::read_dir(dir.path().join("webhooks"))
+        .unwrap()
+        .next();
+    let text = std::fs::read_to_string(file.unwrap().unwrap().path()).unwrap();
+    assert!(!text.contains("token") && !text.contains("whsec"), "{text}");
+    for tries in 2..=7 {
+        assert_eq!(run(false).await, 1, "{tries}");
+        assert_eq!(server.asked().len(), tries);
+    }
+    // The eighth try is the last one.
+    assert_eq!(run(false).await, 0);
+    assert_eq!((server.asked().len(), kept(dir.path())), (8, 0));
+    assert_eq!(run(false).await, 0);
+    let asked = server.asked();
+    assert_eq!(asked.len(), 8);
+    for one in &asked {
+        assert_eq!(one.headers["webhook-id"], asked[0].headers["webhook-id"]);
+        assert_eq!(one.body, asked[0].body);
+    }
+    let body: serde_json::Value = serde_json::from_str(&asked[0].body).unwrap();
+    assert_eq!(body["data"]["journal"]["seq"], 7);
+}
+
+#[tokio::test]
+async fn a_kept_message_is_delivered_once_however_many_processes_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let busy = Server::answering(&["503 Busy"]).await;
+    let slow = Schedule {
+        first: Duration::from_secs(60),
+        longest: Duration::from_secs(60),
+        age: Duration::from_secs(86_400),
+        tries: 8,
+    };
+    let first = start_kept(&busy.url("/"), dir.path(), slow);
+    first.offer(message());
+    busy.until_asked(1).await;
+    // Kept while its process still runs, and left to it.
+    let server = Server::answering(&["200 OK"]).await;
+    let second = start_kept(&server.url("/"), dir.path(), slow);
+    second.send_kept();
+    assert_eq!(second.stop(Duration::from_secs(1), true).await, 0);
+    assert_eq!(server.asked().len(), 0);
+    assert_eq!(first.stop(Duration::from_millis(100), false).await, 1);
+    let third = start_kept(&server.url("/"), dir.path(), slow);
+    third.send_kept();
+    assert_eq!(third.stop(Duration::from_secs(5), true).await, 0);
+    assert_eq!((server.asked().len(), kept(dir.path())), (1, 0));
+}
+
+#[tokio::test]
+async fn a_stop_keeps_what_a_silent_receiver_was_being_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(&[""]).await;
+    let webhook = start_kept(&server.url("/"), dir.path(), Schedule::default());
+    webhook.offer(message());
+    server.until_asked(1).await;
+    webhook.offer(message());
+    assert_eq!(webhook.stop(Duration::from_millis(300), true).await, 2);
+    assert_eq!(kept(dir.path()), 2);
 }

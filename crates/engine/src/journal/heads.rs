@@ -1,0 +1,183 @@
+//! The journal's head, sent off this machine, and the journal checked against what was sent. With the head beside it,
+//! a journal whose last lines were cut off together with a set-back head looks intact.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::chain::Link;
+use crate::error::{Code, Error, Result};
+
+/// A longer line of a log is not read to its end.
+const LONGEST_LINE: u64 = 1024 * 1024;
+
+/// Where heads go, beside the webhook. What cannot be reached keeps nothing from being done.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// A file that heads are appended to, best on another machine.
+    pub file: Option<PathBuf>,
+    /// The socket of the system log.
+    pub log: Option<PathBuf>,
+}
+
+impl Places {
+    /// Returns why the file did not take the head. A machine without a system log is no fault.
+    pub(super) fn send(&self, head: &Link, at: Timestamp) -> Option<String> {
+        if let Some(path) = &self.log
+            && let Err(error) = log(path, head)
+        {
+            tracing::debug!(%error, "the system log does not take the journal's head");
+        }
+        let path = self.file.as_deref()?;
+        let error = append(path, head, at).err()?;
+        Some(format!(
+            "The journal's head cannot be written to {}: {error}. Make the file writable, or correct journal_heads in config.toml",
+            path.display()
+        ))
+    }
+}
+
+fn append(path: &Path, head: &Link, at: Timestamp) -> io::Result<()> {
+    if path.exists() && !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    let line = format!(
+        "{{\"seq\":{},\"hash\":\"{}\",\"at\":\"{at}\"}}\n",
+        head.seq, head.hash
+    );
+    file.write_all(line.as_bytes())
+}
+
+/// One datagram, as syslog daemons and journald take it on this machine: facility authpriv, severity notice.
+#[cfg(unix)]
+fn log(path: &Path, head: &Link) -> io::Result<()> {
+    let socket = std::os::unix::net::UnixDatagram::unbound()?;
+    // A log that does not keep up is not waited for.
+    socket.set_nonblocking(true)?;
+    let text = format!(
+        "<85>curfew[{}]: journal head {} {}",
+        std::process::id(),
+        head.seq,
+        head.hash
+    );
+    socket.send_to(text.as_bytes(), path).map(|_| ())
+}
+
+#[cfg(not(unix))]
+fn log(_: &Path, _: &Link) -> io::Result<()> {
+    Ok(())
+}
+
+/// Heads that were sent off this machine, as a file of them or a log has them.
+#[derive(Debug)]
+pub struct Heads {
+    shown: String,
+    hashes: HashMap<u32, Vec<String>>,
+}
+
+impl Heads {
+    /// Reads the heads out of a file: lines of `journal_heads`, of a system log, or bodies of webhook messages.
+    ///
+    /// # Errors
+    /// `Code::File` if it cannot be read, or names no head.
+    pub fn read(path: &Path) -> Result<Self> {
+        let shown = path.display().to_string();
+        let failed = |what: String| Error::new(Code::File, what);
+        let hashes = heads_of(path).map_err(|e| {
+            failed(format!(
+                "The journal's heads in {shown} cannot be read: {e}"
+            ))
+        })?;
+        if hashes.is_empty() {
+            return Err(failed(format!(
+                "{shown} names no head of a journal. Give the file of journal_heads, or a log with \"journal head\" lines"
+            )));
+        }
+        Ok(Self { shown, hashes })
+    }
+
+    pub(super) fn compare(&self) -> Comparison<'_> {
+        Comparison {
+            heads: self,
+            missing: self.hashes.keys().copied().collect(),
+            other: None,
+        }
+    }
+}
+
+fn heads_of(path: &Path) -> io::Result<HashMap<u32, Vec<String>>> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut hashes: HashMap<u32, Vec<String>> = HashMap::new();
+    let mut lines = BufReader::new(File::open(path)?);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = io::Read::take(&mut lines, LONGEST_LINE).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return Ok(hashes);
+        }
+        if let Some((seq, hash)) = head_in(&String::from_utf8_lossy(&line)) {
+            let of = hashes.entry(seq).or_default();
+            if !of.contains(&hash) {
+                of.push(hash);
+            }
+        }
+    }
+}
+
+/// The head that a line names, if it names one.
+fn head_in(line: &str) -> Option<(u32, String)> {
+    let (seq, hash) = match line.split_once("journal head ") {
+        Some((_, rest)) => {
+            let mut words = rest.split_whitespace();
+            (words.next()?.to_owned(), words.next()?.to_owned())
+        }
+        None => {
+            let document: serde_json::Value = serde_json::from_str(line.trim()).ok()?;
+            let head = [
+                &document,
+                &document["journal"],
+                &document["data"]["journal"],
+            ]
+            .into_iter()
+            .find(|value| value["seq"].is_u64() && value["hash"].is_string())?;
+            (head["seq"].to_string(), head["hash"].as_str()?.to_owned())
+        }
+    };
+    let digits = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    digits.then_some((seq.parse().ok()?, hash))
+}
+
+/// The heads of a file, beside the entries as they come.
+pub(super) struct Comparison<'a> {
+    heads: &'a Heads,
+    missing: std::collections::HashSet<u32>,
+    other: Option<u32>,
+}
+
+impl Comparison<'_> {
+    pub(super) fn take(&mut self, seq: u32, hash: &str) {
+        let Some(hashes) = self.heads.hashes.get(&seq) else {
+            return;
+        };
+        self.missing.remove(&seq);
+        if !hashes.iter().all(|known| known == hash) {
+            self.other.get_or_insert(seq);
+        }
+    }
+
+    pub(super) fn fault(self) -> Option<String> {
+        let shown = &self.heads.shown;
+        match (self.other, self.missing.iter().min()) {
+            (Some(seq), _) => Some(format!("entry {seq} is not the one that {shown} names")),
+            (None, Some(seq)) => Some(format!("entry {seq} is missing: {shown} names it")),
+            (None, None) => None,
+        }
+    }
+}
