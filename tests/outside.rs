@@ -52,6 +52,10 @@ mod schemas;
 #[path = "outside/inherited.rs"]
 mod inherited;
 
+/// What a site's records of activity are worth: how coarse they are, whose clock made them, what contradicts them.
+#[path = "outside/idle.rs"]
+mod idle;
+
 /// Sites taken from their Django projects.
 #[path = "outside/import.rs"]
 mod import;

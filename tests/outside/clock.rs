@@ -16,8 +16,16 @@ fn people() -> Vec<Person> {
         person("eve").flag().session(9000),
         overdue("fay").login(20),
         // A day and a bit: nothing but the wrong clock would take or spare these two otherwise.
-        overdue("gus").activity(86_000).login(90_000),
-        idle("hal").activity(1900).login(90_000),
+        person("gus")
+            .activity(86_000)
+            .login(90_000)
+            .flag()
+            .session(86_002),
+        person("hal")
+            .activity(1900)
+            .login(90_000)
+            .flag()
+            .session(1902),
     ]
 }
 

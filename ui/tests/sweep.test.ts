@@ -49,6 +49,21 @@ describe("the sweep's card", () => {
     expect(fake.entries[0]?.deed).toBe("sweep");
   });
 
+  it("offers no consent where the evidence is not proven", async () => {
+    const { fake, user } = await openWindow({ users: 40 });
+    const plan = fake.previewSweep.bind(fake);
+    const held = "Curfew is still learning how often this site records activity";
+    fake.previewSweep = async () => ({ ...(await plan()), held, held_code: "learning" });
+    await user.click(button("Preview sweep"));
+    await settle();
+    const dialog = screen.getByRole("dialog");
+    expect(dialog.textContent).toContain(held);
+    expect(button(/^Sign out/, dialog)).toHaveProperty("disabled", true);
+    await user.click(button(/^Sign out/, dialog));
+    await settle();
+    expect(asked(fake)).not.toContain("sweep");
+  });
+
   it("asks first where unusually many would go, and goes on only with consent", async () => {
     const { fake, user } = await openWindow({ users: 300 });
     fake.policy = { ...fake.policy, sign_out_after: 301 };

@@ -47,7 +47,7 @@ impl Overdue {
         .await?;
         let ids: Vec<i64> = people.iter().map(|n| *n as i64 + 1).collect();
         sqlx::query(
-            "UPDATE auth_user SET last_activity = now() - interval '1 hour' WHERE id = ANY($1)",
+            "UPDATE auth_user SET last_activity = least(last_activity, now() - interval '1 hour') WHERE id = ANY($1)",
         )
         .bind(&ids)
         .execute(&mut *database)

@@ -51,6 +51,8 @@ impl Site<'_> {
             // Said, so that a key's expiry tells when it was saved.
             config.sessions.cookie_age = Some(Duration::from_secs(COOKIE_AGE.unsigned_abs()));
         }
+        // Few of its sessions are saved, so it would have to be learned.
+        config.activity.activity_grain = Some(Duration::from_secs(60));
         config.secret_key = Some(SECRET_KEY.to_string().into());
         let env = Env {
             config_dir: state.to_path_buf(),

@@ -142,6 +142,9 @@ pub struct SweepArgs {
     /// Sign out who was last seen longer ago than this
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub sign_out_after: Option<Duration>,
+    /// State how often the site records the activity of a user who is working
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub activity_grain: Option<Duration>,
     /// Sweep even where it takes unusually many people
     #[arg(long)]
     pub force: bool,

@@ -29,6 +29,14 @@ pub enum Code {
     ViewOnly,
     /// Nothing on this site says when people were last here.
     NoEvidence,
+    /// How coarsely the site records activity is not proven yet.
+    Learning,
+    /// The site records activity too coarsely for the limit.
+    CoarseGrain,
+    /// The clocks of the database and of the site's records disagree by minutes.
+    ClockSkew,
+    /// The data contradict what the configuration says of the evidence.
+    Contradicted,
     /// The sweep would sign out unusually many people.
     TooMany,
     /// None of the signatures verify: the SECRET_KEY is probably not this site's.
@@ -56,6 +64,10 @@ impl Code {
             self,
             Self::ViewOnly
                 | Self::NoEvidence
+                | Self::Learning
+                | Self::CoarseGrain
+                | Self::ClockSkew
+                | Self::Contradicted
                 | Self::TooMany
                 | Self::KeyDoubtful
                 | Self::Journal

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod django;
 pub mod error;
 pub mod event;
+pub mod evidence;
 pub mod import;
 pub mod journal;
 pub mod logout;

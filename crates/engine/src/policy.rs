@@ -18,6 +18,8 @@ pub struct Facts {
     pub last_login: Option<Timestamp>,
     /// The newest save among their usable sessions.
     pub last_save: Option<Timestamp>,
+    /// When a refresh last saw their activity, their last sign-in or a session's save move on.
+    pub observed: Option<Timestamp>,
     pub flagged: bool,
     pub usable_sessions: u32,
 }
@@ -31,6 +33,8 @@ pub struct Rules {
     pub saves_prove: bool,
     /// The engine's sessions are all visible to Curfew, so that having none means something.
     pub all_visible: bool,
+    /// How coarsely the evidence moves: within this span, activity may leave no trace.
+    pub grain: Duration,
 }
 
 impl Rules {
@@ -40,12 +44,24 @@ impl Rules {
             sign_out_after: policy.sign_out_after,
             saves_prove,
             all_visible,
+            grain: Duration::ZERO,
         }
+    }
+
+    /// The same rules for evidence that moves this coarsely.
+    #[must_use]
+    pub fn with_grain(self, grain: Duration) -> Self {
+        Self { grain, ..self }
+    }
+
+    /// How long after their last evidence a user is overdue: the policy's limit, stretched by the grain.
+    pub fn limit(&self) -> Duration {
+        self.sign_out_after.saturating_add(self.grain)
     }
 
     /// Whoever was last seen before this is overdue.
     pub fn cutoff(&self, now: Timestamp) -> Timestamp {
-        SignedDuration::try_from(self.sign_out_after)
+        SignedDuration::try_from(self.limit())
             .ok()
             .and_then(|d| now.checked_sub(d).ok())
             .unwrap_or(Timestamp::MIN)
@@ -88,6 +104,7 @@ pub fn judge(facts: &Facts, now: Timestamp, rules: &Rules) -> Option<Verdict> {
         .into_iter()
         .flatten()
         .max_by_key(|(at, _)| *at);
+    let seen = observed(facts.observed.filter(|at| *at <= horizon), seen).or(seen);
     let idle = seen.map(|(at, _)| {
         let seconds = now.duration_since(at).as_secs().max(0);
         u32::try_from(seconds).unwrap_or(u32::MAX)
@@ -113,7 +130,7 @@ pub fn judge(facts: &Facts, now: Timestamp, rules: &Rules) -> Option<Verdict> {
                 (State::Active, Some(seconds))
             } else if !proven {
                 (State::Unknown, None)
-            } else if past(rules.sign_out_after) {
+            } else if past(rules.limit()) {
                 (State::Overdue, Some(seconds))
             } else {
                 (State::Idle, Some(seconds))
@@ -127,6 +144,17 @@ pub fn judge(facts: &Facts, now: Timestamp, rules: &Rules) -> Option<Verdict> {
         idle_seconds,
         fault,
     })
+}
+
+/// An observed change, where it is newer than what the timestamps say. A timestamp that agrees with the observation to a
+/// minute is more exact, because a change is observed only at the next refresh.
+fn observed(
+    at: Option<Timestamp>,
+    stamped: Option<(Timestamp, Evidence)>,
+) -> Option<(Timestamp, Evidence)> {
+    let at = at?;
+    let newer = stamped.is_none_or(|(stamp, _)| at.duration_since(stamp) > AHEAD);
+    newer.then_some((at, Evidence::ObservedChange))
 }
 
 /// Why a sweep leaves this person alone, where the policy says so.
@@ -159,6 +187,7 @@ mod tests {
         sign_out_after: Duration::from_secs(2100),
         saves_prove: false,
         all_visible: true,
+        grain: Duration::ZERO,
     };
 
     fn now() -> Timestamp {
@@ -220,6 +249,40 @@ mod tests {
             ..facts
         };
         assert_eq!(state(recent), State::Active);
+    }
+
+    #[test]
+    fn an_observed_change_is_evidence_whatever_the_timestamp_says() {
+        let facts = Facts {
+            observed: ago(20),
+            ..here(ago(7_200))
+        };
+        let verdict = judge(&facts, now(), &RULES).unwrap();
+        assert_eq!(verdict.state, State::Active);
+        assert_eq!(verdict.seen.unwrap().1, Evidence::ObservedChange);
+        // A timestamp that agrees names the moment itself.
+        let facts = Facts {
+            observed: ago(20),
+            ..here(ago(75))
+        };
+        let verdict = judge(&facts, now(), &RULES).unwrap();
+        assert_eq!(verdict.idle_seconds, Some(75));
+        assert_eq!(verdict.seen.unwrap().1, Evidence::LastActivity);
+        // Nobody is proven idle by an observation alone.
+        let facts = Facts {
+            observed: ago(9_000),
+            ..here(None)
+        };
+        assert_eq!(state(facts), State::Unknown);
+    }
+
+    #[test]
+    fn a_coarse_grain_stretches_the_limit() {
+        let rules = RULES.with_grain(Duration::from_secs(3_600));
+        let state = |seconds| judge(&here(ago(seconds)), now(), &rules).unwrap().state;
+        assert_eq!(state(5_700), State::Idle);
+        assert_eq!(state(5_701), State::Overdue);
+        assert_eq!(Some(rules.cutoff(now())), ago(5_700));
     }
 
     #[test]

@@ -157,10 +157,11 @@ async fn come_back_while_it_sweeps(turn: &Turn, size: usize, seed: &mut Seed) ->
     }
     let curfew = site.curfew();
     let sweep = tokio::spawn(async move { curfew.json(&["sweep", "--force"]).await });
-    // A sweep of a crowd takes some tenths of a second: most meet it, some its plan or its report.
+    // A sweep that has just begun refreshes a second time after two seconds, and then takes some tenths of a second: most meet
+    // it, some its plan or its report.
     let racing: Vec<Back> = (0..size)
         .filter(|number| matches!(number % 4, 1 | 2))
-        .map(|number| comes_back(number, seed.below(500)))
+        .map(|number| comes_back(number, 2_000 + seed.below(500)))
         .collect();
     let ran = sweep.await.unwrap();
     assert!([0, 4].contains(&ran.status), "{ran:#?}");

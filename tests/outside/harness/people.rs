@@ -31,7 +31,8 @@ fn here(username: &str, ago: u32) -> Person {
         .activity(ago)
         .login(since)
         .flag()
-        .session(since)
+        // The site saves the session with the activity, a moment before.
+        .session(ago + 2)
 }
 
 impl Person {

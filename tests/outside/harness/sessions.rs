@@ -178,6 +178,10 @@ pub fn described(
     if let Some(url) = url {
         lines.push(format!("url = {url:?}"));
     }
+    if engine == SessionEngine::Cache {
+        // Said, so that a key's expiry tells when its session was saved.
+        lines.push("cookie_age = \"14d\"".into());
+    }
     if let Some(cache) = cache {
         lines.push(format!("cache = {:?}", cache.url));
         if !cache.prefix.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Notices, SOON, Site, Window, active, overdue, until};
+use crate::harness::{Notices, SOON, Site, Window, overdue, person, until};
 
 /// People are idle five seconds after they were here.
 const IDLE_SOON: &str = "[[site]]\nname = \"shop\"\nurl = \"{url}\"\narmed = true\n[site.policy]\n\
@@ -23,7 +23,7 @@ async fn here(site: &Site, names: &[&str]) {
 
 async fn three_people(notices: Notices) -> (Site, Window) {
     let site = Site::for_window().await;
-    let gone = |name: &str| active(name).activity(1000).login(5000);
+    let gone = |name: &str| person(name).activity(1000).login(5000).flag().session(1002);
     site.seed(&[gone("ana"), gone("ben"), gone("<b>cem</b> & co")])
         .await;
     let window = Window::configured(&site, IDLE_SOON)

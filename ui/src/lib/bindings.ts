@@ -123,6 +123,14 @@ export type Code =
 "view_only" | 
 /**  Nothing on this site says when people were last here. */
 "no_evidence" | 
+/**  How coarsely the site records activity is not proven yet. */
+"learning" | 
+/**  The site records activity too coarsely for the limit. */
+"coarse_grain" | 
+/**  The clocks of the database and of the site's records disagree by minutes. */
+"clock_skew" | 
+/**  The data contradict what the configuration says of the evidence. */
+"contradicted" | 
 /**  The sweep would sign out unusually many people. */
 "too_many" | 
 /**  None of the signatures verify: the SECRET_KEY is probably not this site's. */
@@ -250,7 +258,9 @@ id: string; deed: string; username: string; sessions: number; outcome: Outcome; 
 { kind: "settings" };
 
 /**  What says when someone was last here. */
-export type Evidence = "last_activity" | "last_login" | "session_save";
+export type Evidence = "last_activity" | "last_login" | "session_save" | 
+/**  A refresh saw one of the others move on, whatever its timestamp says. */
+"observed_change";
 
 /**  One source of evidence about one person, for the panel. */
 export type EvidenceView = {
@@ -517,8 +527,10 @@ export type SweepReport = {
 	skipped: Skipped[],
 	/**  Looked again, and everything that was to go is gone. Always true for a dry run of nothing. */
 	verified: boolean,
-	/**  The guard that a real sweep meets, and that only consent (`--force`) passes. */
+	/**  The guard that a real sweep meets. */
 	held: string | null,
+	/**  Its code. Consent (`--force`) passes `too_many` alone. */
+	held_code?: Code | null,
 };
 
 /**  How the inactivity sweep stands. */

@@ -76,6 +76,9 @@ pub fn status(report: &SweepReport) -> Status {
 /// The site with the durations that were typed in place of its own.
 pub async fn config(context: &Context, args: &SweepArgs) -> Result<SiteConfig, Failure> {
     let mut config = context.config().await?;
+    if args.activity_grain.is_some() {
+        config.activity.activity_grain = args.activity_grain;
+    }
     let policy = &mut config.policy;
     if let Some(idle_after) = args.idle_after {
         policy.idle_after = idle_after;

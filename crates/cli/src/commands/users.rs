@@ -107,6 +107,7 @@ pub fn evidence(evidence: Evidence) -> &'static str {
         Evidence::LastActivity => "last activity",
         Evidence::LastLogin => "last login",
         Evidence::SessionSave => "session save",
+        Evidence::ObservedChange => "observed change",
     }
 }
 

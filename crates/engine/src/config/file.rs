@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
-    Address, Backend, Env, Policy, SessionsConfig, SiteConfig, UsersConfig, WebhookConfig,
-    default_notices, duration,
+    ActivityConfig, Address, Backend, Env, Policy, SessionsConfig, SiteConfig, UsersConfig,
+    WebhookConfig, default_notices, duration,
 };
 use crate::error::{Code, Error, Result};
 use crate::regular;
@@ -55,6 +55,8 @@ struct RawSite {
     users: UsersConfig,
     #[serde(default)]
     sessions: SessionsConfig,
+    #[serde(default)]
+    activity: ActivityConfig,
     #[serde(default)]
     policy: Policy,
     #[serde(default)]
@@ -268,6 +270,7 @@ fn site(raw: RawSite) -> Result<SiteConfig> {
         system_log: super::log::socket(raw.system_log),
         users: raw.users,
         sessions: raw.sessions,
+        activity: raw.activity,
         policy: raw.policy,
         notices: crate::view::NoticeRules {
             idle: raw.notify.idle,

@@ -65,6 +65,7 @@ pub struct SiteConfig {
     pub system_log: Option<PathBuf>,
     pub users: UsersConfig,
     pub sessions: SessionsConfig,
+    pub activity: ActivityConfig,
     pub policy: Policy,
     pub notices: NoticeRules,
 }
@@ -139,6 +140,15 @@ pub struct SessionsConfig {
     pub path: Option<PathBuf>,
     /// SESSION_COOKIE_NAME: the file engine's files begin with it.
     pub cookie_name: String,
+}
+
+/// How the site records activity.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActivityConfig {
+    /// The operator states how often the activity column is written for a user who is working.
+    #[serde(deserialize_with = "optional_duration")]
+    pub activity_grain: Option<Duration>,
 }
 
 /// SESSION_COOKIE_AGE where the site does not say otherwise.
@@ -303,6 +313,7 @@ impl SiteConfig {
             system_log: log::socket(None),
             users: UsersConfig::default(),
             sessions: SessionsConfig::default(),
+            activity: ActivityConfig::default(),
             policy: Policy::default(),
             notices: default_notices(),
         }

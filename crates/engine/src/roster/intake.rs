@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::key::Key;
+use super::moved::Moved;
 use super::person::Password;
 use super::read::Fresh;
 use super::rows::NONE;
@@ -65,6 +66,7 @@ impl Roster {
         match found {
             Some(number) if self.rows[number].person == person => {
                 self.count(number, false);
+                self.saved_again(person, self.rows[number].saved_at(), row.saved_at());
                 self.rows[number].renew(&row);
                 self.rows.set_extra(number, extra);
                 self.name(number);
@@ -210,6 +212,7 @@ impl Roster {
             return true;
         };
         self.moved = true;
+        self.saved_again(row.person, row.saved_at(), saved);
         self.rows[number].save_again(saved, date);
         match row.saved_at() <= saved {
             true => self.people.touch_by_save(row.person, saved),
@@ -337,7 +340,9 @@ impl Sink for Roster {
         let Some(person) = self.people.get_mut(number) else {
             return;
         };
+        let moved = Moved::of(person, &row);
         let (new, named) = person.renew(&row, password);
+        self.note(number, moved);
         if named && let Some(person) = self.people.get(number) {
             self.names.note(number, person);
         }

@@ -9,6 +9,7 @@ mod intake;
 mod key;
 mod leaving;
 mod memory;
+mod moved;
 mod names;
 mod page;
 mod people;
@@ -36,6 +37,7 @@ use crate::policy::Rules;
 use crate::store::{IdForm, SessionKey, UserId};
 use crate::view::Counts;
 
+pub use moved::{Move, Moved};
 use names::Names;
 use page::Order;
 use people::People;
@@ -59,6 +61,8 @@ pub struct Roster {
     pass: u8,
     named: usize,
     alarms: Alarms,
+    /// What was seen to move since [`Self::take_moves`].
+    moves: Vec<Move>,
     /// Something was taken in since the last settling.
     moved: bool,
     revision: u32,
@@ -90,6 +94,7 @@ impl Roster {
             pass: 1,
             named: 0,
             alarms: Alarms::default(),
+            moves: Vec::new(),
             moved: false,
             revision: 0,
             now: None,

@@ -30,6 +30,10 @@ pub struct Person {
     marks: u8,
     activity: i64,
     login: i64,
+    /// When a refresh last saw their evidence move on.
+    observed: i64,
+    /// It has moved on since the last settling.
+    pub(super) stirred: bool,
     /// None where the user has no password, or nobody can check it.
     password: Option<Password>,
     /// The first of their sessions, and how many there are.
@@ -100,6 +104,8 @@ impl Person {
             marks: 0,
             activity: micros(None),
             login: micros(None),
+            observed: UNKNOWN,
+            stirred: false,
             password: None,
             first: NONE,
             sessions: 0,
@@ -183,6 +189,18 @@ impl Person {
 
     pub fn last_login(&self) -> Option<Timestamp> {
         moment(self.login)
+    }
+
+    /// When a refresh last saw their evidence move on.
+    pub fn observed(&self) -> Option<Timestamp> {
+        moment(self.observed)
+    }
+
+    /// Notes what was seen to move since the last settling as activity at `now`.
+    pub(super) fn settle_observed(&mut self, now: Timestamp) {
+        if std::mem::take(&mut self.stirred) {
+            self.observed = self.observed.max(micros(Some(now)));
+        }
     }
 
     /// How many of their sessions Django lets in.
@@ -369,6 +387,7 @@ impl Person {
             last_activity: self.last_activity(),
             last_login: self.last_login(),
             last_save: made.last_save(),
+            observed: self.observed(),
             flagged: self.is_flagged(),
             usable_sessions: made.usable,
         }

@@ -115,6 +115,7 @@ impl Roster {
             return false;
         };
         let touched = std::mem::take(&mut person.touched);
+        person.settle_observed(now);
         let by_save = touched == Touch::Save && !anew && now.as_microsecond() < person.due;
         let (made, due) = match by_save {
             // Not before that moment does any of their sessions end.
@@ -226,13 +227,16 @@ fn next_change(facts: &Facts, now: Timestamp, rules: &Rules) -> i64 {
             next = next.min(moment);
         }
     };
-    let limits = [rules.idle_after, rules.sign_out_after];
+    let limits = [rules.idle_after, rules.limit()];
     let limits = limits.map(|limit| i64::try_from(limit.as_micros()).unwrap_or(i64::MAX));
     let ahead = AHEAD.as_secs() * 1_000_000;
-    for seen in [facts.last_activity, facts.last_login, facts.last_save]
-        .into_iter()
-        .flatten()
-    {
+    let sources = [
+        facts.last_activity,
+        facts.last_login,
+        facts.last_save,
+        facts.observed,
+    ];
+    for seen in sources.into_iter().flatten() {
         let seen = seen.as_microsecond();
         // What is too far in the future counts once it is near enough.
         at(seen.saturating_sub(ahead));

@@ -60,12 +60,15 @@ impl Roster {
             return Vec::new();
         };
         let decides = person.evidence();
-        let mut sources = Vec::with_capacity(3);
+        let mut sources = Vec::with_capacity(4);
         if let Some(label) = activity {
             sources.push((Evidence::LastActivity, label, person.last_activity()));
         }
         sources.push((Evidence::SessionSave, "session save", person.last_save()));
         sources.push((Evidence::LastLogin, "last_login", person.last_login()));
+        if let Some(at) = person.observed() {
+            sources.push((Evidence::ObservedChange, "observed change", Some(at)));
+        }
         sources
             .into_iter()
             .map(|(source, label, at)| EvidenceView {
@@ -100,6 +103,7 @@ impl Roster {
                     Evidence::LastActivity => "the activity column",
                     Evidence::LastLogin => "last_login",
                     Evidence::SessionSave => "a session's last save",
+                    Evidence::ObservedChange => "an observed change",
                 };
                 format!("{name} is in the future")
             }),

@@ -207,6 +207,17 @@ async fn people(config: SiteConfig, env: &Env, sheet: &mut Sheet) {
     );
     sheet.put(Item::Store, sessions::store(&site).await);
     sheet.put(Item::SecretKey, secret_key(&site, knows_key));
+    let (grain, records) = site.evidence_found().await;
+    sheet.put(Item::Grain, found(grain));
+    sheet.put(Item::Records, found(records));
+}
+
+/// What the evidence module found, with what to do where it is not good.
+fn found(found: Result<String, (String, String)>) -> Finding {
+    match found {
+        Ok(detail) => good(detail),
+        Err((detail, fix)) => bad(detail, fix),
+    }
 }
 
 fn clock(site: &Site) -> Finding {

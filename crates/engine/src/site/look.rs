@@ -219,6 +219,7 @@ impl Site {
                     line.covers(mark.covered());
                 }
                 let crossed = self.settle();
+                self.learn().await;
                 let counts = hold(&self.roster).counts();
                 hold(&self.history).sample(db, &counts);
                 let connection = hold(&self.line).view();

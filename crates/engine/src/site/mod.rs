@@ -28,6 +28,7 @@ use tokio::sync::broadcast;
 use crate::config::SiteConfig;
 use crate::error::{Code, Error, Result};
 use crate::event::Event;
+use crate::evidence::Ledger;
 use crate::journal::{self, Journal};
 use crate::policy::Rules;
 use crate::roster::Roster;
@@ -76,6 +77,9 @@ pub struct Site {
     pub(crate) line: Arc<Mutex<Line>>,
     pub(crate) history: Mutex<History>,
     pub(crate) timer: Mutex<Timer>,
+    /// What was learned about the evidence, and the grain that the rules follow.
+    pub(crate) ledger: Mutex<Ledger>,
+    pub(crate) stretch: Mutex<Duration>,
     pub(crate) health: Mutex<Option<Health>>,
     pub(crate) webhook: Option<Webhook>,
     pub(crate) wake: tokio::sync::Notify,
@@ -113,6 +117,12 @@ impl Site {
         let visible = self.all_visible();
         let config = self.config();
         Rules::new(&config.policy, config.sessions.saved_every_request, visible)
+            .with_grain(*hold(&self.stretch))
+    }
+
+    /// Whether this site has an activity column.
+    pub(crate) fn has_activity(&self) -> bool {
+        self.schema.users.last_activity.is_some()
     }
 
     /// Whether anything on this site proves inactivity.
@@ -221,6 +231,7 @@ impl Site {
                 ));
             }
         }
+        warnings.extend(self.evidence_warning().filter(|_| self.has_evidence()));
         if config.secret_key.is_none() {
             warnings.push("Signatures are not checked: the SECRET_KEY is not known.".into());
         } else {

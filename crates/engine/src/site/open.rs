@@ -134,6 +134,7 @@ impl Site {
         // A site named by its address has nothing in the file.
         let file = Config::load(env).ok().filter(|_| !config.by_url);
         let exposed = file.and_then(|file| file.exposed());
+        let ledger = crate::evidence::ledger(&env.state_dir, &config, &explored.schema);
         Ok(Arc::new(Self {
             config: RwLock::new(config),
             store,
@@ -155,6 +156,8 @@ impl Site {
             line,
             history: Mutex::new(History::default()),
             timer: Mutex::new(Timer::default()),
+            ledger: Mutex::new(ledger),
+            stretch: Mutex::new(std::time::Duration::ZERO),
             health: Mutex::new(None),
             webhook,
             unrecorded: Mutex::new(None),

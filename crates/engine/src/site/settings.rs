@@ -69,6 +69,7 @@ impl Site {
         let every = policy.sweep_every;
         let restart = self.policy().sweep_every != every;
         self.configure(|c| c.policy = policy);
+        self.reckon();
         if restart && let Some(now) = self.db_now() {
             hold(&self.timer).schedule.restart(now, every);
         }

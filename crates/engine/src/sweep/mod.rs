@@ -30,7 +30,13 @@ impl Site {
     /// What a sweep would do now, after a fresh look. Touches nothing, and works where nothing may be touched.
     pub async fn preview(&self) -> Result<SweepReport> {
         self.need_evidence()?;
-        let plan = self.plan_now().await?;
+        let mut plan = self.plan_now().await?;
+        if !plan.taken.is_empty() {
+            let missing = self.proof_missing();
+            // The proof may have stretched the limit.
+            plan = self.plan()?;
+            plan.held = missing.or(plan.held);
+        }
         Ok(self.dry(&plan))
     }
 
@@ -97,7 +103,16 @@ impl Site {
         self.tidy_journal().await;
         let _one = self.sweeping.lock().await;
         hold(&self.timer).running = true;
-        let plan = self.plan_now().await?;
+        let mut plan = self.plan_now().await?;
+        let ids: Vec<UserId> = plan.taken.iter().map(|taken| taken.id.clone()).collect();
+        if !ids.is_empty() && self.second_refresh(&ids).await? {
+            plan = self.plan()?;
+        }
+        if !plan.taken.is_empty() {
+            self.need_proof()?;
+            // The proof may have stretched the limit.
+            plan = self.plan()?;
+        }
         if let Some(held) = plan.held.clone().filter(|_| !force) {
             return Err(held);
         }
@@ -168,6 +183,7 @@ impl Site {
             skipped: plan.skipped.clone(),
             verified: true,
             held: plan.held.as_ref().map(|e| e.message.clone()),
+            held_code: plan.held.as_ref().map(|e| e.code),
         }
     }
 
@@ -203,6 +219,7 @@ impl Site {
             skipped,
             verified,
             held: None,
+            held_code: None,
         }
     }
 

@@ -1,13 +1,14 @@
 //! Who a sweep would take, why, and who it leaves alone. Pure: from a settled roster and the policy.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Exempt, Policy};
 use crate::error::{Code, Error, Result};
+use crate::evidence::{AGREE, both, later_save};
 use crate::policy::{Rules, exemption};
-use crate::roster::Roster;
+use crate::roster::{Person, Roster};
 use crate::store::{SessionKey, UserId};
-use crate::view::{Skipped, State, SweepReason, SweepUser};
+use crate::view::{Counts, Evidence, Skipped, State, SweepReason, SweepUser};
 
 /// Below this many people no share is unusual.
 const FEW: usize = 20;
@@ -77,6 +78,7 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             ),
         ));
     }
+    let cutoff = rules.cutoff(at);
     let mut taken = Vec::new();
     let mut skipped = Vec::new();
     for person in roster.people() {
@@ -88,6 +90,12 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             State::Stale => SweepReason::Stale,
             _ => continue,
         };
+        // Whoever was seen lately is here without a Django session, by a token for one: the flag is right.
+        let seen = person.last_seen();
+        let here = seen.is_some_and(|seen| seen >= cutoff);
+        if reason == SweepReason::Stale && here {
+            continue;
+        }
         if let Some(why) = exemption(
             &policy.exempt,
             person.username(),
@@ -100,16 +108,23 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             });
             continue;
         }
+        if let Some(why) = held_back(person, rules) {
+            skipped.push(Skipped {
+                username: person.username().to_string(),
+                why,
+            });
+            continue;
+        }
         taken.push(Taken {
             id: person.id(),
             username: person.username().to_string(),
             idle_seconds: person.idle_seconds(at),
             reason,
             sessions: match reason {
-                SweepReason::Overdue => roster.leaving(person, rules.cutoff(at)),
+                SweepReason::Overdue => roster.leaving(person, cutoff),
                 SweepReason::Stale => Vec::new(),
             },
-            seen: person.last_seen(),
+            seen,
             met: taken.len(),
         });
     }
@@ -117,30 +132,70 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
         (b.idle_seconds, &a.username, &a.id).cmp(&(a.idle_seconds, &b.username, &b.id))
     });
     skipped.sort_by(|a, b| a.username.cmp(&b.username));
-    let leaving = taken
-        .iter()
-        .filter(|t| t.reason == SweepReason::Overdue)
-        .count();
-    let signed_in = roster.counts().signed_in;
-    let held = (leaving > FEW && leaving as f64 > policy.max_share * f64::from(signed_in)).then(
-        || {
-            Error::new(
-                Code::TooMany,
-                format!(
-                    "this sweep would sign out {leaving} of {signed_in} people signed in, more than {:.0} %; look at the preview, then consent (--force)",
-                    policy.max_share * 100.0
-                ),
-            )
-        },
-    );
+    let held = too_many(&taken, &roster.counts(), policy);
     Ok(Plan {
         at,
-        cutoff: rules.cutoff(at),
+        cutoff,
         taken,
         skipped,
         exempt: policy.exempt.clone(),
         held,
     })
+}
+
+/// Why conflicting evidence keeps this user here, with both times.
+///
+/// A time in the future shows a wrong clock. A save that is newer than the activity column shows a request that the column
+/// missed, and so it may have missed more since. Where each request saves its session, the saves miss nothing.
+fn held_back(person: &Person, rules: &Rules) -> Option<String> {
+    let activity = person.last_activity().map(|at| ("the activity column", at));
+    let save = person.last_save().map(|at| ("a session's save", at));
+    let login = person.last_login().map(|at| ("last_login", at));
+    if let Some(fault) = person.fault() {
+        let future = match fault {
+            Evidence::LastActivity => activity,
+            Evidence::LastLogin => login,
+            Evidence::SessionSave | Evidence::ObservedChange => save,
+        }?;
+        let other = [activity, save, login].into_iter().flatten();
+        let other = other
+            .filter(|other| *other != future)
+            .max_by_key(|(_, at)| *at);
+        return Some(match other {
+            Some(other) => both(future, other),
+            None => format!("held back, because {} is in the future", future.0),
+        });
+    }
+    let (activity, save) = activity.zip(save.filter(|_| later_save(person).is_some()))?;
+    let missed = SignedDuration::try_from(rules.grain.saturating_add(AGREE)).ok()?;
+    let conflict = !rules.saves_prove && save.1.duration_since(activity.1) > missed;
+    conflict.then(|| both(activity, save))
+}
+
+/// The guard against unusual sweeps. A cleared flag counts like a sign-out, because the site takes both for a user who left.
+fn too_many(taken: &[Taken], counts: &Counts, policy: &Policy) -> Option<Error> {
+    let overdue = |t: &&Taken| t.reason == SweepReason::Overdue;
+    let leaving = taken.iter().filter(overdue).count();
+    let flags = taken.len() - leaving;
+    let here = counts.signed_in.saturating_add(counts.stale);
+    if taken.len() <= FEW || taken.len() as f64 <= policy.max_share * f64::from(here) {
+        return None;
+    }
+    let signed_in = counts.signed_in;
+    let what = match flags {
+        0 => format!("sign out {leaving} of {signed_in} people signed in"),
+        _ => format!(
+            "sign out {leaving} of {signed_in} people signed in and clear the flag of {flags} more, {} of {here}",
+            taken.len()
+        ),
+    };
+    Some(Error::new(
+        Code::TooMany,
+        format!(
+            "this sweep would {what}, more than {:.0} %; look at the preview, then consent (--force)",
+            policy.max_share * 100.0
+        ),
+    ))
 }
 
 #[cfg(test)]

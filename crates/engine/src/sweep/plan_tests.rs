@@ -52,12 +52,12 @@ fn only_the_overdue_and_the_stale_are_taken() {
     signed_in(&mut roster, seen("6", "in the future", -7_200), OVERDUE);
     roster.user(UserRow {
         flagged: true,
-        ..seen("7", "stale", 30)
+        ..seen("7", "stale", OVERDUE)
     });
     let plan = planned(&mut roster, &Policy::default());
-    assert_eq!(names(&plan), ["4", "stale"]);
-    assert_eq!(plan.taken[0].reason, SweepReason::Overdue);
-    assert_eq!(plan.taken[1].reason, SweepReason::Stale);
+    assert_eq!(names(&plan), ["stale", "4"]);
+    assert_eq!(plan.taken[0].reason, SweepReason::Stale);
+    assert_eq!(plan.taken[1].reason, SweepReason::Overdue);
     assert_eq!((plan.at, plan.cutoff), (now(), ago(2_100)));
     assert!(plan.skipped.is_empty() && plan.held.is_none());
 }
@@ -65,7 +65,7 @@ fn only_the_overdue_and_the_stale_are_taken() {
 #[test]
 fn a_person_is_taken_with_every_session_and_their_newest_evidence() {
     let mut roster = roster();
-    signed_in(&mut roster, user("1", "ana"), OVERDUE);
+    roster.session(session("newest", Some("1"), OVERDUE));
     roster.session(session("older", Some("1"), 99_000));
     let mut over = session("over", Some("1"), 99_000);
     over.expires = ago(1);
@@ -225,17 +225,91 @@ fn half_of_those_signed_in_is_usual_and_more_is_asked_about() {
 }
 
 #[test]
-fn flags_alone_sign_nobody_out_and_hold_nothing_up() {
-    let mut roster = crowd(2, 10);
-    for n in 100..160 {
-        roster.user(UserRow {
-            flagged: true,
-            ..seen(&n.to_string(), &format!("stale {n}"), OVERDUE)
-        });
-    }
+fn recent_evidence_keeps_a_flag_up() {
+    let mut roster = roster();
+    let flagged = |who: &str, activity: i64, login: i64| UserRow {
+        flagged: true,
+        last_login: Some(ago(login)),
+        ..seen(who, who, activity)
+    };
+    roster.user(flagged("by token", 20, OVERDUE));
+    roster.user(flagged("idle", 2_100, OVERDUE));
+    roster.user(flagged("signed in by token", OVERDUE, 600));
+    // Its clock is not the database's, so nobody knows since when.
+    roster.user(flagged("in the future", -7_200, OVERDUE));
+    roster.user(flagged("gone", 2_101, OVERDUE));
     let plan = planned(&mut roster, &Policy::default());
-    assert_eq!(plan.taken.len(), 62);
-    assert!(plan.held.is_none());
+    assert_eq!(names(&plan), ["gone"]);
+    let (who, why) = skipped(&plan)[0];
+    assert_eq!((who, plan.skipped.len()), ("in the future", 1));
+    assert!(
+        why.contains("the activity column says 2026-11-23T14:00:00Z"),
+        "{why}"
+    );
+}
+
+#[test]
+fn conflicting_evidence_holds_a_user_back_with_both_times() {
+    let mut roster = roster();
+    let by_login = |who: UserRow, login: i64| UserRow {
+        last_login: Some(ago(login)),
+        ..who
+    };
+    // The column missed the request that saved the session.
+    roster.session(session("a", Some("1"), 3_000));
+    roster.user(by_login(seen("1", "missed", OVERDUE), 90_000));
+    // The save is the sign-in's: the activity is recorded before the view that signs in.
+    roster.session(session("b", Some("2"), 8_000));
+    roster.user(by_login(seen("2", "signed in", OVERDUE), 8_000));
+    roster.session(session("c", Some("3"), OVERDUE - 30));
+    roster.user(by_login(seen("3", "together", OVERDUE), 90_000));
+    roster.session(session("d", Some("4"), OVERDUE));
+    roster.user(by_login(seen("4", "login ahead", OVERDUE), -7_200));
+    let plan = planned(&mut roster, &Policy::default());
+    let mut taken = names(&plan);
+    taken.sort_unstable();
+    assert_eq!(taken, ["signed in", "together"]);
+    let skipped = skipped(&plan);
+    assert_eq!(skipped[0].0, "login ahead");
+    assert_eq!(
+        skipped[1],
+        (
+            "missed",
+            "held back, because the evidence disagrees: the activity column says 2026-11-23T09:30:00Z, a session's save says 2026-11-23T11:10:00Z"
+        )
+    );
+    // Where each request saves its session, the saves miss nothing.
+    let rules = Rules::new(&Policy::default(), true, true);
+    roster.settle(now(), &rules);
+    let plan = super::plan(&roster, now(), &rules, &Policy::default()).unwrap();
+    assert!(names(&plan).contains(&"missed"));
+}
+
+#[test]
+fn cleared_flags_count_for_the_guard() {
+    let flags = |roster: &mut Roster, flags: u32| {
+        for n in 100..100 + flags {
+            roster.user(UserRow {
+                flagged: true,
+                ..seen(&n.to_string(), &format!("stale {n}"), OVERDUE)
+            });
+        }
+    };
+    // Flags, of so many who are signed in, two of them overdue.
+    for (number, of, held) in [
+        (60, 10, true),
+        (18, 10, false),
+        (19, 10, true),
+        (30, 40, false),
+    ] {
+        let mut roster = crowd(2, of);
+        flags(&mut roster, number);
+        let plan = planned(&mut roster, &Policy::default());
+        assert_eq!(plan.taken.len(), number as usize + 2);
+        let why = plan.held.map(|error| error.message);
+        assert_eq!(why.is_some(), held, "{number} beside {of}: {why:?}");
+        assert!(why.is_none_or(|why| why.contains(&format!("flag of {number} more"))));
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::UserView;
+use crate::error::Code;
 
 /// Why a sweep takes someone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -46,8 +47,11 @@ pub struct SweepReport {
     pub skipped: Vec<Skipped>,
     /// Looked again, and everything that was to go is gone. Always true for a dry run of nothing.
     pub verified: bool,
-    /// The guard that a real sweep meets, and that only consent (`--force`) passes.
+    /// The guard that a real sweep meets.
     pub held: Option<String>,
+    /// Its code. Consent (`--force`) passes `too_many` alone.
+    #[serde(default)]
+    pub held_code: Option<Code>,
 }
 
 /// How a force logout ended.

@@ -29,6 +29,8 @@ pub enum Evidence {
     LastActivity,
     LastLogin,
     SessionSave,
+    /// A refresh saw one of the others move on, whatever its timestamp says.
+    ObservedChange,
 }
 
 /// How many people and sessions there are. `signed_in` is `active + idle + overdue + unknown`.

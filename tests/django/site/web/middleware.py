@@ -1,7 +1,14 @@
+import os
+from datetime import timedelta
+
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from web import hold
+
+
+# A user's activity is written once in so many seconds, as many sites do.
+EVERY = timedelta(seconds=float(os.environ.get("SITE_ACTIVITY_EVERY", "0")))
 
 
 class ActivityMiddleware:
@@ -13,11 +20,19 @@ class ActivityMiddleware:
 
     def __call__(self, request):
         model = get_user_model()
-        if hasattr(model, "ACTIVITY") and request.user.is_authenticated:
+        if (
+            hasattr(model, "ACTIVITY")
+            and request.user.is_authenticated
+            and self.is_due(getattr(request.user, model.ACTIVITY))
+        ):
             model._default_manager.filter(pk=request.user.pk).update(
                 **{model.ACTIVITY: timezone.now(), model.FLAG: True}
             )
         return self.get_response(request)
+
+    @staticmethod
+    def is_due(last):
+        return last is None or timezone.now() - last >= EVERY
 
 
 class StalledReadMiddleware:

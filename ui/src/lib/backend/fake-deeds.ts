@@ -121,6 +121,7 @@ export function plan(site: FakeSite, dry: boolean): SweepReport {
       .map((p) => ({ username: p.username, why: `exempt: ${site.exempt(p)}` })),
     verified: true,
     held: many ? `${overdue.length} of ${here} people signed in would be signed out, more than half.` : null,
+    held_code: many ? "too_many" : null,
   };
 }
 

@@ -23,6 +23,7 @@ export const evidenceWord: Record<Evidence, string> = {
   last_activity: "activity",
   last_login: "login",
   session_save: "save",
+  observed_change: "seen changing",
 };
 
 /** What the first press on a column's head sorts by: figures that matter when large start large. */

@@ -11,6 +11,12 @@ export class Sweep {
 
   constructor(readonly backend: Backend) {}
 
+  /** The plan is held by a guard that no consent passes. */
+  get barred(): boolean {
+    const code = this.report?.held_code ?? null;
+    return code !== null && code !== "too_many";
+  }
+
   async preview(): Promise<void> {
     this.stage = "asking";
     this.report = null;

@@ -232,6 +232,7 @@ fn what_was_followed_is_what_is_there() {
                 .filter(missing)
                 .collect();
             roster.users_missing(gone);
+            roster.unobserve();
             roster.settle(at, &rules());
             compare(&mut roster, &site, at, &format!("seed {seed}, step {step}"));
         }

@@ -268,6 +268,7 @@ fn a_row_says_who_why_and_what_is_wrong() {
         last_login: Some(ago(900)),
         ..seen("1", "Ana", -7_200)
     });
+    roster.unobserve();
     roster.settle(now(), &rules());
     let exempt = Exempt {
         staff: true,

@@ -55,6 +55,10 @@ checks! {
     Store = "session store",
     /// The SECRET_KEY fits the sessions.
     SecretKey = "secret key",
+    /// How often the site records activity is proven, and often enough.
+    Grain = "activity grain",
+    /// The site's records and the database's clock agree.
+    Records = "clock of the records",
 }
 
 /// What a check found.

@@ -8,6 +8,9 @@ use crate::django::session::{Decoded, decode};
 use crate::store::AGES;
 use crate::store::pace::Share;
 
+/// So long ago, all users of the demo who are signed in were active since.
+const SAVED: i64 = 22_000;
+
 /// No listing is due for hours.
 async fn put_off_listings(site: &Site) {
     let mut mark = site.mark.lock().await;
@@ -40,7 +43,7 @@ async fn listed(ground: &Ground, ago: i64) -> (Arc<Site>, UserView) {
         .await;
     // Each age that the demo gives stays one of the site's when those who are overdue go.
     let here = site.users(&everyone(Filter::Active)).rows.remove(0);
-    let expires = ground.now + SignedDuration::from_hours(6);
+    let expires = ground.now + SignedDuration::from_secs(28_800 - SAVED);
     another_session(ground, &here.id, Expiry::Seconds(28_800), expires).await;
     site.look_whole(&[]).await.unwrap();
     assert_eq!(site.view().counts.stale, 0);
@@ -51,7 +54,7 @@ async fn listed(ground: &Ground, ago: i64) -> (Arc<Site>, UserView) {
     (site, person)
 }
 
-/// A session of theirs, saved two hours ago, with an expiry of its own.
+/// A session of theirs, saved before their last activity, with an expiry of its own.
 async fn another_session(ground: &Ground, id: &str, expiry: Expiry, expires: Timestamp) -> String {
     let keys = crate::django::secret::SecretKeys::new(ground.secret.clone(), Vec::new());
     let sql = format!("SELECT password FROM accounts_user WHERE id = {id}");
@@ -65,7 +68,7 @@ async fn another_session(ground: &Ground, id: &str, expiry: Expiry, expires: Tim
     let data = encode(
         &fields,
         &keys,
-        ground.now - SignedDuration::from_secs(7_200),
+        ground.now - SignedDuration::from_secs(SAVED),
     );
     let key = format!("{id:z>32}");
     let at = expires.strftime("%Y-%m-%d %H:%M:%S");
@@ -81,7 +84,7 @@ async fn a_listing_from_before_the_cutoff_is_taken_again_before_a_sweep() {
     let (site, person) = listed(&ground, 2_200).await;
     assert!(hold(&site.roster).dates_tell(AGES), "the dates here tell");
     let age = 77_777;
-    let expires = ground.now + SignedDuration::from_secs(age - 7_200);
+    let expires = ground.now + SignedDuration::from_secs(age - SAVED);
     let key = another_session(&ground, &person.id, Expiry::Seconds(age), expires).await;
     site.look().await.unwrap();
     assert!(
@@ -165,7 +168,7 @@ async fn one_of_several_sessions_that_is_there_again_is_told_of() {
     for date in ["OLD.expire_date", anew] {
         let ground = Ground::new().await;
         let (site, person) = listed(&ground, 0).await;
-        let saved = ground.now - SignedDuration::from_secs(7_200);
+        let saved = ground.now - SignedDuration::from_secs(SAVED);
         let expires = saved + SignedDuration::from_hours(14 * 24);
         another_session(&ground, &person.id, Expiry::Default, expires).await;
         site.look_whole(&[]).await.unwrap();
