@@ -156,3 +156,38 @@ async fn limits_that_cannot_be_meant_are_refused_and_the_old_ones_stay() {
     assert_eq!(site.policy(), policy);
     assert_eq!(site.view().counts, counts);
 }
+
+#[tokio::test]
+async fn a_site_is_learned_by_two_values_of_one_user() {
+    let ground = Ground::new().await;
+    // Every save is newer than the column by two minutes.
+    ground
+        .execute("UPDATE accounts_user SET last_activity = strftime('%Y-%m-%d %H:%M:%f', last_activity, '-2 minutes')")
+        .await;
+    let before = ground.bytes();
+    let site = ground.site().await;
+    let learning = |site: &Site| {
+        let warnings = site.view().warnings;
+        warnings.iter().any(|w| w.starts_with("Learning how often"))
+    };
+    assert!(learning(&site));
+    assert_eq!(site.sweep(true).await.unwrap_err().code, Code::Learning);
+    let preview = site.preview().await.unwrap();
+    assert_eq!(preview.held_code, Some(Code::Learning));
+    assert_eq!(ground.bytes(), before);
+    let person = somebody(&site, Filter::Active);
+    for _ in 0..2 {
+        ground
+            .execute(&format!(
+                "UPDATE accounts_user SET last_activity = strftime('%Y-%m-%d %H:%M:%f', 'now') WHERE id = {}",
+                person.id
+            ))
+            .await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        site.look_whole(&[UserId::new(person.id.as_str())])
+            .await
+            .unwrap();
+    }
+    assert!(!learning(&site), "{:?}", site.view().warnings);
+    assert!(!site.sweep(true).await.unwrap().users.is_empty());
+}
