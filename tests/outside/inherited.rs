@@ -63,7 +63,7 @@ async fn parent_and_child_are_one_user(engine: Engine) {
         .find(|c| c["name"] == "rights");
     assert!(rights.is_none_or(|check| check["ok"] == true), "{doctor:#}");
 
-    let swept = curfew.done(&["sweep"]).await;
+    let swept = curfew.done(&["sweep", "--activity-grain", "1m"]).await;
     assert_eq!(names(&swept), ["ben"], "{engine:?}: {swept:#}");
     assert_eq!(
         (&swept["sessions_deleted"], &swept["users_marked"]),
