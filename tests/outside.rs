@@ -48,6 +48,10 @@ mod keys;
 #[path = "outside/schemas.rs"]
 mod schemas;
 
+/// Projects of django-tenants: a site for each tenant.
+#[path = "outside/tenants.rs"]
+mod tenants;
+
 /// User models that inherit from others, and the backends that let users in.
 #[path = "outside/inherited.rs"]
 mod inherited;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Django, Engine, Plan, Site, active, fingerprint, idle, names, of, overdue, person,
+    Django, Engine, Plan, Shaped, Site, active, fingerprint, idle, names, of, overdue, person,
 };
 
 crate::on_each_site! {
@@ -232,4 +232,43 @@ async fn names_in_any_script_are_found_and_signed_out() {
         assert_eq!(report["sessions_deleted"], 1, "{name}");
         assert_eq!(site.names(&seeded.keys(name)).await, [None]);
     }
+}
+
+#[tokio::test]
+async fn columns_that_say_something_else_are_refused_and_ambiguous_ones_are_asked_about() {
+    let site = Shaped::empty(Engine::Sqlite, "int").await;
+    let asked =
+        json!({"users": {"ana": {"is_online": true}}, "sessions": [["ana", "ana", null, null]]});
+    site.make(&asked).await;
+    for (key, column) in [
+        ("flag", "is_superuser"),
+        ("flag", "is_staff"),
+        ("flag", "is_active"),
+        ("last_activity", "last_login"),
+    ] {
+        let toml = format!(
+            "[[site]]\nname = \"shop\"\nurl = \"{{url}}\"\n[site.users]\n{key} = \"{column}\"\n"
+        );
+        let ran = site.configured(&toml).json(&["users"]).await;
+        assert_eq!(
+            (ran.status, ran.error().0.as_str()),
+            (2, "config"),
+            "{column}"
+        );
+        assert!(ran.error().1.contains(column), "{ran:#?}");
+    }
+    site.db
+        .execute("ALTER TABLE shapes_user ADD COLUMN last_seen datetime")
+        .await;
+    let document = site.curfew().done(&["users"]).await;
+    assert_eq!(of(&document, "ana")["state"], "active");
+    let doctor = site.curfew().json(&["doctor"]).await.document();
+    let asked = "last_activity and last_seen could each be it";
+    let checks = doctor["checks"].as_array().unwrap();
+    let asks =
+        |check: &Value| check["ok"] == false && check["fix"].as_str().unwrap_or("").contains(asked);
+    assert!(checks.iter().any(asks), "{doctor:#}");
+    let toml = "[[site]]\nname = \"shop\"\nurl = \"{url}\"\n[site.users]\nlast_activity = \"last_activity\"\n";
+    let document = site.configured(toml).done(&["users"]).await;
+    assert_eq!(of(&document, "ana")["evidence"], "last_activity");
 }

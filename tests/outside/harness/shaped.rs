@@ -1,5 +1,6 @@
 //! Sites of other shapes: a user model of the test's choice, made in an empty database by one process of real Django.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -9,6 +10,9 @@ use tokio::io::AsyncWriteExt;
 use super::curfew::Curfew;
 use super::database::{Database, Engine, PASSWORD, ROLE};
 use super::django::Django;
+
+/// A canary: no output may hold it.
+const SECRET_KEY: &str = "secret-canary-shaped";
 
 pub struct Shaped {
     pub db: Database,
@@ -62,7 +66,7 @@ impl Shaped {
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/django/site"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("SHAPE", self.shape)
-            .env("SITE_SECRET_KEY", "secret-canary-shaped")
+            .env("SITE_SECRET_KEY", SECRET_KEY)
             .envs(self.db.for_django("SITE"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -84,7 +88,30 @@ impl Shaped {
 
     /// The same, at this address.
     pub fn at(&self, url: &str) -> Curfew {
-        Curfew::new(self.dir.path()).never_says(&PASSWORD).site(url)
+        Curfew::new(self.dir.path())
+            .never_says(&PASSWORD)
+            .never_says(SECRET_KEY)
+            .site(url)
+    }
+
+    /// The command line as the site's operator calls it: with what a project's settings need, and no site named.
+    pub fn beside(&self) -> Curfew {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/django/site");
+        let own = [
+            ("SHAPE", self.shape),
+            ("SITE_FOLDER", folder),
+            ("SITE_SECRET_KEY", SECRET_KEY),
+        ];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let all = self.db.for_django("SITE").into_iter().chain(own);
+        all.fold(self.curfew().no_site(), |curfew, (name, value)| {
+            curfew.env(&name, &value)
+        })
+    }
+
+    /// A path in this test's own folder.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// The command line with this configuration; `{url}` in it stands for the site's address.
