@@ -84,6 +84,10 @@ mod webhooks;
 #[path = "outside/secrets.rs"]
 mod secrets;
 
+/// Locked tables, and processes that are killed.
+#[path = "outside/faults.rs"]
+mod faults;
+
 /// `curfew sweep --every`.
 #[path = "outside/timer.rs"]
 mod timer;

@@ -34,6 +34,33 @@ pub struct SweepBatch {
     pub exempts: Arc<Exempts>,
 }
 
+impl SweepBatch {
+    /// How many users it means.
+    pub fn size(&self) -> usize {
+        self.overdue.len() + self.stale.len()
+    }
+
+    /// Everyone it means.
+    pub fn users(&self) -> impl Iterator<Item = &UserId> {
+        let overdue = self.overdue.iter().map(|(id, _)| id);
+        overdue.chain(self.stale.iter().map(|(id, _)| id))
+    }
+
+    /// The same in two batches of about half its users.
+    pub fn halves(mut self) -> [Self; 2] {
+        let half = self.size() / 2;
+        let mut second = Self {
+            overdue: Vec::new(),
+            stale: Vec::new(),
+            ..self.clone()
+        };
+        second.overdue = self.overdue.split_off(half.min(self.overdue.len()));
+        let stale = half.saturating_sub(self.overdue.len());
+        second.stale = self.stale.split_off(stale.min(self.stale.len()));
+        [self, second]
+    }
+}
+
 /// What a batch's statements did.
 #[derive(Debug, Default)]
 pub struct BatchDone {
@@ -45,4 +72,19 @@ pub struct BatchDone {
     pub spared: Vec<(UserId, &'static str)>,
     /// The rest of this stands, and then this failed: rows are gone whose copies are not.
     pub broken: Option<Error>,
+}
+
+impl BatchDone {
+    /// Users who were left alone for this reason.
+    pub fn spare<'a>(&mut self, users: impl Iterator<Item = &'a UserId>, why: &'static str) {
+        self.spared.extend(users.map(|id| (id.clone(), why)));
+    }
+
+    /// Takes in what another part did.
+    pub fn add(&mut self, part: Self) {
+        self.marked.extend(part.marked);
+        self.deleted.extend(part.deleted);
+        self.spared.extend(part.spared);
+        self.broken = self.broken.take().or(part.broken);
+    }
 }

@@ -1,5 +1,5 @@
-//! One pool of at most three connections, and work that ends: everything asked has a deadline of its own, and
-//! nothing is cancelled half way. A pool whose answers do not come is given up for a new one.
+//! One site's database: at most three connections, and work that ends. Every statement has a deadline of its own here and at
+//! the server.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,51 +8,57 @@ use std::time::Duration;
 use sea_query_sqlx::SqlxBinder;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{MySqlPool, PgPool, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Connection, MySql, Postgres, SqliteConnection, SqlitePool};
 
 pub use super::explain::explain;
 use super::identity::Identity;
-use super::kept::{Line, Own, Waiting};
-use super::mysql::{self, Able, Passing};
+use super::lines::{Facts, Line, Lines};
+use super::mysql::{Able, Passing};
 use super::schema::Dialect;
-use super::source::{Source, too_slow};
 use super::sqlite;
 use super::statement::{Cell, Read, Statement};
-use super::to_its_end::ToItsEnd;
 use super::tx::Tx;
 use super::way::{Meter, Way};
 use crate::error::{Code, Error, Result};
 
-/// How long a reading may take before the site counts as not answering.
-/// With the two to four seconds between looks it has to stay under the ten within which people are told.
+/// How long SQLite may take for a statement: a little longer than it waits for other writers.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How long a server that gives no connection is asked for its reason.
-const REASON: Duration = Duration::from_secs(2);
+/// Connections to an SQLite file.
+const MOST: u32 = 3;
+/// How long a free one of them is waited for.
+const ACQUIRE: Duration = Duration::from_secs(3);
 
-/// The driver's own pool.
+/// The connections to a database. Statements run on them as on a pool of the driver's.
 #[derive(Debug, Clone)]
 pub enum Pool {
-    Postgres(PgPool),
-    Mysql(MySqlPool),
+    Postgres(Lines<Postgres>),
+    Mysql(Lines<MySql>),
     Sqlite(SqlitePool),
 }
 
-struct State {
-    pool: Pool,
-    own: Arc<Own>,
-    /// There and back.
-    way: Arc<Way>,
-    /// The file that was opened, so that another one in its place is noticed.
-    file: Option<Identity>,
-    /// Statements of an earlier pool may still run at the server.
-    left_behind: bool,
+/// Where a site's database is, and its connections.
+enum Source {
+    Postgres(Lines<Postgres>),
+    Mysql(Lines<MySql>),
+    Sqlite(Box<SqliteConnectOptions>, Mutex<File>),
 }
 
-/// Why database work failed: the driver says so, or something else that it asked.
+/// An SQLite file that is open.
+struct File {
+    pool: SqlitePool,
+    /// The file that was opened, so that another one in its place is noticed.
+    identity: Option<Identity>,
+}
+
+/// Why database work failed.
 pub enum Failure {
+    /// The driver says so.
     Driver(sqlx::Error),
+    /// Something else says so that the work asked.
     Said(Error),
+    /// No answer came to a COMMIT: the work may be done, or undone.
+    Unsure(Error),
 }
 
 impl From<sqlx::Error> for Failure {
@@ -67,54 +73,99 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Driver(error) => explain(&error),
+            Failure::Said(error) | Failure::Unsure(error) => error,
+        }
+    }
+}
+
 /// One site's database.
 #[derive(Clone)]
 pub struct Db {
     source: Arc<Source>,
-    state: Arc<Mutex<State>>,
+    /// There and back.
+    way: Arc<Way>,
     /// Of MySQL alone.
     able: Able,
 }
 
 impl Db {
-    /// Connects to PostgreSQL once, for its answer, and makes the pool.
+    /// Connects to PostgreSQL.
     pub async fn postgres(options: PgConnectOptions) -> Result<Self> {
-        Self::make(Source::Postgres(Box::new(options))).await
+        let at = match options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", options.get_host(), options.get_port()),
+        };
+        let database = options.get_database().unwrap_or_default();
+        let address = format!("postgres {at}/{database} as {}", options.get_username());
+        let lines = Lines::at(&address, options);
+        drop(
+            lines
+                .take()
+                .await
+                .map_err(|error| at_address(&at, &error))?,
+        );
+        Ok(Self::of(lines.way(), Source::Postgres(lines)))
     }
 
-    /// Connects to MySQL or MariaDB once, for its answer and its version, and makes the pool.
+    /// Connects to MySQL or MariaDB.
     pub async fn mysql(options: MySqlConnectOptions) -> Result<Self> {
-        let mut db = Self::make(Source::Mysql(Box::new(options))).await?;
-        db.able = mysql::able(&db).await?;
-        Ok(db)
+        let at = match options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", options.get_host(), options.get_port()),
+        };
+        let database = options.get_database().unwrap_or_default();
+        let address = format!("mysql {at}/{database} as {}", options.get_username());
+        let lines = Lines::at(&address, options);
+        drop(
+            lines
+                .take()
+                .await
+                .map_err(|error| at_address(&at, &error))?,
+        );
+        let able = Able::of(&lines.facts().version);
+        Ok(Self {
+            able,
+            ..Self::of(lines.way(), Source::Mysql(lines))
+        })
     }
 
     /// Opens an SQLite file once, and makes the pool.
     pub async fn sqlite(options: SqliteConnectOptions) -> Result<Self> {
-        Self::make(Source::Sqlite(Box::new(options))).await
+        try_file(&options).await?;
+        let file = File {
+            pool: file_pool(&options),
+            identity: Identity::of(options.get_filename()).ok(),
+        };
+        let source = Source::Sqlite(Box::new(options), Mutex::new(file));
+        Ok(Self::of(Arc::default(), source))
     }
 
-    async fn make(source: Source) -> Result<Self> {
-        source.try_once(DEADLINE).await?;
-        let state = State {
-            pool: source.pool(),
-            own: Arc::default(),
-            way: Arc::default(),
-            file: source.identity(),
-            left_behind: false,
-        };
-        Ok(Self {
+    fn of(way: Arc<Way>, source: Source) -> Self {
+        Self {
             source: Arc::new(source),
-            state: Arc::new(Mutex::new(state)),
+            way,
             able: Able::LEAST,
-        })
+        }
     }
 
     pub fn dialect(&self) -> Dialect {
         match *self.source {
             Source::Postgres(_) => Dialect::Postgres,
             Source::Mysql(_) => Dialect::Mysql,
-            Source::Sqlite(_) => Dialect::Sqlite,
+            Source::Sqlite(..) => Dialect::Sqlite,
+        }
+    }
+
+    /// What the server said of itself. SQLite has no server.
+    pub fn facts(&self) -> Option<Facts> {
+        match &*self.source {
+            Source::Postgres(lines) => Some(lines.facts()),
+            Source::Mysql(lines) => Some(lines.facts()),
+            Source::Sqlite(..) => None,
         }
     }
 
@@ -136,21 +187,26 @@ impl Db {
         self.able.deletes_at_once()
     }
 
-    /// The pool, with all of its connections; and as long as the other one is there, none is kept out of it.
-    pub(super) async fn whole_pool(&self) -> (Pool, Waiting) {
-        let (pool, own) = self.with(|state| (state.pool.clone(), state.own.clone()));
-        (pool, own.give_back().await)
-    }
-
-    /// The pool. One of its connections may still be on its way back to it.
+    /// The connections, for statements that are no [`Statement`].
     pub fn pool(&self) -> Pool {
-        let (pool, own) = self.with(|state| (state.pool.clone(), state.own.clone()));
-        own.let_go();
-        pool
+        match &*self.source {
+            Source::Postgres(lines) => Pool::Postgres(lines.clone()),
+            Source::Mysql(lines) => Pool::Mysql(lines.clone()),
+            Source::Sqlite(options, file) => {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = Identity::of(options.get_filename()).ok();
+                if now.is_some() && file.identity != now {
+                    // Restored from a backup, say: the open file is nobody's any more.
+                    file.pool = file_pool(options);
+                    file.identity = now;
+                }
+                Pool::Sqlite(file.pool.clone())
+            }
+        }
     }
 
     pub(super) fn way(&self) -> Arc<Way> {
-        self.with(|state| state.way.clone())
+        self.way.clone()
     }
 
     /// A reading begins, whose cost is to be known.
@@ -158,19 +214,12 @@ impl Db {
         self.way().meter()
     }
 
-    /// A connection to PostgreSQL for what is more than a statement's rows; none to other databases. To be called within
-    /// [`Db::finish`].
-    pub(super) async fn line(&self) -> Result<Option<Line>, sqlx::Error> {
-        let (pool, own) = self.with(|state| (state.pool.clone(), state.own.clone()));
-        match pool {
-            Pool::Postgres(pool) => Line::take(own, pool, &self.way()).await.map(Some),
-            Pool::Mysql(_) | Pool::Sqlite(_) => Ok(None),
+    /// A connection to PostgreSQL for what is more than a statement's rows; none to other databases.
+    pub(super) async fn line(&self) -> Result<Option<Line<Postgres>>, sqlx::Error> {
+        match &*self.source {
+            Source::Postgres(lines) => lines.take().await.map(Some),
+            Source::Mysql(_) | Source::Sqlite(..) => Ok(None),
         }
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut state)
     }
 
     /// Runs a statement and returns its rows. `shape` says what they hold; empty for none.
@@ -179,45 +228,34 @@ impl Db {
     }
 
     pub(super) async fn run(&self, statement: Statement) -> Result<Vec<Vec<Cell>>> {
-        let (pool, own) = self.ready()?;
-        let way = self.way();
-        // One statement holds nothing while its answer waits to be taken, so it needs no task of its own.
-        self.told(ToItsEnd::of(async move {
-            match &pool {
-                Pool::Postgres(pool) => {
-                    let mut taken = own.postgres.take(pool, &way).await?;
-                    let rows = taken
-                        .run(&way, async |line| statement.on_postgres(line).await)
-                        .await?;
-                    own.keep(&own.postgres, taken, pool);
-                    Ok(rows)
-                }
-                Pool::Mysql(pool) => {
-                    let mut taken = own.mysql.take(pool, &way).await?;
-                    let rows = taken
-                        .run(&way, async |line| statement.on_mysql(line).await)
-                        .await?;
-                    own.keep(&own.mysql, taken, pool);
-                    Ok(rows)
-                }
-                Pool::Sqlite(pool) => {
-                    let again = || statement.clone().on_sqlite(pool);
-                    sqlite::patiently(sqlite::PATIENCE, again).await
-                }
+        let ran = match &*self.source {
+            Source::Postgres(lines) => {
+                async { lines.take().await?.run_postgres(statement).await }.await
             }
-        }))
-        .await
+            Source::Mysql(lines) => async { lines.take().await?.run_mysql(statement).await }.await,
+            Source::Sqlite(options, _) => {
+                // A file that is not there says why.
+                Identity::of(options.get_filename())?;
+                let pool = self.pool();
+                return self
+                    .finish(async move {
+                        let Pool::Sqlite(pool) = pool else {
+                            return Ok(Vec::new());
+                        };
+                        let again = || statement.clone().on_sqlite(&pool);
+                        sqlite::patiently(sqlite::PATIENCE, again).await
+                    })
+                    .await;
+            }
+        };
+        ran.map_err(|error| explain(&error))
     }
 
     /// Begins a transaction that means to write. To be called within [`Db::finish`].
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        let (pool, _waiting) = self.whole_pool().await;
-        Ok(match pool {
-            // What went wrong within it has left it open: nobody shall have that connection again.
-            Pool::Postgres(pool) => Tx::on_postgres(&pool)
-                .await
-                .inspect_err(|_| self.give_up())?,
-            Pool::Mysql(pool) => Tx::Mysql(pool.begin().await?, self.able),
+        Ok(match self.pool() {
+            Pool::Postgres(lines) => Tx::on_postgres(lines.take().await?).await?,
+            Pool::Mysql(lines) => Tx::on_mysql(lines.take().await?, self.able).await?,
             // A reader that turns writer half way can only fail.
             Pool::Sqlite(pool) => {
                 let begin = || pool.begin_with("BEGIN IMMEDIATE");
@@ -226,105 +264,116 @@ impl Db {
         })
     }
 
-    /// The pool, once it is known that it still leads to the site.
-    fn ready(&self) -> Result<(Pool, Arc<Own>)> {
-        if let Source::Sqlite(options) = &*self.source {
-            let now = Identity::of(options.get_filename())?;
-            return Ok(self.with(|state| {
-                if state.file != Some(now) {
-                    // Restored from a backup, say: the open file is nobody's any more.
-                    state.pool = self.source.pool();
-                    state.file = Some(now);
-                }
-                (state.pool.clone(), state.own.clone())
-            }));
-        }
-        Ok(self.with(|state| {
-            if std::mem::take(&mut state.left_behind) {
-                match &state.pool {
-                    Pool::Postgres(pool) => {
-                        tokio::spawn(end_what_was_given_up(pool.clone()));
-                    }
-                    Pool::Mysql(pool) => {
-                        tokio::spawn(mysql::end_left_behind(pool.clone()));
-                    }
-                    Pool::Sqlite(_) => {}
-                }
-            }
-            (state.pool.clone(), state.own.clone())
-        }))
-    }
-
-    /// Runs database work to its end on a task of its own, whose locks nothing else holds up, and waits for it no longer
-    /// than the deadline. The work itself is never cancelled: a connection dropped in mid-statement cannot be trusted
-    /// afterwards.
+    /// Runs database work to its end on a task of its own, whose locks nothing else holds up. Each of its statements is
+    /// bounded by the silence of the server; work on an SQLite file is bounded as a whole.
     pub async fn finish<T: Send + 'static, E: Into<Failure> + Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T> {
-        self.told(tokio::spawn(work)).await
-    }
-
-    /// Waits for work no longer than the deadline. It goes on by itself, and may break off.
-    async fn told<T, E: Into<Failure>, P>(
-        &self,
-        work: impl Future<Output = Result<Result<T, E>, P>>,
-    ) -> Result<T> {
-        let done = tokio::time::timeout(DEADLINE, work).await;
-        match done.map(|ran| ran.map(|worked| worked.map_err(Into::into))) {
-            Ok(Ok(Ok(value))) => Ok(value),
-            Ok(Ok(Err(Failure::Said(error)))) => Err(error),
-            // The pool keeps trying and says only that time ran out; the server itself says why.
-            Ok(Ok(Err(Failure::Driver(sqlx::Error::PoolTimedOut)))) => {
-                // Either way these connections lead nowhere.
-                self.give_up();
-                self.source.try_once(REASON).await?;
-                Err(explain(&sqlx::Error::PoolTimedOut))
-            }
-            Ok(Ok(Err(Failure::Driver(error)))) => Err(explain(&error)),
-            Ok(Err(_)) => Err(Error::new(
+        let work = tokio::spawn(work);
+        let ended = match self.dialect() {
+            Dialect::Sqlite => match tokio::time::timeout(DEADLINE, work).await {
+                Ok(ended) => ended,
+                Err(_) => return Err(too_slow(DEADLINE)),
+            },
+            Dialect::Postgres | Dialect::Mysql => work.await,
+        };
+        match ended {
+            Ok(done) => done.map_err(|failure| failure.into().into()),
+            Err(_) => Err(Error::new(
                 Code::Database,
                 "a statement broke off; look again in a moment",
             )),
-            Err(_) => {
-                self.give_up();
-                Err(too_slow(DEADLINE))
-            }
         }
     }
 
-    /// Leaves the pool to what still runs on it, and takes a new one: its connections may be dead for good.
-    fn give_up(&self) {
-        self.with(|state| {
-            state.pool = self.source.pool();
-            state.own = Arc::default();
-            // Whoever hangs is under way for long, and on no way of those that come.
-            state.way = Arc::new(state.way.anew());
-            state.left_behind = true;
-        });
-    }
-
     pub async fn close(&self) {
-        let (pool, _waiting) = self.whole_pool().await;
-        match pool {
-            Pool::Postgres(pool) => pool.close().await,
-            Pool::Mysql(pool) => pool.close().await,
+        match self.pool() {
+            Pool::Postgres(lines) => lines.close().await,
+            Pool::Mysql(lines) => lines.close().await,
             Pool::Sqlite(pool) => pool.close().await,
         }
     }
 }
 
-/// Ends statements of Curfew's that are older than any deadline: whoever asked has long stopped waiting, and
-/// their connections would count against the three.
-async fn end_what_was_given_up(pool: PgPool) {
-    let ended = sqlx::query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE application_name = 'curfew' AND usename = current_user AND pid <> pg_backend_pid()
-           AND state <> 'idle' AND query_start < clock_timestamp() - interval '10 seconds'",
-    )
-    .execute(&pool)
-    .await;
-    if let Err(error) = ended {
-        tracing::debug!(%error, "what was given up could not be ended");
+impl Line<Postgres> {
+    /// Runs a statement, and returns its rows. Behind a pooler the deadlines are set in a transaction around it.
+    async fn run_postgres(mut self, statement: Statement) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        if self.is_pooled() {
+            let mut tx = Tx::to_read_on_postgres(self).await?;
+            let rows = tx.run(statement).await?;
+            tx.commit_driver().await?;
+            return Ok(rows);
+        }
+        let way = self.way();
+        let trip = way.trip();
+        let connection = self.ask()?;
+        let known = connection.cached_statements_size();
+        let rows = statement.on_postgres(connection, true).await;
+        if connection.cached_statements_size() > known {
+            trip.and_again();
+        }
+        self.ended(&rows);
+        rows
     }
+}
+
+impl Line<MySql> {
+    async fn run_mysql(mut self, statement: Statement) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        let way = self.way();
+        let trip = way.trip();
+        let connection = self.ask()?;
+        let known = connection.cached_statements_size();
+        let rows = statement.on_mysql(connection).await;
+        if connection.cached_statements_size() > known {
+            trip.and_again();
+        }
+        self.ended(&rows);
+        rows
+    }
+}
+
+fn file_pool(options: &SqliteConnectOptions) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(MOST)
+        .acquire_timeout(ACQUIRE)
+        .connect_lazy_with(options.clone())
+}
+
+/// Opens a file and closes it, for what SQLite says.
+async fn try_file(options: &SqliteConnectOptions) -> Result<()> {
+    let own = options.clone();
+    let attempt = tokio::spawn(async move {
+        sqlite::patiently(sqlite::PATIENCE, || async {
+            let mut connection = SqliteConnection::connect_with(&own).await?;
+            // A file that is no database is only found out when it is read.
+            sqlx::query("SELECT count(*) FROM sqlite_master")
+                .fetch_one(&mut connection)
+                .await?;
+            connection.close().await
+        })
+        .await
+    });
+    let error = match tokio::time::timeout(DEADLINE, attempt).await {
+        Ok(Ok(Ok(()))) => return Ok(()),
+        Ok(Ok(Err(error))) => explain(&error),
+        Ok(Err(_)) | Err(_) => too_slow(DEADLINE),
+    };
+    let at = options.get_filename().display();
+    Err(Error::new(error.code, format!("{at}: {}", error.message)))
+}
+
+fn at_address(at: &str, error: &sqlx::Error) -> Error {
+    let error = explain(error);
+    Error::new(error.code, format!("{at}: {}", error.message))
+}
+
+pub(super) fn too_slow(after: Duration) -> Error {
+    Error::new(
+        Code::Unreachable,
+        format!(
+            "the database has not answered for {} s; check the network and the server",
+            after.as_secs()
+        ),
+    )
 }

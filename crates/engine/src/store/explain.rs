@@ -3,6 +3,8 @@
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
+use super::db::too_slow;
+use super::lines::{SILENCE, is_silent};
 use super::{mysql, sqlite};
 use crate::error::{Code, Error};
 
@@ -22,6 +24,7 @@ pub fn explain(error: &sqlx::Error) -> Error {
             };
             Error::new(code, format!("the database says: {}{fix}", db.message()))
         }
+        error if is_silent(error) => too_slow(SILENCE),
         sqlx::Error::Io(e) => Error::new(
             Code::Unreachable,
             format!("the database cannot be reached ({e}); check host, port and that it runs"),
@@ -55,6 +58,8 @@ fn by_state(db: &dyn DatabaseError) -> (Code, &'static str) {
     let state = db.code().unwrap_or_default();
     let code = match state.as_ref() {
         "28P01" | "28000" | "42501" | "3D000" => Code::Denied,
+        // The server's own deadline for a statement.
+        "57014" => Code::Unreachable,
         s if s.starts_with("08") || s.starts_with("57P") || s == "53300" => Code::Unreachable,
         _ => Code::Database,
     };

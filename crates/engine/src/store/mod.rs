@@ -1,6 +1,7 @@
 //! Where a site's sessions and users live. This folder alone speaks to databases and caches, through one trait.
 //! No rule is decided here: whoever asks says what goes, and under which condition.
 
+mod account;
 mod batch;
 pub mod cache;
 mod cache_key;
@@ -10,11 +11,12 @@ pub mod db;
 mod explain;
 mod expr;
 mod files;
+mod hold;
 mod id_form;
 mod identity;
-mod kept;
 pub mod key;
 mod late;
+pub mod lines;
 mod memcached;
 pub mod mysql;
 mod none;
@@ -24,12 +26,10 @@ pub(crate) mod prove;
 mod redis;
 mod row;
 pub mod schema;
-mod source;
 pub mod sql;
 pub mod sqlite;
 mod statement;
 pub mod tls;
-mod to_its_end;
 mod tx;
 mod way;
 mod zone;
@@ -44,6 +44,7 @@ pub use batch::{BatchDone, Decide, Exempts, SweepBatch};
 pub use copies::WithCopies;
 pub(crate) use explain::held_up;
 pub use files::FileSessions;
+pub use hold::Hold;
 pub use id_form::{Compared, IdForm};
 pub use key::{KeyRef, SessionKey, UserId};
 pub(crate) use late::Late;

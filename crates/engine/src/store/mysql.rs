@@ -1,20 +1,24 @@
 //! MySQL and MariaDB: how to reach one, how its sessions are set, and what it says of its own tables.
 //!
 //! Connections bear no name: the driver sends no connection attributes. So each statement bears a comment,
-//! by which the server's own list of statements shows whose they are, to people and to `end_left_behind`.
+//! by which the server's own list of statements shows whose they are, to people and to [`Server::end`].
 
 use std::str::FromStr;
 use std::time::Duration;
 
-use sea_query::{Alias, Expr, LockBehavior, LockType, Order, Query, SelectStatement};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sea_query::{Alias, LockBehavior, LockType, Order, SelectStatement};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, MySqlPool, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySql, Row};
+use tokio::time::Instant;
 
 use super::catalog::{Column, Reference, Table};
-use super::db::{Db, Pool, explain};
+use super::db::{Db, explain};
 use super::explain::HELD_UP;
 use super::id_form::Compared;
-use super::statement::{Cell, MARK, Read};
+use super::lines::{Facts, Server};
+use super::statement::MARK;
 use super::tls::{self, Protection};
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
@@ -56,7 +60,7 @@ impl Able {
         self.mariadb && self.passing != Passing::Wait
     }
 
-    fn of(version: &str) -> Self {
+    pub fn of(version: &str) -> Self {
         // MariaDB puts this before its own, for old replicas.
         let own = version.strip_prefix("5.5.5-").unwrap_or(version);
         let mut numbers = own.split(|c: char| !c.is_ascii_digit());
@@ -99,28 +103,61 @@ impl Passing {
     }
 }
 
-/// Asks the server for its version.
-pub(super) async fn able(db: &Db) -> Result<Able> {
-    let query = Query::select().expr(Expr::cust("VERSION()")).to_owned();
-    let rows = db.rows(&query, &[Read::Text]).await?;
-    let version = rows.into_iter().flatten().next().and_then(Cell::text);
-    Ok(Able::of(&version.unwrap_or_default()))
-}
-
 /// What each connection is set to, once: nothing waits for a lock beyond a second, nothing runs on beyond what
-/// anybody waits for, and a server drops a connection that went silent in mid-transaction.
-const SETTINGS: &str = "SET SESSION autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
-     lock_wait_timeout = 1, innodb_lock_wait_timeout = 1, wait_timeout = 60 \
-     /*!50708 , max_execution_time = 10000 */ /*M!100101 , max_statement_time = 10 */ \
-     /*M!100300 , idle_transaction_timeout = 10 */";
-/// Less than the minute after which the server drops it.
-pub(super) const IDLE: Duration = Duration::from_secs(45);
-const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+/// anybody waits for, and a server drops a connection that went silent in mid-transaction. Then: who answers.
+const SETTLE: &str = "SET NAMES utf8mb4, SESSION time_zone = '+00:00', SESSION autocommit = 1, \
+     SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION lock_wait_timeout = 1, \
+     SESSION innodb_lock_wait_timeout = 1, SESSION wait_timeout = 60 \
+     /*!50708 , SESSION max_execution_time = 10000 */ /*M!100101 , SESSION max_statement_time = 10 */ \
+     /*M!100300 , SESSION idle_transaction_timeout = 10 */; \
+     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+     SELECT CAST(CONNECTION_ID() AS CHAR), VERSION(); \
+     SHOW SESSION STATUS LIKE 'Ssl_cipher'";
 
-pub(super) async fn settle(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(SETTINGS).execute(&mut *connection).await?;
-    sqlx::raw_sql(ISOLATION).execute(connection).await?;
-    Ok(())
+impl Server for MySql {
+    type Options = MySqlConnectOptions;
+
+    /// Less than the minute after which the server drops it.
+    const IDLE: Duration = Duration::from_secs(45);
+
+    fn dial(
+        options: MySqlConnectOptions,
+    ) -> BoxFuture<'static, Result<(MySqlConnection, Facts), sqlx::Error>> {
+        async move {
+            let mut connection = MySqlConnection::connect_with(&options).await?;
+            let began = Instant::now();
+            let rows = sqlx::raw_sql(SETTLE).fetch_all(&mut connection).await?;
+            let text = |row: usize, column: usize| -> Option<String> {
+                rows.get(row)?.try_get_unchecked(column).ok()
+            };
+            let facts = Facts {
+                id: text(0, 0).and_then(|id| id.parse().ok()),
+                encrypted: text(1, 1).is_some_and(|cipher| !cipher.is_empty()),
+                pooled: false,
+                version: text(0, 1).unwrap_or_default(),
+                way: began.elapsed(),
+            };
+            Ok((connection, facts))
+        }
+        .boxed()
+    }
+
+    /// Only while a statement of Curfew's runs there: a proxy may have given the number to somebody else.
+    fn end(connection: &mut MySqlConnection, id: u64) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        async move {
+            let runs = sqlx::query(
+                "SELECT 1 FROM information_schema.PROCESSLIST
+                 WHERE ID = ? AND COMMAND <> 'Sleep' AND INFO LIKE CONCAT('%', ?)",
+            );
+            let runs = runs.bind(id).bind(MARK).fetch_optional(&mut *connection);
+            if runs.await?.is_some() {
+                let end = AssertSqlSafe(format!("KILL {id}"));
+                sqlx::raw_sql(end).execute(connection).await?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
 }
 
 /// Opens a pool of at most three connections. Off this machine TLS is required and verified, unless the address
@@ -138,58 +175,20 @@ pub async fn connect(address: &Address) -> Result<Reached> {
         // The settings below say all of it.
         .pipes_as_concat(false)
         .no_engine_substitution(false)
-        .timezone(Some("+00:00".to_string()))
+        .timezone(None)
+        .set_names(false)
         .charset("utf8mb4")
         .disable_statement_logging();
     tls::check_files(address)?;
     let (options, protection) = tls::on_mysql(options, address);
     let db = Db::mysql(options).await?;
-    let encrypted = match protection.is_encrypted() {
-        Some(known) => known,
-        None => encrypted_now(&db).await,
-    };
+    let told = || db.facts().is_some_and(|facts| facts.encrypted);
+    let encrypted = protection.is_encrypted().unwrap_or_else(told);
     Ok(Reached {
         db,
         encrypted,
         protection,
     })
-}
-
-async fn encrypted_now(db: &Db) -> bool {
-    let Pool::Mysql(pool) = db.pool() else {
-        return false;
-    };
-    sqlx::query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
-        .fetch_one(&pool)
-        .await
-        .and_then(|row| row.try_get_unchecked::<String, _>(1))
-        .is_ok_and(|cipher| !cipher.is_empty())
-}
-
-/// Ends statements of Curfew's that are older than any deadline, where the server lets it: whoever asked has
-/// long stopped waiting, and their connections would count against the three.
-pub(super) async fn end_left_behind(pool: MySqlPool) {
-    let old = sqlx::query(
-        "SELECT CAST(ID AS CHAR) FROM information_schema.PROCESSLIST
-         WHERE USER = SUBSTRING_INDEX(USER(), '@', 1) AND ID <> CONNECTION_ID()
-           AND COMMAND <> 'Sleep' AND TIME > 10 AND INFO LIKE CONCAT('%', ?)",
-    )
-    .bind(MARK)
-    .fetch_all(&pool)
-    .await;
-    let ended = async {
-        for row in old? {
-            let id: String = row.try_get_unchecked(0)?;
-            let Ok(id) = id.parse::<u64>() else { continue };
-            sqlx::raw_sql(AssertSqlSafe(format!("KILL {id}")))
-                .execute(&pool)
-                .await?;
-        }
-        Ok::<(), sqlx::Error>(())
-    };
-    if let Err(error) = ended.await {
-        tracing::debug!(%error, "what was given up could not be ended");
-    }
 }
 
 /// What a driver's error means, and what to do about it.
@@ -207,7 +206,9 @@ pub(super) fn verdict(number: u16) -> (Code, &'static str) {
             "; the server has blocked this machine: FLUSH HOSTS there",
         ),
         1040 | 1203 | 1226 => (Code::Unreachable, "; it takes no more connections"),
-        1053 | 1077..=1081 | 1152..=1161 | 2002..=2013 | 3169 | 1927 => (Code::Unreachable, ""),
+        1053 | 1077..=1081 | 1152..=1161 | 2002..=2013 | 3169 | 1927 | 1969 | 3024 => {
+            (Code::Unreachable, "")
+        }
         // A lock that was not to be had, or only by a deadlock.
         1205 | 1213 | 3572 => (Code::Database, HELD_UP),
         1290 | 1836 => (
@@ -247,7 +248,10 @@ SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND ENGI
 
 /// Every table and view of the address's database that the account can see, of these neighbours, and of those that
 /// its foreign keys lead to.
-pub async fn catalog(pool: &MySqlPool, neighbours: &[&str]) -> Result<Vec<Table>> {
+pub async fn catalog<'e>(
+    pool: impl Executor<'e, Database = MySql> + Copy,
+    neighbours: &[&str],
+) -> Result<Vec<Table>> {
     let own: String = sqlx::query("SELECT DATABASE()")
         .fetch_one(pool)
         .await
@@ -278,7 +282,10 @@ fn compared(collation: Option<&str>) -> Compared {
 }
 
 /// The tables and views of one database.
-async fn tables(pool: &MySqlPool, database: &str) -> Result<Vec<Table>, sqlx::Error> {
+async fn tables<'e>(
+    pool: impl Executor<'e, Database = MySql> + Copy,
+    database: &str,
+) -> Result<Vec<Table>, sqlx::Error> {
     let columns = sqlx::query(COLUMNS).bind(database).bind(database);
     let columns = columns.fetch_all(pool).await?;
     let references = sqlx::query(REFERENCES).bind(database);

@@ -1,13 +1,18 @@
 //! PostgreSQL: how to reach it, and what it says of its own tables.
 
 use std::str::FromStr;
+use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgPool, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Postgres, Row};
+use tokio::time::Instant;
 
 use super::catalog::{Column, Reference, Table};
-use super::db::{Db, Pool, explain};
+use super::db::{Db, explain};
 use super::id_form::Compared;
+use super::lines::{Facts, Server};
 use super::tls::{self, Protection};
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
@@ -34,11 +39,8 @@ pub async fn connect(address: &Address) -> Result<Reached> {
     tls::check_files(address)?;
     let (options, protection) = tls::on_postgres(options, address);
     let db = Db::postgres(options).await?;
-    let encrypted = match (protection.is_encrypted(), db.pool()) {
-        (Some(known), _) => known,
-        (None, Pool::Postgres(pool)) => encrypted_now(&pool).await,
-        (None, Pool::Mysql(_) | Pool::Sqlite(_)) => false,
-    };
+    let told = || db.facts().is_some_and(|facts| facts.encrypted);
+    let encrypted = protection.is_encrypted().unwrap_or_else(told);
     Ok(Reached {
         db,
         encrypted,
@@ -46,14 +48,87 @@ pub async fn connect(address: &Address) -> Result<Reached> {
     })
 }
 
-async fn encrypted_now(pool: &PgPool) -> bool {
-    sqlx::query(
-        "SELECT COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)",
+/// The deadlines of readings. The server keeps them for a connection, so that no statement outlives a killed Curfew by much.
+/// Transactions that write set shorter ones.
+const DEADLINES: [(&str, &str); 3] = [
+    ("statement_timeout", "10s"),
+    ("lock_timeout", "2s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+];
+
+/// Who answers, and whether the deadlines hold.
+const FACTS: &str = "SELECT pg_backend_pid(),
+       COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false),
+       current_setting('statement_timeout') = '10s' AND current_setting('lock_timeout') = '2s',
+       current_setting('server_version')";
+
+impl Server for Postgres {
+    type Options = PgConnectOptions;
+
+    const IDLE: Duration = Duration::from_secs(600);
+
+    fn dial(
+        options: PgConnectOptions,
+    ) -> BoxFuture<'static, Result<(PgConnection, Facts), sqlx::Error>> {
+        async move {
+            // Poolers refuse what they do not know.
+            let options = options.extra_float_digits(None);
+            let bounded = options.clone().options(DEADLINES);
+            let mut connection = match PgConnection::connect_with(&bounded).await {
+                Err(error) if refuses_a_parameter(&error) => {
+                    PgConnection::connect_with(&options).await?
+                }
+                connected => connected?,
+            };
+            let began = Instant::now();
+            let facts = match sqlx::raw_sql(FACTS).fetch_one(&mut connection).await {
+                Ok(row) => {
+                    let id: i32 = row.try_get(0)?;
+                    let bounded: bool = row.try_get(2)?;
+                    Facts {
+                        id: u64::try_from(id).ok(),
+                        encrypted: row.try_get(1)?,
+                        pooled: !bounded,
+                        version: row.try_get(3)?,
+                        way: began.elapsed(),
+                    }
+                }
+                // Others that speak PostgreSQL's language lack some of it.
+                Err(sqlx::Error::Database(_)) => Facts {
+                    pooled: true,
+                    way: began.elapsed(),
+                    ..Facts::default()
+                },
+                Err(error) => return Err(error),
+            };
+            Ok((connection, facts))
+        }
+        .boxed()
+    }
+
+    fn end(connection: &mut PgConnection, id: u64) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        let end = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE pid = {id} AND application_name = 'curfew' AND usename = current_user"
+        );
+        async move {
+            let end = sqlx::raw_sql(AssertSqlSafe(end));
+            end.execute(connection).await.map(|_| ())
+        }
+        .boxed()
+    }
+}
+
+/// Whether a pooler may have refused a parameter of the connection: PgBouncer has no code of its own for that.
+fn refuses_a_parameter(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(said) = error else {
+        return false;
+    };
+    let code = said.code().unwrap_or_default();
+    matches!(
+        code.as_ref(),
+        "08P01" | "0A000" | "42704" | "22023" | "55P02"
     )
-    .fetch_one(pool)
-    .await
-    .and_then(|row| row.try_get(0))
-    .unwrap_or(false)
 }
 
 const COLUMNS: &str = "
@@ -83,12 +158,15 @@ JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
 WHERE k.contype = 'f' AND array_length(k.conkey, 1) = 1";
 
 /// Every table that the role can see the definition of.
-pub async fn catalog(pool: &PgPool) -> Result<Vec<Table>> {
-    let columns = sqlx::query(COLUMNS)
+pub async fn catalog<'e>(
+    pool: impl Executor<'e, Database = Postgres> + Copy,
+) -> Result<Vec<Table>> {
+    // One trip each: nothing is prepared.
+    let columns = sqlx::raw_sql(COLUMNS)
         .fetch_all(pool)
         .await
         .map_err(|e| explain(&e))?;
-    let references = sqlx::query(REFERENCES)
+    let references = sqlx::raw_sql(REFERENCES)
         .fetch_all(pool)
         .await
         .map_err(|e| explain(&e))?;

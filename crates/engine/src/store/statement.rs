@@ -8,8 +8,11 @@ use sea_query::{
     DeleteStatement, Expr, MysqlQueryBuilder, PostgresQueryBuilder, Query, SqliteQueryBuilder,
 };
 use sea_query_sqlx::{SqlxBinder, SqlxValues};
-use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, MySql, Postgres, Row, Sqlite, Type};
+use sqlx::{
+    AssertSqlSafe, ColumnIndex, Decode, Executor, MySqlConnection, PgConnection, Row, Sqlite, Type,
+};
 
+use super::lines::all;
 use super::schema::Dialect;
 use super::zone;
 
@@ -136,43 +139,45 @@ impl Statement {
         }
     }
 
-    pub(super) async fn on_postgres<'c>(
+    /// The server may take a while for each row, and keeps the statement under a name if it is `named`.
+    pub(super) async fn on_postgres(
         self,
-        executor: impl Executor<'c, Database = Postgres>,
+        connection: &mut PgConnection,
+        named: bool,
     ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
-        let rows = sqlx::query_with(AssertSqlSafe(self.sql), self.values)
-            .fetch_all(executor)
-            .await?;
+        let query = sqlx::query_with(AssertSqlSafe(self.sql), self.values).persistent(named);
+        let rows = all(query.fetch(connection)).await?;
         rows.iter().map(|row| cells(row, &self.shape)).collect()
     }
 
-    pub(super) async fn on_mysql<'c>(
+    pub(super) async fn on_mysql(
         self,
-        executor: impl Executor<'c, Database = MySql>,
+        connection: &mut MySqlConnection,
     ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
-        let rows = sqlx::query_with(AssertSqlSafe(self.sql), self.values)
-            .fetch_all(executor)
-            .await?;
+        let query = sqlx::query_with(AssertSqlSafe(self.sql), self.values);
+        let rows = all(query.fetch(connection)).await?;
         rows.iter().map(|row| cells(row, &self.shape)).collect()
     }
 
     /// How many rows it changed.
-    pub(super) async fn count_on_mysql<'c>(
+    pub(super) async fn count_on_mysql(
         self,
-        executor: impl Executor<'c, Database = MySql>,
+        connection: &mut MySqlConnection,
     ) -> Result<u64, sqlx::Error> {
         sqlx::query_with(AssertSqlSafe(self.sql), self.values)
-            .execute(executor)
+            .execute(connection)
             .await
             .map(|done| done.rows_affected())
     }
 
-    pub(super) async fn count_on_postgres<'c>(
+    pub(super) async fn count_on_postgres(
         self,
-        executor: impl Executor<'c, Database = Postgres>,
+        connection: &mut PgConnection,
+        named: bool,
     ) -> Result<u64, sqlx::Error> {
         sqlx::query_with(AssertSqlSafe(self.sql), self.values)
-            .execute(executor)
+            .persistent(named)
+            .execute(connection)
             .await
             .map(|done| done.rows_affected())
     }

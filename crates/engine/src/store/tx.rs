@@ -1,32 +1,83 @@
-//! A short transaction that means to write.
+//! A short transaction that means to write. What ends it wrongly closes its connection, so that the server undoes it.
 
 use std::time::Duration;
 
 use sea_query_sqlx::SqlxBinder;
-use sqlx::{MySql, PgPool, Postgres, Sqlite, Transaction};
+use sqlx::{MySql, Postgres, Sqlite, Transaction};
 
+use super::db::Failure;
+use super::explain::explain;
+use super::lines::{Line, quietly};
 use super::mysql::{Able, Passing};
 use super::schema::Dialect;
 use super::statement::{Cell, Read, Statement};
 
 /// A short transaction. Dropped without a commit, it is rolled back.
 pub enum Tx {
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Line<Postgres>),
     /// And what its server can do.
-    Mysql(Transaction<'static, MySql>, Able),
+    Mysql(Line<MySql>, Able),
     Sqlite(Transaction<'static, Sqlite>),
 }
 
 /// How long a transaction that failed is waited for to leave its locks.
 const LEAVING: Duration = Duration::from_millis(500);
 
-/// Waits for other people's locks no longer than the site should wait for its own. All in one trip.
-const BEGIN_ON_POSTGRES: &str =
-    "BEGIN; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'";
+/// Waits for other people's locks no longer than the site should wait for its own. All in one trip. A pooler may stand
+/// between, so nothing outlives the transaction.
+const BEGIN_ON_POSTGRES: &str = "BEGIN; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '10s'";
+/// The same for a reading behind a pooler.
+const BEGIN_TO_READ: &str =
+    "BEGIN READ ONLY; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'";
 
 impl Tx {
-    pub async fn on_postgres(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        pool.begin_with(BEGIN_ON_POSTGRES).await.map(Self::Postgres)
+    pub(super) async fn on_postgres(line: Line<Postgres>) -> Result<Self, sqlx::Error> {
+        Self::begun(Self::Postgres(line), BEGIN_ON_POSTGRES).await
+    }
+
+    pub(super) async fn to_read_on_postgres(line: Line<Postgres>) -> Result<Self, sqlx::Error> {
+        Self::begun(Self::Postgres(line), BEGIN_TO_READ).await
+    }
+
+    pub(super) async fn on_mysql(line: Line<MySql>, able: Able) -> Result<Self, sqlx::Error> {
+        Self::begun(Self::Mysql(line, able), "BEGIN").await
+    }
+
+    async fn begun(mut self, begin: &'static str) -> Result<Self, sqlx::Error> {
+        match &mut self {
+            Self::Postgres(line) => line.in_transaction(true),
+            Self::Mysql(line, _) => line.in_transaction(true),
+            Self::Sqlite(_) => {}
+        }
+        self.say(begin).await?;
+        Ok(self)
+    }
+
+    /// A statement of this module's own.
+    async fn say(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Postgres(line) => {
+                let said = quietly(sqlx::raw_sql(text).execute(line.ask()?)).await;
+                line.ended(&said);
+                said.map(|_| ())
+            }
+            Self::Mysql(line, _) => {
+                let said = quietly(sqlx::raw_sql(text).execute(line.ask()?)).await;
+                line.ended(&said);
+                said.map(|_| ())
+            }
+            Self::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// Nothing is open on the connection any more.
+    fn over(self) {
+        match self {
+            Self::Postgres(mut line) => line.in_transaction(false),
+            Self::Mysql(mut line, _) => line.in_transaction(false),
+            Self::Sqlite(_) => {}
+        }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -59,8 +110,18 @@ impl Tx {
 
     pub async fn run(&mut self, statement: Statement) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
         match self {
-            Self::Postgres(tx) => statement.on_postgres(&mut **tx).await,
-            Self::Mysql(tx, _) => statement.on_mysql(&mut **tx).await,
+            Self::Postgres(line) => {
+                // Behind a pooler another client's statement may bear the same name.
+                let named = !line.is_pooled();
+                let rows = statement.on_postgres(line.ask()?, named).await;
+                line.ended(&rows);
+                rows
+            }
+            Self::Mysql(line, _) => {
+                let rows = statement.on_mysql(line.ask()?).await;
+                line.ended(&rows);
+                rows
+            }
             Self::Sqlite(tx) => statement.on_sqlite(&mut **tx).await,
         }
     }
@@ -68,27 +129,50 @@ impl Tx {
     /// Runs a statement, and says how many rows it changed.
     pub async fn count(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {
         match self {
-            Self::Postgres(tx) => statement.count_on_postgres(&mut **tx).await,
-            Self::Mysql(tx, _) => statement.count_on_mysql(&mut **tx).await,
+            Self::Postgres(line) => {
+                let named = !line.is_pooled();
+                let counted = quietly(statement.count_on_postgres(line.ask()?, named)).await;
+                line.ended(&counted);
+                counted
+            }
+            Self::Mysql(line, _) => {
+                let counted = quietly(statement.count_on_mysql(line.ask()?)).await;
+                line.ended(&counted);
+                counted
+            }
             Self::Sqlite(tx) => statement.count_on_sqlite(&mut **tx).await,
         }
     }
 
-    pub async fn commit(self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Postgres(tx) => tx.commit().await,
-            Self::Mysql(tx, _) => tx.commit().await,
-            Self::Sqlite(tx) => tx.commit().await,
+    /// Commits.
+    ///
+    /// # Errors
+    /// [`Failure::Unsure`] if the connection broke before the server answered: the work may be done.
+    pub async fn commit(self) -> Result<(), Failure> {
+        self.commit_driver().await.map_err(|error| match error {
+            sqlx::Error::Database(_) => Failure::Driver(error),
+            other => Failure::Unsure(explain(&other)),
+        })
+    }
+
+    /// As [`Self::commit`], for a transaction that only reads.
+    pub(super) async fn commit_driver(mut self) -> Result<(), sqlx::Error> {
+        if let Self::Sqlite(tx) = self {
+            return tx.commit().await;
         }
+        self.say("COMMIT").await?;
+        self.over();
+        Ok(())
     }
 
     /// Undoes it, and leaves its locks: dropped, it would do so a little later.
-    pub async fn rollback(self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Postgres(tx) => tx.rollback().await,
-            Self::Mysql(tx, _) => tx.rollback().await,
-            Self::Sqlite(tx) => tx.rollback().await,
+    pub async fn rollback(mut self) -> Result<(), sqlx::Error> {
+        if let Self::Sqlite(tx) = self {
+            return tx.rollback().await;
         }
+        self.say("ROLLBACK").await?;
+        self.over();
+        Ok(())
     }
 
     /// The same of one in which something failed, which says more than a rollback that fails, too: not waited for beyond a

@@ -42,16 +42,6 @@ impl Way {
         state.least[0] = Some(state.least[0].map_or(took, |least| least.min(took)));
     }
 
-    /// As long as this one, with nobody under way.
-    pub fn anew(&self) -> Self {
-        let state = self.state();
-        Self(Mutex::new(State {
-            least: state.least,
-            measured: state.measured,
-            ..State::default()
-        }))
-    }
-
     /// Whether it was ever measured.
     pub fn is_known(&self) -> bool {
         self.state().measured > 0
@@ -189,19 +179,5 @@ mod tests {
             way.measured(ms(2_000));
         }
         assert_eq!(cost(ms(2_100)).await, ms(1_850));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_hangs_is_on_no_way_of_those_that_come() {
-        let way = Arc::new(Way::default());
-        way.measured(WAY);
-        let _hangs = way.trip();
-        let meter = way.meter();
-        ask(&way, ms(1)).await;
-        assert_eq!(meter.cost(), ms(31), "nobody set out");
-        let way = Arc::new(way.anew());
-        let meter = way.meter();
-        ask(&way, ms(1)).await;
-        assert_eq!(meter.cost(), ms(1));
     }
 }

@@ -15,7 +15,7 @@ use crate::error::{Code, Error};
 use crate::policy::exemption;
 use crate::roster::last_save;
 use crate::site::{Site, hold};
-use crate::store::{Data, IdForm, SessionKey, SessionRow, SweepBatch, UserId, UserRow};
+use crate::store::{Data, Hold, IdForm, SessionKey, SessionRow, SweepBatch, UserId, UserRow};
 use crate::view::SweepReason;
 
 /// People in one transaction: few enough that no lock is held for long.
@@ -38,6 +38,17 @@ pub(super) struct Done {
     pub refused: Option<Error>,
     /// Why the sweep ended before its last batch.
     pub broken: Option<Error>,
+    /// Of somebody it is unknown whether they were signed out.
+    pub unsure: bool,
+}
+
+impl Done {
+    /// Whether somebody who is overdue is still here although nothing of their own doing speaks for it.
+    pub fn kept_somebody(&self) -> bool {
+        self.spared
+            .values()
+            .any(|why| Hold::keeps(why) || *why == REFUSED)
+    }
 }
 
 impl Site {
@@ -116,6 +127,8 @@ impl Site {
                     self.forget(&batch);
                     asking.push(self.there_again(batch.deleted));
                     done.marked.extend(batch.marked);
+                    let unsure = |(_, why): &(UserId, &str)| *why == Hold::Unsure.why();
+                    done.unsure |= batch.spared.iter().any(unsure);
                     done.spared.extend(batch.spared);
                     if let Some(error) = batch.broken {
                         done.broken.get_or_insert(error);

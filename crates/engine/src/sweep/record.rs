@@ -101,6 +101,10 @@ pub(super) fn outcome(
 ) -> Draft {
     let acted: HashSet<&str> = report.users.iter().map(|u| u.id.as_str()).collect();
     let text = match (&done.broken, &done.refused) {
+        (Some(error), _) if done.unsure => format!(
+            "not known: no answer came to the last statement; more may have been done than is written here: {}",
+            error.message
+        ),
         (Some(error), _) => format!("ended early: {}", error.message),
         (None, Some(error)) => format!("done in part: {}", error.message),
         (None, None) if report.verified => "signed out, verified".to_string(),

@@ -70,7 +70,9 @@ impl Site {
             // It is not verified, seen or not.
             let _seen = self.see(&back).await;
         }
-        back.is_empty() && (done.deleted.is_empty() || self.store.sees_copies())
+        !done.kept_somebody()
+            && back.is_empty()
+            && (done.deleted.is_empty() || self.store.sees_copies())
     }
 
     /// What a batch took is not there for the roster either.

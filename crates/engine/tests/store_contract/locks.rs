@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use curfew_engine::django::session::Expiry;
-use curfew_engine::store::{BatchDone, SessionKey, Store, SweepBatch};
+use curfew_engine::store::{BatchDone, Hold, SessionKey, Store, SweepBatch};
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
@@ -23,6 +23,7 @@ on_each_store! { servers:
     who_comes_back_after_their_dates_were_compared_is_spared_without_a_row_lock
     who_signs_out_between_judgement_and_deletion_is_not_reported
     what_others_hold_is_deleted_once_they_let_go_and_never_claimed_before
+    a_session_that_somebody_holds_keeps_its_holder_alone
 }
 
 /// A batch of two overdue people, ana with `o1` and ben with `o2`.
@@ -104,24 +105,33 @@ async fn a_stale_person_who_is_being_written_right_now_is_spared(engine: Engine)
     assert!(ground.flagged(1).await);
 }
 
-#[tokio::test]
-async fn a_session_that_is_being_saved_right_now_puts_the_batch_off() {
-    let ground = Ground::on(Engine::Postgres).await;
-    let batch = two(&ground).await;
-    let data = ground.data(Some(1), Timestamp::now(), Expiry::Default);
-    let save = ground.saving("o1", &data, ground.ago(-COOKIE_AGE));
-    let held = ground.db.holding(&save).await;
-    let done = soon(&ground, batch).await;
-    assert!(done.deleted.is_empty() && done.marked.is_empty());
-    assert_eq!(done.spared.len(), 2);
-    assert!(
-        done.spared
-            .iter()
-            .all(|(_, why)| *why == "is being changed right now")
-    );
-    held.release().await;
-    assert_eq!(ground.keys().await, ["o1", "o2"]);
-    assert!(ground.flagged(1).await && ground.flagged(2).await);
+/// On each server: a lock on one session keeps its holder, who is named with the reason, and nobody else of the batch.
+async fn a_session_that_somebody_holds_keeps_its_holder_alone(engine: Engine) {
+    for by_dates in [true, false] {
+        let ground = Ground::on(engine).await;
+        let mut people = Vec::new();
+        for number in 1..=50 {
+            let key = ground.overdue(number, &format!("o{number:02}")).await;
+            let saved = ground.ago(7_200 + i64::from(number));
+            people.push((ground.id(number), key, ground.expires(saved)));
+        }
+        let of = people.iter().cloned();
+        let mut batch = ground.batch(of.map(|(id, key, _)| (id, vec![key])).collect());
+        let dates = people.into_iter().filter(|_| by_dates);
+        batch.dates = dates.map(|(_, key, at)| (key, at)).collect();
+        let held = "SELECT 1 FROM django_session WHERE session_key = 'o07' FOR UPDATE";
+        let held = ground.db.holding(held).await;
+        let done = ground.store.sweep(batch.clone()).await.unwrap();
+        assert_eq!(
+            done.spared,
+            [(ground.id(7), Hold::Row.why())],
+            "by dates: {by_dates}"
+        );
+        assert_eq!((done.deleted.len(), done.marked.len()), (49, 49));
+        held.release().await;
+        assert_eq!(ground.keys().await, ["o07"]);
+        assert!(ground.flagged(7).await);
+    }
 }
 
 #[tokio::test]
@@ -168,9 +178,10 @@ async fn what_others_hold_is_deleted_once_they_let_go_and_never_claimed_before(e
 
 /// One fails at once where somebody holds a row, and the other after a second, the least that it can be told to wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_locked_rows_cannot_be_left_out_the_batch_is_put_off() {
+async fn where_locked_rows_cannot_be_left_out_their_holder_stays() {
     for (version, waits) in [("10.4", 0), ("10.2", 1_000)] {
-        let limit = Duration::from_millis(1_500 + waits);
+        // Once with everybody, and once with the holder alone.
+        let limit = Duration::from_millis(1_500 + 2 * waits);
         let mut ground = Ground::on(Engine::Mysql).await;
         ground.store = ground.db.posing_store(version).await;
         let batch = two(&ground).await;
@@ -180,9 +191,12 @@ async fn where_locked_rows_cannot_be_left_out_the_batch_is_put_off() {
         ] {
             let held = ground.db.holding(held).await;
             let done = within(limit, &ground, batch.clone()).await;
-            assert!(done.deleted.is_empty() && done.marked.is_empty());
-            assert_eq!(done.spared.len(), 2, "{version}");
+            assert_eq!(done.spared, [(ground.id(1), Hold::Row.why())], "{version}");
+            assert_eq!((done.deleted.len(), done.marked.len()), (1, 1));
             held.release().await;
+            ground.session("o2", Some(2), ground.ago(7_202)).await;
+            let flag = ground.setting(2, "isCurrentlyActive", "true");
+            ground.db.execute(&flag).await;
         }
         let done = soon(&ground, batch).await;
         assert_eq!((done.deleted.len(), done.marked.len()), (2, 2));
@@ -241,7 +255,8 @@ async fn a_table_that_is_being_altered_puts_the_batch_off(engine: Engine) {
         // Whoever waits for the table holds nobody meanwhile.
         assert!(free, "{table}, {dated} by their dates");
         assert!(done.deleted.is_empty() && done.marked.is_empty());
-        assert_eq!(done.spared.len(), 2);
+        let table = Hold::Table.why();
+        assert_eq!(done.spared, [(ground.id(1), table), (ground.id(2), table)]);
         // Put off, not given up.
         assert_eq!(soon(&ground, batch).await.deleted.len(), 2);
     }
@@ -254,7 +269,8 @@ async fn a_file_that_another_writes_puts_the_batch_off() {
     let held = ground.db.holding("SELECT 1").await;
     let done = ground.store.sweep(batch.clone()).await.unwrap();
     assert!(done.deleted.is_empty() && done.marked.is_empty());
-    assert_eq!(done.spared.len(), 2);
+    let file = Hold::File.why();
+    assert_eq!(done.spared, [(ground.id(1), file), (ground.id(2), file)]);
     held.release().await;
     assert_eq!(ground.store.sweep(batch).await.unwrap().deleted.len(), 2);
 }

@@ -43,6 +43,10 @@ mod side_by_side;
 /// Tables that are not much larger than what is asked for.
 mod small;
 
+/// A network and a server with faults.
+mod faults;
+mod wire;
+
 /// Someone else at work in the same moment.
 mod locks;
 

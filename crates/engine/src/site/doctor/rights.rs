@@ -1,6 +1,6 @@
 //! What the role may do: the rights that the server lists, then the statements of a sign-out, rolled back.
 
-use sqlx::PgPool;
+use sqlx::Postgres;
 
 use super::rights_mysql;
 use super::sheet::{Finding, bad, good};
@@ -8,6 +8,7 @@ use crate::config::SiteConfig;
 use crate::error::Error;
 use crate::site::wiring::Explored;
 use crate::store::db::{Db, Pool, explain};
+use crate::store::lines::Lines;
 use crate::store::schema::{Dialect, TableName, UserTable};
 use crate::store::{held_up, prove};
 
@@ -132,7 +133,10 @@ fn quoted(table: &TableName) -> String {
     }
 }
 
-async fn on_sessions(pool: &PgPool, table: &TableName) -> Result<Vec<String>, sqlx::Error> {
+async fn on_sessions(
+    pool: &Lines<Postgres>,
+    table: &TableName,
+) -> Result<Vec<String>, sqlx::Error> {
     let table = quoted(table);
     let (read, delete): (bool, bool) = sqlx::query_as(
         "SELECT has_table_privilege($1, 'SELECT'), has_table_privilege($1, 'DELETE')",
@@ -148,7 +152,7 @@ async fn on_sessions(pool: &PgPool, table: &TableName) -> Result<Vec<String>, sq
 }
 
 async fn on_users(
-    pool: &PgPool,
+    pool: &Lines<Postgres>,
     users: &UserTable,
     switch: bool,
 ) -> Result<Vec<String>, sqlx::Error> {
@@ -165,7 +169,7 @@ async fn on_users(
 }
 
 async fn on_user_table(
-    pool: &PgPool,
+    pool: &Lines<Postgres>,
     users: &UserTable,
     place: &TableName,
     switch: bool,

@@ -2,8 +2,9 @@
 //! ways (by server, database, table, column, role) to be read out of lists.
 
 use sqlx::mysql::MySqlDatabaseError;
-use sqlx::{AssertSqlSafe, MySqlPool, Row};
+use sqlx::{AssertSqlSafe, MySql, Row};
 
+use crate::store::lines::Lines;
 use crate::store::schema::{TableName, UserTable};
 
 fn quote(name: &str) -> String {
@@ -18,7 +19,7 @@ fn quoted(table: &TableName) -> String {
 }
 
 /// Whether a statement would be let through.
-async fn may(pool: &MySqlPool, statement: String) -> Result<bool, sqlx::Error> {
+async fn may(pool: &Lines<MySql>, statement: String) -> Result<bool, sqlx::Error> {
     let asked = sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await;
     let number = match &asked {
         Err(sqlx::Error::Database(error)) => error
@@ -35,7 +36,7 @@ async fn may(pool: &MySqlPool, statement: String) -> Result<bool, sqlx::Error> {
 }
 
 /// To whom rights are granted.
-async fn account(pool: &MySqlPool) -> Result<String, sqlx::Error> {
+async fn account(pool: &Lines<MySql>) -> Result<String, sqlx::Error> {
     let row = sqlx::query("SELECT CURRENT_USER()").fetch_one(pool).await?;
     let account: String = row.try_get_unchecked(0)?;
     let (user, host) = account.rsplit_once('@').unwrap_or((&account, "%"));
@@ -44,7 +45,7 @@ async fn account(pool: &MySqlPool) -> Result<String, sqlx::Error> {
 }
 
 pub(super) async fn on_sessions(
-    pool: &MySqlPool,
+    pool: &Lines<MySql>,
     table: &TableName,
 ) -> Result<Vec<String>, sqlx::Error> {
     let table = quoted(table);
@@ -62,7 +63,7 @@ pub(super) async fn on_sessions(
 }
 
 pub(super) async fn on_users(
-    pool: &MySqlPool,
+    pool: &Lines<MySql>,
     users: &UserTable,
     switch: bool,
 ) -> Result<Vec<String>, sqlx::Error> {

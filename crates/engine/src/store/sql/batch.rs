@@ -85,6 +85,26 @@ pub(super) async fn lock(
         .collect())
 }
 
+/// Of these users, those for whom the condition holds, whoever has locked them.
+pub(super) async fn matching(
+    store: &SqlStore,
+    tx: &mut Tx,
+    ids: &[UserId],
+    condition: Cond,
+) -> Result<HashSet<UserId>, sqlx::Error> {
+    let Some(these) = store.among(ids) else {
+        return Ok(HashSet::new());
+    };
+    let mut query = store.select_users();
+    query.and_where(these).cond_where(condition);
+    let rows = tx.rows(&query, &store.user_shape()).await?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .filter_map(|row| user_row(row, &store.users))
+        .map(|row| row.id)
+        .collect())
+}
+
 /// What these sessions hold now, wherever they lie. The people's locks are held meanwhile.
 pub(super) async fn read(
     store: &SqlStore,

@@ -15,6 +15,7 @@ use super::stride::{BlockStride, WHOLE, rest_after};
 use crate::error::Result;
 use crate::store::db::Db;
 use crate::store::expr;
+use crate::store::lines::quietly;
 use crate::store::schema::{Dialect, TableName};
 use crate::store::statement::{Cell, Read};
 use crate::store::way::Meter;
@@ -133,14 +134,12 @@ fn parts(
         let Some(mut line) = own.line().await? else {
             return Ok(());
         };
-        let trip = own.way().trip();
-        let Some(connection) = line.connection() else {
-            return Ok(());
-        };
-        let mut stream = connection.copy_out_raw(&sql).await?;
+        let way = own.way();
+        let trip = way.trip();
+        let mut stream = quietly(line.ask()?.copy_out_raw(&sql)).await?;
         let mut part = Vec::with_capacity(PART);
         let mut window = Window::default();
-        while let Some(bytes) = stream.try_next().await? {
+        while let Some(bytes) = quietly(stream.try_next()).await? {
             if window.is_full(bytes.len()) {
                 trip.and_again();
             }
@@ -154,7 +153,8 @@ fn parts(
             part.extend_from_slice(&bytes);
         }
         drop((stream, trip));
-        line.keep();
+        // Only an answer that was taken to its end leaves nothing behind that the next would be mistaken for.
+        line.ended(&Ok(()));
         let _ = parts.send(part).await;
         Ok(())
     });

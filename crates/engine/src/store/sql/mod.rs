@@ -174,6 +174,16 @@ impl SqlStore {
         Ok(Some(now))
     }
 
+    /// Of these users, those who bear the flag.
+    async fn flagged_of(&self, ids: &[UserId]) -> Result<Vec<UserId>> {
+        let rows = match ids {
+            [] => Vec::new(),
+            ids => self.users(ids).await?,
+        };
+        let flagged = rows.into_iter().filter(|row| row.flagged);
+        Ok(flagged.map(|row| row.id).collect())
+    }
+
     /// Whatever came of it: something may have been written.
     fn wrote(&self) {
         if let Some(replica) = &self.replica {

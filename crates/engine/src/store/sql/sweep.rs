@@ -9,37 +9,57 @@ use jiff::tz::TimeZone;
 use sea_query::{Cond, ExprTrait};
 use tokio::time::Instant;
 
-use super::batch::{Held, dates, delete, lock, mark, read, touch};
+use super::batch::{Held, dates, delete, lock, mark, matching, read, touch};
 use super::{At, SqlStore};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::store::db::Failure;
 use crate::store::explain::{explain, held_up, put_off};
 use crate::store::key::{SessionKey, UserId};
 use crate::store::mysql::Passing;
 use crate::store::schema::{Dialect, SessionTable};
 use crate::store::tx::Tx;
-use crate::store::{BatchDone, SessionRow, SweepBatch, expr};
+use crate::store::{BatchDone, Hold, SessionRow, SweepBatch, expr};
 
-const CAME_BACK: &str = "was seen again in the meantime";
-const BUSY: &str = "is being changed right now";
+pub(super) const CAME_BACK: &str = "was seen again in the meantime";
+const REFUSED: &str = "stays: the database refused to delete their sessions";
 
-/// Runs a batch to its end. Where someone else holds a lock for too long, nothing of the batch is done.
+/// How long a batch is taken apart for, to find whose row somebody else holds.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What became of a transaction.
+enum Applied {
+    Done(BatchDone),
+    /// Nothing is done.
+    Held(Hold),
+}
+
+/// Runs a batch to its end. If another transaction holds a row of it, the batch is halved until that row keeps nobody but its
+/// own user here.
 pub async fn run(store: SqlStore, batch: SweepBatch) -> Result<BatchDone> {
-    let people: Vec<UserId> = batch
-        .overdue
-        .iter()
-        .map(|(id, _)| id.clone())
-        .chain(batch.stale.iter().map(|(id, _)| id.clone()))
-        .collect();
-    let db = store.db.clone();
-    match db.finish(apply(store, batch)).await {
-        // A lock was not to be had within 100 ms. The site goes first.
-        Err(e) if held_up(&e) => Ok(BatchDone {
-            spared: people.into_iter().map(|id| (id, BUSY)).collect(),
-            ..BatchDone::default()
-        }),
-        other => other,
+    let began = Instant::now();
+    let (mut done, mut whole, mut left) = (BatchDone::default(), true, vec![batch]);
+    while let Some(batch) = left.pop() {
+        let applied = store.db.finish(apply(store.clone(), batch.clone()));
+        match applied.await {
+            Ok(Applied::Done(part)) => done.add(part),
+            Ok(Applied::Held(Hold::Row)) if batch.size() > 1 && began.elapsed() < PATIENCE => {
+                left.extend(batch.halves());
+            }
+            Ok(Applied::Held(hold)) => done.spare(batch.users(), hold.why()),
+            // Nothing is done yet: the caller decides.
+            Err(error) if whole => return Err(error),
+            Err(error) if error.code == Code::Database && batch.size() > 1 => {
+                left.extend(batch.halves());
+            }
+            Err(error) if error.code == Code::Database => done.spare(batch.users(), REFUSED),
+            Err(error) => done.broken = Some(error),
+        }
+        whole = false;
+        if done.broken.is_some() {
+            break;
+        }
     }
+    Ok(done)
 }
 
 /// How long a batch may have taken when it comes to delete in another place than the users': what is begun there later
@@ -64,6 +84,9 @@ type Leaving<'a> = HashMap<&'a UserId, &'a [SessionKey]>;
 /// Whose each session is.
 type Owners<'a> = HashMap<&'a SessionKey, &'a UserId>;
 
+/// Who stays, and why.
+type Back<'a> = Vec<(&'a UserId, &'static str)>;
+
 /// How it is known whether a session has the date still that it had when it was judged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dates {
@@ -75,18 +98,18 @@ pub(super) enum Dates {
     Held,
 }
 
-async fn apply(store: SqlStore, batch: SweepBatch) -> Result<BatchDone, Failure> {
+async fn apply(store: SqlStore, batch: SweepBatch) -> Result<Applied, Failure> {
     let how = match store.db.dialect() {
         Dialect::Postgres => Dates::Read,
         Dialect::Mysql | Dialect::Sqlite => Dates::Held,
     };
     if store.tells_by_deleting(&batch)
-        && let Some(done) = attempt(&store, &batch, Dates::Taken).await?
+        && let Some(applied) = attempt(&store, &batch, Dates::Taken).await?
     {
-        return Ok(done);
+        return Ok(applied);
     }
-    let done = attempt(&store, &batch, how).await?;
-    Ok(done.unwrap_or_default())
+    let applied = attempt(&store, &batch, how).await?;
+    Ok(applied.unwrap_or_else(|| Applied::Done(BatchDone::default())))
 }
 
 /// None, and nothing is done: not every session had the date that was taken for its own, or somebody holds one. Whose
@@ -95,12 +118,27 @@ async fn attempt(
     store: &SqlStore,
     batch: &SweepBatch,
     how: Dates,
-) -> Result<Option<BatchDone>, Failure> {
+) -> Result<Option<Applied>, Failure> {
     let began = Instant::now();
-    let mut tx = store.db.begin().await?;
-    let mut done = BatchDone::default();
-    let ended = match within(store, &mut tx, batch, how, began, &mut done).await {
-        Ok(true) => tx.commit().await.map_err(Failure::from),
+    let d = store.db.dialect();
+    let (mut done, mut table) = (BatchDone::default(), false);
+    let held = |error: &Failure, table: bool| match error {
+        Failure::Driver(error) => Hold::of(d, error, table),
+        Failure::Said(error) => held_up(error).then_some(Hold::Slow),
+        Failure::Unsure(_) => None,
+    };
+    let mut tx = match store.db.begin().await {
+        Ok(tx) => tx,
+        Err(error) => {
+            let error = Failure::from(error);
+            return held(&error, true)
+                .map(|hold| Some(Applied::Held(hold)))
+                .ok_or(error);
+        }
+    };
+    let worked = within(store, &mut tx, batch, how, began, (&mut done, &mut table)).await;
+    let ended = match worked {
+        Ok(true) => tx.commit().await,
         Ok(false) => {
             tx.rollback().await?;
             return Ok(None);
@@ -111,17 +149,70 @@ async fn attempt(
         }
     };
     match ended {
+        Ok(()) => Ok(Some(Applied::Done(done))),
         // No rollback of the users' brings back what was deleted elsewhere.
         Err(error) if store.is_apart() && !done.deleted.is_empty() => {
             done.marked.clear();
-            done.broken = Some(match error {
-                Failure::Driver(error) => explain(&error),
-                Failure::Said(error) => error,
-            });
-            Ok(Some(done))
+            done.broken = Some(error.into());
+            Ok(Some(Applied::Done(done)))
         }
-        ended => ended.map(|()| Some(done)),
+        Err(Failure::Unsure(why)) => read_back(store, batch, done, why).await.map(Some),
+        Err(error) => match held(&error, table) {
+            Some(hold) => Ok(Some(Applied::Held(hold))),
+            None => Err(error),
+        },
     }
+}
+
+/// Pauses before each question what a lost COMMIT came to: the server may be at it still, and the network away.
+const ASK_AGAIN: [u64; 4] = [100, 400, 1_500, 3_000];
+/// No further question is asked after this: in a network that is silent each takes long.
+const ASK_UNTIL: Duration = Duration::from_secs(6);
+
+/// No answer came to the COMMIT: reads what it came to. If nobody can be asked, nothing is claimed, and the users are named.
+async fn read_back(
+    store: &SqlStore,
+    batch: &SweepBatch,
+    mut done: BatchDone,
+    why: Error,
+) -> Result<Applied, Failure> {
+    let (mut answered, began) = (false, Instant::now());
+    for pause in ASK_AGAIN {
+        if began.elapsed() > ASK_UNTIL {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let asked = async {
+            let there = match done.deleted.as_slice() {
+                [] => Vec::new(),
+                keys => store.sessions().surviving(keys).await?,
+            };
+            let flagged = store.flagged_of(&done.marked).await?;
+            Ok::<_, Error>((there, flagged))
+        };
+        let Ok((there, flagged)) = asked.await else {
+            continue;
+        };
+        answered = true;
+        // All of it, or none: it was one transaction. A row that came back since does not count against it.
+        let some_gone = there.len() < done.deleted.len() || flagged.len() < done.marked.len();
+        if some_gone {
+            tracing::warn!(error = %why, "no answer came to a COMMIT; it was found to be done");
+            return Ok(Applied::Done(done));
+        }
+    }
+    if answered {
+        return Err(Failure::Said(why));
+    }
+    let mut unsure = BatchDone {
+        broken: Some(why),
+        ..BatchDone::default()
+    };
+    let spared: HashSet<&UserId> = done.spared.iter().map(|(id, _)| id).collect();
+    let others = batch.users().filter(|id| !spared.contains(id));
+    unsure.spare(others, Hold::Unsure.why());
+    unsure.spared.append(&mut done.spared);
+    Ok(Applied::Done(unsure))
 }
 
 /// Whether this is to be committed; if not, all of it is to be taken back.
@@ -131,17 +222,22 @@ async fn within(
     batch: &SweepBatch,
     how: Dates,
     began: Instant,
-    done: &mut BatchDone,
+    (done, table): (&mut BatchDone, &mut bool),
 ) -> Result<bool, Failure> {
     // A deletion that tells waits for no table either, and is all that this batch asks of it.
     let mut keys = batch.overdue.iter().flat_map(|(_, keys)| keys);
     if how != Dates::Taken || !keys.all(|key| batch.dates.contains_key(key)) {
+        *table = true;
         touch(store, tx).await?;
     }
 
     let overdue: Vec<UserId> = batch.overdue.iter().map(|(id, _)| id.clone()).collect();
     let still = overdue_still(store, batch);
+    // Where rows that others hold are passed over, only the table can be in the way.
+    *table = tx.passing() == Some(Passing::Skip);
     let held = lock(store, tx, &overdue, still, batch).await?;
+    *table = false;
+    let mut missing = Vec::new();
     let mut leaving = Leaving::new();
     for (id, keys) in &batch.overdue {
         match held.get(id) {
@@ -152,17 +248,18 @@ async fn within(
             Some(_) => {
                 leaving.insert(id, keys);
             }
-            None => done.spared.push((id.clone(), CAME_BACK)),
+            None => missing.push(id.clone()),
         }
     }
+    name_missing(store, tx, &missing, overdue_still(store, batch), done).await?;
     let owners: Owners<'_> = leaving
         .iter()
         .flat_map(|(id, keys)| keys.iter().map(|key| (key, *id)))
         .collect();
     let (sessions, back) = judge(store, tx, batch, &owners, how).await?;
-    for id in back {
+    for (id, why) in back {
         if leaving.remove(id).is_some() {
-            done.spared.push((id.clone(), CAME_BACK));
+            done.spared.push((id.clone(), why));
         }
     }
     let goes = |key: &SessionKey| owners.get(key).is_some_and(|id| leaving.contains_key(id));
@@ -177,7 +274,7 @@ async fn within(
         Ok(()) => done.deleted.len() < doomed.len(),
         // At once, where PostgreSQL has waited for as long as a batch may.
         Err(Failure::Driver(e)) => store.db.dialect() == Dialect::Mysql && held_up(&explain(e)),
-        Err(Failure::Said(_)) => false,
+        Err(Failure::Said(_) | Failure::Unsure(_)) => false,
     };
     if how == Dates::Taken && other {
         return Ok(false);
@@ -190,14 +287,33 @@ async fn within(
     Ok(true)
 }
 
-/// What the sessions are now, judged now; and of whom one is not what it was.
+/// Users whose row was not locked: somebody else holds it, or it is not what it was.
+async fn name_missing(
+    store: &SqlStore,
+    tx: &mut Tx,
+    missing: &[UserId],
+    condition: Cond,
+    done: &mut BatchDone,
+) -> Result<(), sqlx::Error> {
+    let held: HashSet<UserId> = matching(store, tx, missing, condition).await?;
+    for id in missing {
+        let why = match held.contains(id) {
+            true => Hold::Written.why(),
+            false => CAME_BACK,
+        };
+        done.spared.push((id.clone(), why));
+    }
+    Ok(())
+}
+
+/// What the sessions are now, judged now; and of whom one is not what it was, or is in other hands.
 async fn judge<'a>(
     store: &SqlStore,
     tx: &mut Tx,
     batch: &SweepBatch,
     owners: &Owners<'a>,
     how: Dates,
-) -> Result<(Vec<Judged<'a>>, Vec<&'a UserId>), Failure> {
+) -> Result<(Vec<Judged<'a>>, Back<'a>), Failure> {
     let apart = store.is_apart();
     // Where what others hold cannot be passed over, only what is sure to go is locked.
     let passes = apart || how == Dates::Taken || matches!(tx.passing(), None | Some(Passing::Skip));
@@ -220,7 +336,8 @@ async fn judge<'a>(
     }
     let dated = dates(store, tx, &dated).await?;
     // What somebody else holds right now may be what they save.
-    back.extend(dated.busy.iter().filter_map(|key| owners.get(key).copied()));
+    let busy = dated.busy.iter().filter_map(|key| owners.get(key).copied());
+    back.extend(busy.map(|id| (id, Hold::Row.why())));
     for (key, expires) in dated.found {
         let Some((&key, &id)) = owners.get_key_value(&key) else {
             continue;
@@ -232,7 +349,7 @@ async fn judge<'a>(
             }),
             // A cache's expiry may be off by a moment from what the roster took it for: what the session holds tells.
             false if apart => others.push(key.clone()),
-            false => back.push(id),
+            false => back.push((id, CAME_BACK)),
         }
     }
     for row in read(store, tx, &others).await? {
@@ -244,7 +361,7 @@ async fn judge<'a>(
                 key,
                 now: Now::Row(row),
             }),
-            false => back.push(id),
+            false => back.push((id, CAME_BACK)),
         }
     }
     Ok((sessions, back))
@@ -304,17 +421,23 @@ async fn conclude(
     (doomed, owners): (&[Judged<'_>], &Owners<'_>),
     mut leaving: HashMap<&UserId, &Held>,
     done: &mut BatchDone,
-) -> Result<(), sqlx::Error> {
-    // A session that was there a moment ago and outlived the predicate: its holder is back.
+) -> Result<(), Failure> {
+    // A session that was there a moment ago and outlived the predicate: its holder is back, or something kept it.
     let gone: HashSet<&SessionKey> = done.deleted.iter().collect();
-    for session in doomed {
-        if gone.contains(session.key) {
-            continue;
-        }
+    let outlived = doomed.iter().filter(|one| !gone.contains(one.key));
+    let outlived: Vec<&Judged<'_>> = outlived.collect();
+    let kept = kept(store, tx, batch, &outlived, owners).await?;
+    for session in outlived {
         if let Some(id) = owners.get(session.key)
             && leaving.remove(id).is_some()
         {
-            done.spared.push(((*id).clone(), CAME_BACK));
+            let why = match (kept.contains(session.key), tx.dialect()) {
+                // Nothing there swallows a deletion: it passed over what somebody holds.
+                (true, Dialect::Mysql) => Hold::Row.why(),
+                (true, Dialect::Postgres | Dialect::Sqlite) => Hold::Swallowed.why(),
+                (false, _) => CAME_BACK,
+            };
+            done.spared.push(((*id).clone(), why));
         }
     }
 
@@ -336,11 +459,44 @@ async fn conclude(
             }) => done.spared.push((id.clone(), exempt)),
             Some(held) if held.flagged => to_mark.push(id.clone()),
             Some(_) => {}
-            None => done.spared.push((id.clone(), CAME_BACK)),
+            None => {
+                let missing = std::slice::from_ref(id);
+                name_missing(store, tx, missing, stale_still(store, *seen), done).await?;
+            }
         }
     }
     done.marked = mark(store, tx, &to_mark).await?;
     Ok(())
+}
+
+/// Of sessions that the deletion left, those that still are what was judged, although nobody was seen: the database kept them.
+async fn kept(
+    store: &SqlStore,
+    tx: &mut Tx,
+    batch: &SweepBatch,
+    outlived: &[&Judged<'_>],
+    owners: &Owners<'_>,
+) -> Result<HashSet<SessionKey>, Failure> {
+    let mut kept = HashSet::new();
+    if outlived.is_empty() || store.is_apart() {
+        return Ok(kept);
+    }
+    let keys: Vec<SessionKey> = outlived.iter().map(|one| one.key.clone()).collect();
+    let rows = read(store, tx, &keys).await?;
+    let rows: HashMap<&SessionKey, &SessionRow> = rows.iter().map(|row| (&row.key, row)).collect();
+    let ids = outlived.iter().filter_map(|one| owners.get(one.key));
+    let ids: Vec<UserId> = ids.map(|id| (*id).clone()).collect();
+    let away = matching(store, tx, &ids, overdue_still(store, batch)).await?;
+    for one in outlived {
+        let same = rows.get(one.key).is_some_and(|row| match &one.now {
+            Now::Row(before) => row.data.bytes() == before.data.bytes(),
+            Now::Dated(expires) => row.expires == *expires,
+        });
+        if same && owners.get(one.key).is_some_and(|id| away.contains(*id)) {
+            kept.insert(one.key.clone());
+        }
+    }
+    Ok(kept)
 }
 
 /// Not seen since the cutoff, by the table's own columns.

@@ -15,6 +15,7 @@ use super::numbered::{After, Step};
 use super::stream::{Fields, Rows};
 use super::stride::{BlockStride, WHOLE, rest_after};
 use crate::error::{Code, Error, Result};
+use crate::store::explain::held_up;
 use crate::store::key::KeyRef;
 use crate::store::pace::Share;
 use crate::store::statement::{Read, field};
@@ -56,7 +57,7 @@ impl SqlSessions {
         };
         match self.copy_blocks(now, size.blocks, mark, sink).await {
             // Others speak PostgreSQL's language, and do not keep their tables in blocks.
-            Err(error) if error.code == Code::Database => {
+            Err(error) if error.code == Code::Database && !held_up(&error) => {
                 tracing::warn!(%error, "the table is read along its key");
                 (mark.course.no_blocks, mark.course.numbered) = (true, false);
                 return Ok(false);

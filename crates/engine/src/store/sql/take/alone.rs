@@ -7,7 +7,7 @@ use sea_query::Expr;
 
 use super::{Deed, Take, texts};
 use crate::error::{Code, Result};
-use crate::store::db::Db;
+use crate::store::db::{Db, Failure};
 use crate::store::explain::held_up;
 use crate::store::expr;
 use crate::store::schema::Dialect;
@@ -173,14 +173,14 @@ impl Take {
     /// One try, in a short transaction.
     async fn once(self, db: &Db) -> Result<Vec<String>> {
         let within = db.clone();
-        db.finish::<_, sqlx::Error>(async move {
+        db.finish::<_, Failure>(async move {
             let mut tx = within.begin().await?;
             match self.within(&mut tx).await {
                 Ok(taken) => tx.commit().await.map(|()| taken),
                 Err(error) => {
                     // Dropped, it would still hold what the next try asks for.
                     tx.abandon().await;
-                    Err(error)
+                    Err(error.into())
                 }
             }
         })

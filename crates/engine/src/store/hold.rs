@@ -1,0 +1,80 @@
+//! What keeps a user here although the sweep meant to sign them out, each cause in its own words.
+
+use sqlx::postgres::PgDatabaseError;
+
+use super::explain::{explain, held_up};
+use super::schema::Dialect;
+
+/// Somebody else's lock that a batch did not wait for, or another cause that kept its users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Somebody writes this user's own row right now: a sign of activity.
+    Written,
+    /// Another transaction has locked a row.
+    Row,
+    /// The table is locked.
+    Table,
+    /// Another process writes to the SQLite file.
+    File,
+    /// The batch took too long to go on with it.
+    Slow,
+    /// The database deleted nothing, and reported no error.
+    Swallowed,
+    /// The connection broke before the server said whether the sign-out was written.
+    Unsure,
+}
+
+impl Hold {
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Written => "is being changed right now",
+            Self::Row => "another transaction holds one of their rows",
+            Self::Table => "the table is locked, by an ALTER TABLE or a backup perhaps",
+            Self::File => "another process is writing to the database file",
+            Self::Slow => "the database was too slow",
+            Self::Swallowed => {
+                "the database kept their sessions and reported no error; look for a trigger or a policy on the session table"
+            }
+            Self::Unsure => {
+                "the connection broke while this was being written, so it is unknown whether they were signed out"
+            }
+        }
+    }
+
+    /// Whether this is the reason of somebody who is kept although nothing of their own doing speaks for it.
+    pub fn keeps(why: &str) -> bool {
+        let keep = [
+            Self::Row,
+            Self::Table,
+            Self::File,
+            Self::Slow,
+            Self::Swallowed,
+            Self::Unsure,
+        ];
+        keep.iter().any(|hold| hold.why() == why)
+    }
+
+    /// Which lock a statement waited for in vain. Returns `None` for other errors. `table` tells that on MySQL only a lock on
+    /// the whole table can have been in the way.
+    pub(super) fn of(dialect: Dialect, error: &sqlx::Error, table: bool) -> Option<Self> {
+        if !held_up(&explain(error)) {
+            return None;
+        }
+        Some(match dialect {
+            Dialect::Sqlite => Self::File,
+            Dialect::Mysql if table => Self::Table,
+            Dialect::Mysql => Self::Row,
+            // Only who waits for a row is told which one, in whatever language.
+            Dialect::Postgres => match error {
+                sqlx::Error::Database(said) => match said
+                    .try_downcast_ref::<PgDatabaseError>()
+                    .and_then(PgDatabaseError::r#where)
+                {
+                    Some(_) => Self::Row,
+                    None => Self::Table,
+                },
+                _ => Self::Row,
+            },
+        })
+    }
+}
