@@ -130,7 +130,7 @@ pub async fn user(shell: State<'_, Shell>, id: String) -> Result<UserDetail> {
     shell.site()?.user_or_gone(&id).await
 }
 
-/// Signs people out, or with a fingerprint one session of one person. One report each, in the order asked.
+/// Signs people out, or with a fingerprint one session of one person; with `tokens` their API tokens are revoked, too. One report each, in the order asked.
 #[tauri::command]
 #[specta::specta]
 pub async fn logout(
@@ -139,8 +139,9 @@ pub async fn logout(
     fingerprint: Option<String>,
     reason: Option<String>,
     consent: bool,
+    tokens: bool,
 ) -> Result<Vec<LogoutReport>> {
-    let how = logout::how(reason, consent);
+    let how = logout::how(reason, consent, tokens);
     logout::each(shell.site()?, ids, fingerprint, how).await
 }
 
@@ -159,7 +160,7 @@ pub async fn logout_unreadable(
     fingerprint: String,
     reason: Option<String>,
 ) -> Result<LogoutReport> {
-    let how = logout::how(reason, false);
+    let how = logout::how(reason, false, false);
     shell.site()?.logout_unreadable(&fingerprint, &how).await
 }
 
@@ -172,7 +173,7 @@ pub async fn suspend(
     reason: Option<String>,
     consent: bool,
 ) -> Result<AccountReport> {
-    let how = logout::how(reason, consent);
+    let how = logout::how(reason, consent, false);
     shell.site()?.suspend(&id, &how).await
 }
 
@@ -184,7 +185,7 @@ pub async fn allow_again(
     id: String,
     reason: Option<String>,
 ) -> Result<AccountReport> {
-    let how = logout::how(reason, true);
+    let how = logout::how(reason, true, false);
     shell.site()?.allow_again(&id, &how).await
 }
 

@@ -8,11 +8,12 @@ use curfew_engine::site::Site;
 use curfew_engine::view::{LogoutReport, Outcome};
 
 /// How a deed of the window is done: it answers after the first look, and an event tells how it ended.
-pub fn how(reason: Option<String>, consent: bool) -> How {
+pub fn how(reason: Option<String>, consent: bool, tokens: bool) -> How {
     How {
         reason,
         follow: Follow::Background,
         consent,
+        tokens,
     }
 }
 
@@ -59,5 +60,6 @@ async fn failed(site: &Site, id: &str, error: Error) -> LogoutReport {
         following: false,
         deed: String::new(),
         detail: error.message,
+        tokens: None,
     }
 }

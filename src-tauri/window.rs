@@ -90,7 +90,7 @@ async fn log_out_one(app: AppHandle, site: Weak<Site>, person: Person) {
         };
         return screen::in_window(&app, notice);
     }
-    let how = logout::how(Some("from a notice".to_owned()), false);
+    let how = logout::how(Some("from a notice".to_owned()), false, false);
     match site.logout(&person.id, None, &how).await {
         Ok(report) => {
             let title = match report.outcome {

@@ -20,6 +20,14 @@ mod states;
 #[path = "outside/signout.rs"]
 mod signout;
 
+/// Impersonation: sessions that belong to two users.
+#[path = "outside/impersonation.rs"]
+mod impersonation;
+
+/// API tokens of those who are signed out, with the packages that make them.
+#[path = "outside/tokens.rs"]
+mod tokens;
+
 /// The sweep beside the usual periodic task.
 #[path = "outside/twin.rs"]
 mod twin;

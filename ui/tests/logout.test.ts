@@ -6,6 +6,53 @@ import { button, count, dialog, names, openWindow, row, settle } from "./window"
 
 const asked = (fake: { asked: { what: string }[] }) => fake.asked.filter((a) => a.what === "logout").length;
 
+describe("API tokens", () => {
+  const box = () => within(dialog()).queryByRole("checkbox", { name: /^Revoke API tokens/ });
+
+  it("are told of, and stay where nobody asked", async () => {
+    const { fake, user } = await openWindow({ users: 12, tokens: 3 });
+    const name = names()[0] ?? "";
+    await user.click(button(`Log out ${name}`));
+    await settle();
+    expect((box() as HTMLInputElement).checked).toBe(false);
+    await user.click(button("Log out", dialog()));
+    await settle();
+    expect(dialog().textContent).toContain("signed out, verified");
+    expect(dialog().textContent).toContain(`${name} also has 3 API tokens, not revoked`);
+    expect(fake.asked.find((a) => a.what === "logout")).toBeDefined();
+  });
+
+  it("are revoked on request", async () => {
+    const { user } = await openWindow({ users: 12, tokens: 3 });
+    const name = names()[0] ?? "";
+    await user.click(button(`Log out ${name}`));
+    await settle();
+    await user.click(box() as HTMLElement);
+    await user.click(button("Log out", dialog()));
+    await settle();
+    expect(dialog().textContent).toContain(`3 API tokens of ${name} revoked.`);
+  });
+
+  it("are always revoked where the site's settings say so", async () => {
+    const { user } = await openWindow({ users: 12, tokens: 2, revokeTokens: true });
+    const name = names()[0] ?? "";
+    await user.click(button(`Log out ${name}`));
+    await settle();
+    expect((box() as HTMLInputElement).disabled).toBe(true);
+    expect((box() as HTMLInputElement).checked).toBe(true);
+    await user.click(button("Log out", dialog()));
+    await settle();
+    expect(dialog().textContent).toContain(`2 API tokens of ${name} revoked.`);
+  });
+
+  it("are no question on a site without token tables", async () => {
+    const { user } = await openWindow({ users: 12 });
+    await user.click(button(`Log out ${names()[0]}`));
+    await settle();
+    expect(box()).toBeNull();
+  });
+});
+
 describe("logging one person out", () => {
   it("asks once with who and how many, then stays to say how it ended", async () => {
     const { fake, user } = await openWindow({ users: 12 });

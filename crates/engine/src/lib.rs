@@ -21,6 +21,7 @@ pub mod store;
 pub mod sweep;
 pub mod tell;
 pub mod text;
+pub mod tokens;
 pub mod view;
 pub mod watch;
 

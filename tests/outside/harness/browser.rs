@@ -53,6 +53,24 @@ impl Browser {
         assert!(answer.status().is_success());
     }
 
+    /// Whom an API takes this `Authorization` for. Needs no cookie.
+    pub async fn api(&self, authorization: &str) -> Option<String> {
+        let request = self.http.get(format!("{}/api/whoami", self.address));
+        let answer = request
+            .header("Authorization", authorization)
+            .send()
+            .await
+            .unwrap();
+        let body = answer.text().await.unwrap();
+        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+        body["username"].as_str().map(str::to_owned)
+    }
+
+    /// Sends a form, and returns the status of the answer.
+    pub async fn submit(&mut self, path: &str, form: &[(&str, &str)]) -> StatusCode {
+        self.post(path, form).await.status()
+    }
+
     async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Response {
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(form)

@@ -18,6 +18,7 @@ mod shaped;
 mod site;
 mod window;
 
+pub use browser::Browser;
 pub use curfew::{Curfew, Ran, Running};
 pub use database::{Engine, sqlite};
 pub use desktop::Notices;

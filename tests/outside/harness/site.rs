@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::browser::Browser;
 use super::curfew::Curfew;
 use super::database::{Database, Engine, PASSWORD};
-use super::django::Django;
+use super::django::{Django, run_to_end};
 use super::people::Person;
 use super::plan::Plan;
 use super::process::Process;
@@ -161,6 +161,25 @@ impl Site {
             .await
     }
 
+    /// One API token of each package for each of these users, as the packages make them.
+    pub async fn tokens(&self, users: &[&str]) -> Value {
+        let request = self.http.post(format!("{}/tokens", self.address));
+        let body = json!({ "users": users }).to_string();
+        let answer = request.body(body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", self.server.words());
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
+    /// Makes the tables of apps that only this site has, and lets Curfew's role read them.
+    pub async fn migrate(&self) {
+        let mut command = self.django.command("manage.py", self.users, self.sessions);
+        command
+            .args(["migrate", "-v0"])
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        run_to_end(command).await;
+        self.db.grant_reading().await;
+    }
+
     /// The command line, pointed at this site, with folders of its own. A site that is more than its
     /// database is named by a configuration, and armed.
     pub fn curfew(&self) -> Curfew {
@@ -279,6 +298,8 @@ pub(super) fn http() -> reqwest::Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
     let builder = reqwest::Client::builder().no_proxy();
+    // A browser here keeps each answer's cookie, so it follows no redirection by itself.
+    let builder = builder.redirect(reqwest::redirect::Policy::none());
     builder.timeout(Duration::from_secs(70)).build().unwrap()
 }
 

@@ -26,8 +26,8 @@ export const commands = {
 	/**  One person by their exact name, signed in or not. */
 	lookup: (name: string) => typedError<UserView, Error>(__TAURI_INVOKE("lookup", { name })),
 	user: (id: string) => typedError<UserDetail, Error>(__TAURI_INVOKE("user", { id })),
-	/**  Signs people out, or with a fingerprint one session of one person. One report each, in the order asked. */
-	logout: (ids: string[], fingerprint: string | null, reason: string | null, consent: boolean) => typedError<LogoutReport[], Error>(__TAURI_INVOKE("logout", { ids, fingerprint, reason, consent })),
+	/**  Signs people out, or with a fingerprint one session of one person; with `tokens` their API tokens are revoked, too. One report each, in the order asked. */
+	logout: (ids: string[], fingerprint: string | null, reason: string | null, consent: boolean, tokens: boolean) => typedError<LogoutReport[], Error>(__TAURI_INVOKE("logout", { ids, fingerprint, reason, consent, tokens })),
 	/**  The sessions that cannot be read, by fingerprint. */
 	unreadable: () => typedError<Unreadables, Error>(__TAURI_INVOKE("unreadable")),
 	/**  Ends one session that cannot be read. */
@@ -88,6 +88,8 @@ export type AccountReport = {
 	deed?: string,
 	/**  One sentence for people: what happened, word by word. */
 	detail: string,
+	/**  The API tokens of a suspended user. Not every package asks whether the account is enabled. */
+	tokens: TokensView | null,
 };
 
 /**  One check of `doctor`, which is also one step of connecting to a site. */
@@ -325,6 +327,8 @@ export type LogoutReport = {
 	deed?: string,
 	/**  One sentence for people: what happened, word by word. */
 	detail: string,
+	/**  The user's API tokens: another way in. `None` if one session alone was ended. */
+	tokens: TokensView | null,
 };
 
 /**  A notice for the window to show, where the desktop cannot. */
@@ -432,6 +436,10 @@ export type SessionView = {
 	usable: boolean,
 	/**  Why it is not usable. */
 	why: string | null,
+	/**  In an impersonation: the user who acts. Ending the impersonation signs that user in again, without a password. */
+	impersonator: string | null,
+	/**  In an impersonation: the user as whom requests act. */
+	acts_as: string | null,
 };
 
 /**  Select this person: someone clicked "Show" on a notice. */
@@ -470,6 +478,10 @@ export type SiteView = {
 	sign_out_refused: string | null,
 	/**  Whether accounts may be switched off and on here. */
 	account_switch: boolean,
+	/**  Tables with API tokens of users. */
+	token_tables: string[],
+	/**  A sign-out always revokes API tokens. */
+	revoke_tokens: boolean,
 	/**  The operator's own account on this site. */
 	own_username: string | null,
 	operator: string,
@@ -581,6 +593,37 @@ export type Timeline = {
 	sweeps: SweepMark[],
 };
 
+/**  Live tokens of a user in one table. */
+export type TokenTableView = {
+	/**  `drf`, `knox`, `jwt_refresh`, `oauth_access`, `oauth_refresh`, `oauth_grant`, `oauth_device`, or `own`. */
+	kind: string,
+	table: string,
+	found: number,
+	revoked: number,
+	left: number,
+	/**  When the last of them expires. */
+	until: string | null,
+	/**  Why they were not revoked. */
+	why: string | null,
+};
+
+/**  Live API tokens of a user, and what became of them. */
+export type TokensView = {
+	found: number,
+	revoked: number,
+	/**  Live tokens at the last check. */
+	left: number,
+	tables: TokenTableView[],
+	/**  Tables that could not be read, each with the reason. */
+	unchecked: string[],
+	/**  The operator asked for a revocation. */
+	asked: boolean,
+	/**  Nothing is left of what the operator asked for. */
+	complete: boolean,
+	/**  One or two sentences for people. Empty if the user has no tokens. */
+	detail: string,
+};
+
 /**  Why a session cannot be read. */
 export type UnreadableKind = 
 /**  Damaged, or cut off. */
@@ -614,6 +657,8 @@ export type UserDetail = {
 	user: UserView,
 	evidence: EvidenceView[],
 	sessions: SessionView[],
+	/**  Live API tokens. `None` if nobody asked. */
+	tokens: TokensView | null,
 	/**  The newest entries of the journal that name this person, newest first. */
 	journal: Entry[],
 };
@@ -640,6 +685,10 @@ export type UserView = {
 	superuser: boolean,
 	/**  Django's `is_active`: whether the account may sign in. */
 	enabled: boolean,
+	/**  Users who act as this one now, in sessions of this user. */
+	impersonators: string[],
+	/**  Users as whom this one acts now. */
+	acts_as: string[],
 	/**  Why a sweep leaves this person alone, where the policy says so. */
 	exempt: string | null,
 	/**  What is wrong with the evidence, such as a time in the future. */

@@ -36,6 +36,9 @@ pub struct LogoutArgs {
     /// Log out your own account, too
     #[arg(long)]
     pub yes: bool,
+    /// Revoke the user's API tokens, too
+    #[arg(long, conflicts_with = "session")]
+    pub tokens: bool,
     /// Why, for the journal
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,

@@ -18,6 +18,7 @@ pub async fn run(context: &Context, args: AccountArgs, allow: bool) -> Result<St
         reason: args.reason,
         follow: if args.wait { Follow::Wait } else { Follow::No },
         consent: args.yes,
+        tokens: false,
     };
     let stop = Stop::listen()?;
     let report = match allow {
@@ -49,7 +50,10 @@ pub async fn run(context: &Context, args: AccountArgs, allow: bool) -> Result<St
             .document(&WithJournal::new(&report, journal))?;
     } else {
         let style = good(status == Status::Done);
-        let text = format!("{style}{}{style:#}\n", clean(&report.detail));
+        let mut text = format!("{style}{}{style:#}\n", clean(&report.detail));
+        if let Some(tokens) = report.tokens.as_ref().filter(|t| !t.detail.is_empty()) {
+            text.push_str(&format!("{}\n", clean(&tokens.detail)));
+        }
         context.output.text(&text)?;
     }
     if let Some(journal) = &journal {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use curfew_engine::error::{Code, Error};
 use curfew_engine::logout::{Follow, How, nobody};
 use curfew_engine::site::Site;
-use curfew_engine::view::{LogoutReport, Outcome, UserView};
+use curfew_engine::view::{LogoutReport, Outcome, TokensView, UserView};
 use serde::Serialize;
 
 use super::WithJournal;
@@ -36,6 +36,7 @@ struct Rest<'a> {
     following: bool,
     deed: &'a str,
     detail: &'a str,
+    tokens: Option<&'a TokensView>,
 }
 
 /// The document of several.
@@ -70,6 +71,7 @@ pub async fn run(context: &Context, args: LogoutArgs) -> Result<Status, Failure>
         reason: args.reason.clone(),
         follow: if args.wait { Follow::Wait } else { Follow::No },
         consent: args.yes,
+        tokens: args.tokens,
     };
     let deed = carry_out(&site, &args, &how);
     let ended = Stop::listen()?.through(context.output, deed).await?;
@@ -147,6 +149,7 @@ fn ended(named: &str, user: UserView, answer: Result<LogoutReport, Error>) -> En
                 following: false,
                 deed: String::new(),
                 detail: error.message.clone(),
+                tokens: None,
             }),
             why: Some(error),
         },
@@ -214,6 +217,7 @@ fn entry(one: &Ended) -> Entry<'_> {
                 following: report.following,
                 deed: &report.deed,
                 detail: &report.detail,
+                tokens: report.tokens.as_ref(),
             },
             error: one.why.as_ref(),
         }),
@@ -235,7 +239,12 @@ fn worst(ended: &[Ended]) -> Status {
 }
 
 fn status(report: &LogoutReport) -> Status {
+    let tokens_left = report
+        .tokens
+        .as_ref()
+        .is_some_and(|tokens| !tokens.complete);
     match report.outcome {
+        Outcome::SignedOut | Outcome::NothingToDo if tokens_left => Status::Partly,
         Outcome::SignedOut | Outcome::NothingToDo => Status::Done,
         Outcome::NotPossible => Status::Refused,
         Outcome::Unverified | Outcome::Partial => Status::Partly,
@@ -244,13 +253,29 @@ fn status(report: &LogoutReport) -> Status {
 
 /// The engine's own words.
 fn text(report: &LogoutReport) -> String {
-    let style = good(status(report) == Status::Done);
-    format!("{style}{}{style:#}\n", clean(&report.detail))
+    let style = good(report.verified);
+    let mut text = format!("{style}{}{style:#}\n", clean(&report.detail));
+    if let Some(tokens) = report.tokens.as_ref().filter(|t| !t.detail.is_empty()) {
+        let style = good(tokens.left == 0 && tokens.unchecked.is_empty());
+        text.push_str(&format!("{style}{}{style:#}\n", clean(&tokens.detail)));
+    }
+    text
 }
 
 /// What to do where it did not end well, for standard error.
 fn advice(report: &LogoutReport, waited: bool) -> Option<String> {
     let name = &report.user.username;
+    if report.verified
+        && let Some(tokens) = report.tokens.as_ref().filter(|tokens| tokens.left > 0)
+    {
+        return Some(match tokens.asked {
+            true => format!(
+                "{name} still has {} API tokens: revoke them on the site itself",
+                tokens.left
+            ),
+            false => format!("to revoke the API tokens of {name}, log out again with --tokens"),
+        });
+    }
     match (report.outcome, status(report)) {
         (Outcome::Unverified, _) if !waited => Some(format!(
             "{name} may still be signed in: log out again with --wait, which looks for a minute"

@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use curfew_engine::error::Code;
-use curfew_engine::view::{EvidenceView, SessionView, UserView};
+use curfew_engine::view::{EvidenceView, SessionView, TokensView, UserView};
 use curfew_engine::{django::session::ExpiryKind, django::session::Signature, site::Site};
 use serde::Serialize;
 
@@ -18,12 +18,14 @@ struct SessionsView {
     user: UserView,
     sessions: Vec<SessionView>,
     evidence: Vec<EvidenceView>,
+    tokens: Option<TokensView>,
 }
 
 pub async fn run(context: &Context, user: &str) -> Result<Status, Failure> {
     let site = context.look().await?;
     let user = site.lookup(user).await?;
-    let view = details(&site, user)?;
+    let mut view = details(&site, user)?;
+    view.tokens = site.tokens_of(&view.user.id, &view.user.username).await;
     if context.output.is_json() {
         context.output.document(&view)?;
     } else {
@@ -41,11 +43,13 @@ fn details(site: &Site, user: UserView) -> Result<SessionsView, Failure> {
             user: detail.user,
             sessions: detail.sessions,
             evidence: detail.evidence,
+            tokens: None,
         }),
         Err(error) if error.code == Code::NoUser => Ok(SessionsView {
             user,
             sessions: Vec::new(),
             evidence: Vec::new(),
+            tokens: None,
         }),
         Err(error) => Err(error.into()),
     }
@@ -91,6 +95,9 @@ fn text(context: &Context, view: &SessionsView, now: jiff::Timestamp) -> String 
         let decides = if evidence.decides { ", decides" } else { "" };
         text.push_str(&format!("  {}: {at}{decides}\n", clean(&evidence.label)));
     }
+    if let Some(tokens) = view.tokens.as_ref().filter(|t| !t.detail.is_empty()) {
+        text.push_str(&format!("  {}\n", clean(&tokens.detail)));
+    }
     if view.sessions.is_empty() {
         text.push_str("No sessions.\n");
         return text;
@@ -98,6 +105,7 @@ fn text(context: &Context, view: &SessionsView, now: jiff::Timestamp) -> String 
     // Only some session tables say where from and by what.
     let from = view.sessions.iter().any(|s| s.ip.is_some());
     let by = view.sessions.iter().any(|s| s.device.is_some());
+    let acting = view.sessions.iter().any(|s| s.impersonator.is_some());
     let mut columns = vec![
         column("FINGERPRINT"),
         column("LAST SAVED"),
@@ -108,6 +116,9 @@ fn text(context: &Context, view: &SessionsView, now: jiff::Timestamp) -> String 
     }
     if by {
         columns.push(column("DEVICE").spare(1));
+    }
+    if acting {
+        columns.push(column("IMPERSONATION"));
     }
     columns.extend([
         column("HOW").spare(3),
@@ -133,6 +144,9 @@ fn text(context: &Context, view: &SessionsView, now: jiff::Timestamp) -> String 
         }
         if by {
             cells.push(session.device.clone().unwrap_or_default());
+        }
+        if acting {
+            cells.push(impersonation(session));
         }
         cells.extend([
             expiry(session.expiry).into(),
@@ -167,6 +181,14 @@ fn signature(signature: Signature) -> &'static str {
         Signature::Verified => "verified",
         Signature::Invalid => "invalid",
         Signature::Unchecked => "not checked",
+    }
+}
+
+/// `root as ben`; empty for a session that is its user's own.
+fn impersonation(session: &SessionView) -> String {
+    match (&session.impersonator, &session.acts_as) {
+        (Some(who), Some(whom)) => format!("{who} as {whom}"),
+        _ => String::new(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `curfew users`: who is signed in, or flagged as here.
 
+use std::collections::BTreeSet;
+
 use anstyle::{AnsiColor, Style};
 use curfew_engine::view::{Counts, Evidence, Filter, Query, State, UserView};
 
@@ -8,7 +10,7 @@ use crate::context::{Context, now};
 use crate::failure::{Failure, Status};
 use crate::output::quiet;
 use crate::table::{Table, column};
-use crate::words::{count, moment, span, stamp};
+use crate::words::{clean, count, moment, span, stamp};
 
 pub async fn run(context: &Context, args: UsersArgs) -> Result<Status, Failure> {
     let site = context.look().await?;
@@ -52,6 +54,9 @@ pub async fn run(context: &Context, args: UsersArgs) -> Result<Status, Failure> 
         text.push_str(&table.render(context.output.width()));
         text.push('\n');
     }
+    for pair in impersonations(&page.rows) {
+        text.push_str(&format!("Impersonation: {}.\n", clean(&pair)));
+    }
     let shown = u32::try_from(page.rows.len()).unwrap_or(u32::MAX);
     if shown < page.total {
         text.push_str(&format!("{shown} of {} shown. ", page.total));
@@ -69,6 +74,21 @@ pub async fn run(context: &Context, args: UsersArgs) -> Result<Status, Failure> 
     context.output.text(&text)?;
     context.notes(&site);
     Ok(Status::Done)
+}
+
+/// `root as ben`, once for each pair among these users.
+fn impersonations(users: &[UserView]) -> BTreeSet<String> {
+    let mut pairs = BTreeSet::new();
+    for user in users {
+        let name = &user.username;
+        pairs.extend(
+            user.impersonators
+                .iter()
+                .map(|who| format!("{who} as {name}")),
+        );
+        pairs.extend(user.acts_as.iter().map(|whom| format!("{name} as {whom}")));
+    }
+    pairs
 }
 
 fn query(args: &UsersArgs) -> Query {

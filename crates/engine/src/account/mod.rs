@@ -17,7 +17,8 @@ use crate::site::{Site, hold};
 use crate::store::{SessionKey, Sink, UserId};
 use crate::sweep::view_only;
 use crate::tell::webhook::Message;
-use crate::view::{AccountReport, Deed, Phase, UserView};
+use crate::tokens::Standing;
+use crate::view::{AccountReport, Deed, Phase, UserView, with_tokens};
 
 use words::{conclude, nothing};
 
@@ -34,6 +35,8 @@ struct Switching {
     /// Why no session can be ended here; none where it can be done.
     out_of_reach: Option<Error>,
     broken: Option<Error>,
+    /// API tokens, once the account is switched off.
+    tokens: Option<Standing>,
 }
 
 impl Site {
@@ -59,6 +62,7 @@ impl Site {
         }
         let mut ending = Ending::new(self, self.leaver(&one, keys));
         ending.pass(self, Look::Once).await;
+        self.take_account_tokens(&mut one).await;
         self.read_again(&mut one).await;
         ending.look_soon(self).await;
         // A full save of the user in the site, by a request that was under way, can have written the old value back.
@@ -140,6 +144,7 @@ impl Site {
             to,
             out_of_reach,
             broken: None,
+            tokens: None,
         };
         self.read_again(&mut one).await;
         match one.broken.take() {
@@ -187,7 +192,7 @@ impl Site {
         let more = ending.lasting && ending.people.iter().any(|p| p.progress.meant);
         let copies_seen = self.store.sees_copies();
         if more && how.follow == Follow::Background {
-            let report = conclude(&one, &ending, copies_seen, true);
+            let report = self.told(&one, &ending, copies_seen, true);
             self.close_switch(&one, &ending, &report).await?;
             let site = Arc::clone(self);
             tokio::spawn(async move {
@@ -201,16 +206,39 @@ impl Site {
         if more && how.follow == Follow::Wait {
             return self.follow(one, ending).await;
         }
-        let report = conclude(&one, &ending, copies_seen, false);
+        let report = self.told(&one, &ending, copies_seen, false);
         self.close_switch(&one, &ending, &report).await?;
         Ok(report)
+    }
+
+    /// Counts the user's API tokens, and revokes them if the site's settings say so.
+    async fn take_account_tokens(&self, one: &mut Switching) {
+        let users = [(one.id.clone(), one.user.username.clone())];
+        let mut standings = self.count_tokens(&users, self.revokes_tokens(false)).await;
+        for standing in &mut standings {
+            self.revoke_tokens(standing).await;
+        }
+        self.check_tokens(&mut standings).await;
+        one.tokens = standings.pop();
+    }
+
+    fn told(
+        &self,
+        one: &Switching,
+        ending: &Ending,
+        copies_seen: bool,
+        following: bool,
+    ) -> AccountReport {
+        let mut report = conclude(one, ending, copies_seen, following);
+        report.tokens = one.tokens.as_ref().map(|tokens| self.tokens_view(tokens));
+        report
     }
 
     /// The last look, a minute later.
     async fn follow(&self, mut one: Switching, mut ending: Ending) -> Result<AccountReport> {
         ending.look_late(self).await;
         self.read_again(&mut one).await;
-        let report = conclude(&one, &ending, self.store.sees_copies(), false);
+        let report = self.told(&one, &ending, self.store.sees_copies(), false);
         self.close_switch(&one, &ending, &report).await?;
         Ok(report)
     }
@@ -234,7 +262,7 @@ impl Site {
             .collect();
         let outcome = Draft {
             phase: Phase::Outcome,
-            outcome: Some(report.detail.clone()),
+            outcome: Some(with_tokens(&report.detail, report.tokens.as_ref())),
             users_marked: Some(u32::from(report.flag_cleared)),
             sessions_deleted: Some(report.sessions_deleted),
             verified: Some(report.verified),

@@ -16,6 +16,7 @@ pub(super) fn nothing(one: Switching, what: &str) -> AccountReport {
         flag_cleared: false,
         following: false,
         deed: String::new(),
+        tokens: None,
     }
 }
 
@@ -43,6 +44,7 @@ pub(super) fn conclude(
         following,
         deed: one.deed.clone(),
         detail,
+        tokens: None,
     }
 }
 

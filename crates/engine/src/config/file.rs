@@ -43,6 +43,8 @@ struct RawSite {
     time_zone: Option<String>,
     #[serde(default)]
     account_switch: bool,
+    #[serde(default)]
+    revoke_tokens: bool,
     own_username: Option<String>,
     password_command: Option<String>,
     secret_key_command: Option<String>,
@@ -255,6 +257,7 @@ fn site(raw: RawSite) -> Result<SiteConfig> {
         automatic_sweep: raw.automatic_sweep,
         time_zone: raw.time_zone.as_deref().map(time_zone).transpose()?,
         account_switch: raw.account_switch,
+        revoke_tokens: raw.revoke_tokens,
         own_username: raw.own_username,
         password_command: raw.password_command,
         secret_key_command: raw.secret_key_command,

@@ -50,6 +50,8 @@ pub struct SiteConfig {
     pub time_zone: Option<TimeZone>,
     /// The operator lets Curfew write `is_active`.
     pub account_switch: bool,
+    /// A sign-out of a user also revokes the user's API tokens.
+    pub revoke_tokens: bool,
     /// The operator's own account on this site: warned of before a logout, spared by sweeps.
     pub own_username: Option<String>,
     pub password_command: Option<String>,
@@ -302,6 +304,7 @@ impl SiteConfig {
             automatic_sweep: false,
             time_zone: None,
             account_switch: false,
+            revoke_tokens: false,
             own_username: None,
             password_command: None,
             secret_key_command: None,

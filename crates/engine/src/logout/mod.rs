@@ -4,6 +4,7 @@
 pub(crate) mod ending;
 mod guards;
 mod record;
+mod tokens;
 mod words;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::journal::{self, clean_reason};
 use crate::site::{Site, hold};
 use crate::store::UserId;
+use crate::tokens::Standing;
 use crate::view::{LogoutReport, Outcome, State, Unreadables, UserView};
 
 use ending::{Ending, Leaver, Look, Target};
@@ -41,6 +43,8 @@ pub struct How {
     pub follow: Follow,
     /// The operator's own account may be meant.
     pub consent: bool,
+    /// Revoke the user's API tokens, too.
+    pub tokens: bool,
 }
 
 impl How {
@@ -146,7 +150,7 @@ impl Site {
                     leaving.push(*one);
                     None
                 }
-                Ok(Prepared::Nothing(user)) => Some(Ok(self.nothing_to_do(*user))),
+                Ok(Prepared::Nothing(user)) => Some(self.tokens_alone(*user, how).await),
                 Err(error) => Some(Err(error)),
             });
         }
@@ -224,6 +228,7 @@ impl Site {
             following: false,
             deed: String::new(),
             detail,
+            tokens: None,
         }
     }
 
@@ -265,17 +270,19 @@ impl Site {
             .unzip();
         let mut ending = Ending::new(self, people);
         ending.pass(self, Look::Once).await;
+        let mut tokens = self.take_tokens(&names, &ending, how.tokens).await;
         if ending.lasting && how.follow == Follow::Background {
             let first = self
-                .close_deed(&names, &ending, reason.as_deref(), true)
+                .close_deed(&names, &ending, &tokens, reason.as_deref(), true)
                 .await;
             let site = Arc::clone(self);
             tokio::spawn(async move {
                 ending.look_soon(&site).await;
                 ending.look_late(&site).await;
+                site.check_tokens(&mut tokens).await;
                 // Each of them is told of by an event; here is nobody left to be told.
                 let _told = site
-                    .close_deed(&names, &ending, reason.as_deref(), false)
+                    .close_deed(&names, &ending, &tokens, reason.as_deref(), false)
                     .await;
                 site.wake.notify_one();
             });
@@ -286,7 +293,8 @@ impl Site {
         if how.follow == Follow::Wait {
             ending.look_late(self).await;
         }
-        self.close_deed(&names, &ending, reason.as_deref(), false)
+        self.check_tokens(&mut tokens).await;
+        self.close_deed(&names, &ending, &tokens, reason.as_deref(), false)
             .await
     }
 
@@ -295,6 +303,7 @@ impl Site {
         &self,
         names: &[(UserView, String)],
         ending: &Ending,
+        tokens: &[Standing],
         reason: Option<&str>,
         following: bool,
     ) -> Vec<Result<LogoutReport>> {
@@ -312,7 +321,8 @@ impl Site {
                 (Target::Session, Some(id)) => hold(&self.roster).usable_of(id, now),
                 _ => 0,
             };
-            let report = conclude(user.clone(), deed, &one.progress, stays, ground);
+            let mut report = conclude(user.clone(), deed, &one.progress, stays, ground);
+            report.tokens = self.tokens_among(tokens, one);
             outcomes.push(self.logout_outcome(&report, &one.progress, reason));
             reports.push(report);
         }
@@ -363,6 +373,8 @@ pub fn nobody(id: &str, username: &str) -> UserView {
         staff: false,
         superuser: false,
         enabled: false,
+        impersonators: Vec::new(),
+        acts_as: Vec::new(),
         exempt: None,
         fault: None,
     }

@@ -64,7 +64,7 @@ impl Site {
         let reason = reason.map(str::to_owned);
         Draft {
             phase: Phase::Outcome,
-            outcome: Some(report.detail.clone()),
+            outcome: Some(report.said()),
             users_marked: Some(u32::from(report.flag_cleared)),
             sessions_deleted: Some(report.sessions_deleted),
             verified: Some(report.verified),
@@ -98,6 +98,11 @@ impl Site {
                 "outcome": report.outcome,
                 "verified": report.verified,
                 "following": report.following,
+                "tokens": report.tokens.as_ref().map(|tokens| serde_json::json!({
+                    "found": tokens.found,
+                    "revoked": tokens.revoked,
+                    "left": tokens.left,
+                })),
             }),
         });
     }

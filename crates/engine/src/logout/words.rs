@@ -51,6 +51,7 @@ pub(super) fn conclude(
         following: ground.following,
         deed: deed.to_owned(),
         detail,
+        tokens: None,
         user,
     }
 }

@@ -61,7 +61,11 @@ impl Roster {
             None => NONE,
         };
         let Fresh {
-            key, row, extra, ..
+            key,
+            row,
+            extra,
+            links,
+            ..
         } = fresh;
         match found {
             Some(number) if self.rows[number].person == person => {
@@ -69,6 +73,9 @@ impl Roster {
                 self.saved_again(person, self.rows[number].saved_at(), row.saved_at());
                 self.rows[number].renew(&row);
                 self.rows.set_extra(number, extra);
+                if links.is_some() || self.acting.of(number).is_some() {
+                    self.acting.set(number, links, &mut self.people);
+                }
                 self.name(number);
                 self.count(number, true);
                 self.people.touch(person);
@@ -77,17 +84,25 @@ impl Roster {
                 if let Some(number) = found {
                     self.remove(number);
                 }
-                self.insert(key, row, extra, person);
+                if let Some(number) = self.insert(key, row, extra, person)
+                    && links.is_some()
+                {
+                    self.acting.set(number, links, &mut self.people);
+                }
             }
         }
     }
 
-    fn insert(&mut self, key: Key, mut row: Row, extra: Option<Box<Extra>>, person: u32) {
+    fn insert(
+        &mut self,
+        key: Key,
+        mut row: Row,
+        extra: Option<Box<Extra>>,
+        person: u32,
+    ) -> Option<u32> {
         let next = self.people.get(person).map_or(NONE, |p| p.first);
         (row.person, row.next, row.pass) = (person, next, self.pass);
-        let Some(number) = self.rows.insert(key, row) else {
-            return;
-        };
+        let number = self.rows.insert(key, row)?;
         self.named += 1;
         self.rows.set_extra(number, extra);
         if let Some(person) = self.people.get_mut(person) {
@@ -96,6 +111,7 @@ impl Roster {
         }
         self.people.touch(person);
         self.count(number, true);
+        Some(number)
     }
 
     fn remove(&mut self, number: u32) {
@@ -104,6 +120,9 @@ impl Roster {
         let Row { person, pass, .. } = self.rows[number];
         self.named -= usize::from(pass == self.pass);
         self.rows.forget(number);
+        if self.acting.of(number).is_some() {
+            self.acting.set(number, None, &mut self.people);
+        }
         match self.people.get_mut(person) {
             // The chain is closed when it is walked.
             Some(owner) => {
@@ -170,6 +189,7 @@ impl Roster {
             && old.says() == new.says()
             && old.admits() == new.admits()
             && self.rows.extra(number) == fresh.extra.as_deref()
+            && self.acting.of(number) == fresh.links.as_deref()
     }
 
     /// What is kept of a password.

@@ -4,6 +4,7 @@
 //! What changes costs what it is, not what the site is: a session is a row of 56 bytes (`session`) in an array (`rows`), a
 //! person has a number (`people`), counts and orders are repaired where something moved (`settle`, `names`).
 
+mod acting;
 mod device;
 mod intake;
 mod key;
@@ -51,6 +52,7 @@ pub use settle::Crossed;
 pub struct Roster {
     reader: Reader,
     rows: Rows,
+    acting: acting::Acting,
     people: People,
     names: Names,
     /// How many sessions are saved with each age, in seconds.
@@ -87,6 +89,7 @@ impl Roster {
         Self {
             reader: Reader::new(keys, cookie_age),
             rows: Rows::default(),
+            acting: acting::Acting::default(),
             people: People::default(),
             names: Names::default(),
             ages: HashMap::new(),
@@ -148,7 +151,8 @@ impl Roster {
         people.filter(|person| person.state().is_some())
     }
 
-    /// Keys of all of a user's sessions, usable or not.
+    /// Keys of all of a user's sessions, usable or not; with those in which they act as somebody else, or somebody else acts
+    /// as them.
     pub fn keys_of(&self, id: &UserId) -> Vec<SessionKey> {
         let person = self.person(id);
         person.map_or_else(Vec::new, |person| self.keys(person))
@@ -156,7 +160,7 @@ impl Roster {
 
     /// As [`Self::keys_of`].
     pub fn keys(&self, person: &Person) -> Vec<SessionKey> {
-        let numbers = person.numbers(&self.rows);
+        let numbers = self.all_of(person);
         numbers.map(|number| self.rows.key(number)).collect()
     }
 

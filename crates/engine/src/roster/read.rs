@@ -8,6 +8,7 @@ use hashbrown::DefaultHashBuilder;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::acting::Links;
 use super::key::Key;
 use super::person::{Password, Starts};
 use super::session::{HashStart, Row};
@@ -66,6 +67,7 @@ pub struct Fresh {
     pub(super) user: Option<UserId>,
     pub(super) row: Row,
     pub(super) extra: Option<Box<Extra>>,
+    pub(super) links: Option<Box<Links>>,
     /// Its times are as exact as a cache is.
     pub(super) wavers: bool,
 }
@@ -101,7 +103,7 @@ impl Reader {
             DataRef::Cached(bytes) => self.decoder.cached(bytes),
         };
         let last_saved = last_save(row, decoded.as_ref().ok(), self.cookie_age);
-        let (mut session, hash, user) = match decoded {
+        let (mut session, hash, user, links) = match decoded {
             Ok(decoded) => {
                 let hash = decoded.auth_hash.filter(|_| self.auth.is_some());
                 let mut session = Row::new(
@@ -113,7 +115,13 @@ impl Reader {
                 );
                 session.set_admits(self.backends.of(decoded.backend.as_deref()));
                 let start = hash.map_or(0, |hash| auth_hash::start(&hash));
-                (session, start, decoded.user.map(|id| self.ids.id(&id)))
+                let links = decoded.impersonation.map(|read| Links::of(*read, self.ids));
+                (
+                    session,
+                    start,
+                    decoded.user.map(|id| self.ids.id(&id)),
+                    links,
+                )
             }
             Err(unread) => (
                 Row::new(
@@ -128,6 +136,7 @@ impl Reader {
                 row.extra
                     .and_then(|extra| extra.user.as_ref())
                     .map(|id| self.ids.id(id.as_str())),
+                None,
             ),
         };
         session.hash = hash;
@@ -136,6 +145,7 @@ impl Reader {
             user,
             row: session,
             extra: row.extra.cloned().map(Box::new),
+            links,
             wavers: matches!(row.data, DataRef::Cached(_)),
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Roster;
+use super::acting::is_named;
 use super::person::{Made, Person, Touch};
 use super::rows::{NONE, Rows};
 use super::standing::Standing;
@@ -151,7 +152,7 @@ impl Roster {
             false => due.min(next_change(&facts, now, rules)),
         };
         let other = std::mem::replace(&mut person.due, due) != due;
-        if verdict.is_none() && person.sessions == 0 {
+        if verdict.is_none() && person.sessions == 0 && !is_named(&self.acting, person) {
             self.names.forget(number);
             self.people.remove(number);
         } else if other {

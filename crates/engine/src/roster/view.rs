@@ -27,11 +27,14 @@ impl Roster {
         let Some(person) = self.person(id) else {
             return Vec::new();
         };
-        let mut sessions: Vec<SessionView> = person
-            .numbers(&self.rows)
+        let mut sessions: Vec<SessionView> = self
+            .all_of(person)
             .map(|number| {
                 let session = &self.rows[number];
-                let refusal = person.refusal(session, now);
+                let owner = self.people.get(session.person).unwrap_or(person);
+                let refusal = owner.refusal(session, now);
+                let actors = self.actors(number);
+                let (impersonator, acts_as) = actors.map(|a| (a.impersonator, a.acts_as)).unzip();
                 let own = self.rows.extra(number);
                 SessionView {
                     fingerprint: self.rows.key(number).fingerprint(),
@@ -46,6 +49,8 @@ impl Roster {
                     seen: own.and_then(|own| own.seen),
                     usable: refusal.is_none(),
                     why: refusal.map(str::to_string),
+                    impersonator,
+                    acts_as,
                 }
             })
             .collect();
@@ -82,6 +87,7 @@ impl Roster {
 
     pub(super) fn row(&self, person: &Person, exempt: &Exempt) -> UserView {
         let (staff, superuser) = (person.is_staff(), person.is_superuser());
+        let (impersonators, acts_as) = self.acting_of(person);
         UserView {
             id: person.id_text().to_string(),
             username: person.username().to_string(),
@@ -97,6 +103,8 @@ impl Roster {
             staff,
             superuser,
             enabled: person.is_enabled(),
+            impersonators,
+            acts_as,
             exempt: exemption(exempt, person.username(), staff, superuser).map(str::to_string),
             fault: person.fault().map(|source| {
                 let name = match source {

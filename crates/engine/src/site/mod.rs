@@ -32,6 +32,7 @@ use crate::evidence::Ledger;
 use crate::journal::{self, Journal};
 use crate::policy::Rules;
 use crate::roster::Roster;
+use crate::store::tokens::Tokens;
 use crate::store::{Mark, Schema, Store, UserId, UserRow};
 use crate::sweep::schedule::Schedule;
 use crate::tell::webhook::Webhook;
@@ -57,6 +58,7 @@ pub struct Site {
     pub(crate) store: Arc<dyn Store>,
     /// Why nobody can be signed out here, where the configuration itself is in the way.
     pub(crate) barrier: Option<Error>,
+    pub(crate) tokens: Tokens,
     pub(crate) schema: Schema,
     pub(crate) found: Vec<Found>,
     /// What is wrong with the rights of the configuration file.
@@ -179,6 +181,8 @@ impl Site {
             session_engine: config.sessions.engine.clone(),
             sign_out_refused: self.barrier.as_ref().map(|e| e.message.clone()),
             account_switch: config.account_switch,
+            token_tables: self.tokens.tables.iter().map(|t| t.table.shown()).collect(),
+            revoke_tokens: config.revoke_tokens,
             own_username: config.own_username.clone(),
             operator: self.operator.clone(),
             armed: config.armed,
@@ -309,11 +313,20 @@ impl Site {
             user,
             evidence,
             sessions,
+            tokens: None,
         })
     }
 
     /// As [`Site::user`], and for someone who has left: what the table and the journal still say of them.
+    /// With the user's API tokens.
     pub async fn user_or_gone(&self, id: &str) -> Result<UserDetail> {
+        let mut detail = self.user_here_or_gone(id).await?;
+        let (id, name) = (&detail.user.id, &detail.user.username);
+        detail.tokens = self.tokens_of(id, name).await;
+        Ok(detail)
+    }
+
+    async fn user_here_or_gone(&self, id: &str) -> Result<UserDetail> {
         match self.user(id) {
             Err(error) if error.code == Code::NoUser => {
                 let user = self.lookup(&format!("id:{id}")).await?;
@@ -325,6 +338,7 @@ impl Site {
                     user,
                     evidence: Vec::new(),
                     sessions: Vec::new(),
+                    tokens: None,
                 })
             }
             other => other,
@@ -429,6 +443,8 @@ fn away(row: &UserRow) -> UserView {
         staff: row.staff,
         superuser: row.superuser,
         enabled: row.enabled,
+        impersonators: Vec::new(),
+        acts_as: Vec::new(),
         exempt: None,
         fault: None,
     }

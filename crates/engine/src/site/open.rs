@@ -18,6 +18,7 @@ use crate::secrets;
 use crate::store::catalog::Table;
 use crate::store::db::{Db, Pool};
 use crate::store::tls::Protection;
+use crate::store::tokens::Tokens;
 use crate::store::{Mark, mysql, postgres, sqlite};
 use crate::tell::webhook::{Spool, Webhook};
 
@@ -111,6 +112,7 @@ impl Site {
         let cookie_age = config.sessions.cookie_age;
         let ids = explored.schema.users.id_form;
         let backends = config.users.accepted();
+        let tokens = Tokens::new(reached.db.clone(), explored.tokens.clone());
         let (store, barrier) = wire(&config, reached.db, &explored, keys.is_some()).await;
         let (events, _) = broadcast::channel(EVENTS);
         let line = Arc::new(Mutex::new(Line::default()));
@@ -139,6 +141,7 @@ impl Site {
             config: RwLock::new(config),
             store,
             barrier,
+            tokens,
             schema: explored.schema,
             found: explored.found,
             exposed,

@@ -15,7 +15,9 @@ use crate::store::db::Db;
 use crate::store::schema::TableName;
 use crate::store::sql::{SqlSessions, SqlStore};
 use crate::store::tls::Protection;
+use crate::store::tokens::TokenTable;
 use crate::store::{FileSessions, Late, NoSessions, Schema, Sessions, Store, WithCopies, cache};
+use crate::tokens;
 use crate::view::Found;
 
 /// What was found out about a site before its people are looked at.
@@ -27,6 +29,8 @@ pub(super) struct Explored {
     /// How the connection to that database is protected; none for a file.
     pub apart_line: Option<(bool, Protection)>,
     pub engine: Result<Engine>,
+    /// Tables of API tokens, beside the users.
+    pub tokens: Vec<TokenTable>,
 }
 
 /// Finds tables and columns, and the engine where the table tells it. What was found of it goes into `config`.
@@ -57,8 +61,14 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
         apart: apart.as_ref().map(|(_, apart)| apart.as_slice()),
         schema: config.schema.as_deref(),
     };
-    let (schema, found) = catalog.discover(&config.users, &config.sessions)?;
-    let schema = schema.in_zone(config.time_zone.as_ref().unwrap_or(&TimeZone::UTC));
+    let (schema, mut found) = catalog.discover(&config.users, &config.sessions)?;
+    let zone = config.time_zone.clone().unwrap_or(TimeZone::UTC);
+    let tokens: Vec<TokenTable> = tokens::discover(&tables, &schema.users)
+        .into_iter()
+        .map(|table| table.in_zone(&zone))
+        .collect();
+    found.extend(tokens.iter().map(tokens::found));
+    let schema = schema.in_zone(&zone);
     if let Some(table) = &schema.sessions
         && let Some(engine) = discover::engine_of(table, &config.sessions)
     {
@@ -70,6 +80,7 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
         apart_line: apart.as_ref().and_then(|(reached, _)| reached.line),
         apart: apart.map(|(reached, _)| reached.db),
         engine: Engine::of(&config.sessions),
+        tokens,
     })
 }
 

@@ -169,6 +169,17 @@ pub fn time(dialect: Dialect, column: &TimeColumn) -> Expr {
     }
 }
 
+/// The latest moment of a column in a group, read as [`time`] is.
+pub fn latest(dialect: Dialect, column: &TimeColumn) -> Expr {
+    let latest = match (dialect, &column.zone) {
+        (Dialect::Postgres, None) => "CAST(MAX($1) AS timestamptz)",
+        (Dialect::Postgres, Some(_)) => "CAST(MAX($1) AS timestamp)",
+        (Dialect::Mysql, _) => "CAST(MAX(?) AS CHAR)",
+        (Dialect::Sqlite, _) => "CAST(MAX(?) AS TEXT)",
+    };
+    Expr::cust_with_exprs(latest, [col(&column.name)])
+}
+
 /// How [`time`] and [`now`] are read.
 pub fn time_shape(dialect: Dialect) -> Read {
     match dialect {

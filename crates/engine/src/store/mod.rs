@@ -30,6 +30,7 @@ pub mod sql;
 pub mod sqlite;
 mod statement;
 pub mod tls;
+pub mod tokens;
 mod tx;
 mod way;
 mod zone;

@@ -66,7 +66,7 @@ impl TimeColumn {
         self.digits.unwrap_or(unsaid) >= 6
     }
 
-    fn in_zone(&mut self, zone: &TimeZone) {
+    pub(crate) fn in_zone(&mut self, zone: &TimeZone) {
         if self.zone.is_some() {
             self.zone = Some(zone.clone());
         }
@@ -156,6 +156,35 @@ impl UserTable {
         match self.parents.iter().find(has) {
             Some(parent) => (&parent.table, &parent.key),
             None => (&self.table, &self.id),
+        }
+    }
+}
+
+#[cfg(test)]
+impl UserTable {
+    /// A table of which nothing but the name is known.
+    pub(crate) fn named(name: &str) -> Self {
+        Self {
+            table: TableName {
+                schema: None,
+                name: name.into(),
+            },
+            id: "id".into(),
+            parents: Vec::new(),
+            id_form: IdForm::Integer,
+            username: "username".into(),
+            email: None,
+            first_name: None,
+            last_name: None,
+            password: None,
+            last_login: None,
+            last_activity: None,
+            flag: None,
+            is_active: None,
+            is_staff: None,
+            is_superuser: None,
+            transactional: true,
+            keyed: true,
         }
     }
 }

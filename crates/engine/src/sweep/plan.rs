@@ -115,6 +115,15 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             });
             continue;
         }
+        if reason == SweepReason::Overdue
+            && let Some(other) = roster.at_work_as(person, at, rules.cutoff(at))
+        {
+            skipped.push(Skipped {
+                username: person.username().to_string(),
+                why: format!("acts as {other}, who is not overdue"),
+            });
+            continue;
+        }
         taken.push(Taken {
             id: person.id(),
             username: person.username().to_string(),

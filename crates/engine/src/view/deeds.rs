@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::UserView;
+use super::{TokensView, UserView, with_tokens};
 use crate::error::Code;
 
 /// Why a sweep takes someone.
@@ -80,6 +80,15 @@ pub struct LogoutReport {
     pub deed: String,
     /// One sentence for people: what happened, word by word.
     pub detail: String,
+    /// The user's API tokens: another way in. `None` if one session alone was ended.
+    pub tokens: Option<TokensView>,
+}
+
+impl LogoutReport {
+    /// All that is said of it: sessions first, then API tokens.
+    pub fn said(&self) -> String {
+        with_tokens(&self.detail, self.tokens.as_ref())
+    }
 }
 
 /// How the switching of an account ended.
@@ -116,6 +125,8 @@ pub struct AccountReport {
     pub deed: String,
     /// One sentence for people: what happened, word by word.
     pub detail: String,
+    /// The API tokens of a suspended user. Not every package asks whether the account is enabled.
+    pub tokens: Option<TokensView>,
 }
 
 /// Why a session cannot be read.

@@ -4,7 +4,9 @@
 mod deeds;
 mod people;
 mod site;
+mod tokens;
 
 pub use deeds::*;
 pub use people::*;
 pub use site::*;
+pub use tokens::*;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::Entry;
+use super::{Entry, TokensView};
 use crate::django::session::{ExpiryKind, Signature};
 
 /// Where a person stands, by the newest evidence and the database's clock.
@@ -74,6 +74,10 @@ pub struct UserView {
     pub superuser: bool,
     /// Django's `is_active`: whether the account may sign in.
     pub enabled: bool,
+    /// Users who act as this one now, in sessions of this user.
+    pub impersonators: Vec<String>,
+    /// Users as whom this one acts now.
+    pub acts_as: Vec<String>,
     /// Why a sweep leaves this person alone, where the policy says so.
     pub exempt: Option<String>,
     /// What is wrong with the evidence, such as a time in the future.
@@ -102,6 +106,10 @@ pub struct SessionView {
     pub usable: bool,
     /// Why it is not usable.
     pub why: Option<String>,
+    /// In an impersonation: the user who acts. Ending the impersonation signs that user in again, without a password.
+    pub impersonator: Option<String>,
+    /// In an impersonation: the user as whom requests act.
+    pub acts_as: Option<String>,
 }
 
 /// One source of evidence about one person, for the panel.
@@ -121,6 +129,8 @@ pub struct UserDetail {
     pub user: UserView,
     pub evidence: Vec<EvidenceView>,
     pub sessions: Vec<SessionView>,
+    /// Live API tokens. `None` if nobody asked.
+    pub tokens: Option<TokensView>,
     /// The newest entries of the journal that name this person, newest first.
     pub journal: Vec<Entry>,
 }

@@ -123,6 +123,10 @@ pub struct SiteView {
     pub sign_out_refused: Option<String>,
     /// Whether accounts may be switched off and on here.
     pub account_switch: bool,
+    /// Tables with API tokens of users.
+    pub token_tables: Vec<String>,
+    /// A sign-out always revokes API tokens.
+    pub revoke_tokens: bool,
     /// The operator's own account on this site.
     pub own_username: Option<String>,
     pub operator: String,

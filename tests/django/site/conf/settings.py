@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from conf import caches, databases
+from conf import caches, databases, ways
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     *([] if USERS == "auth" else [USERS]),
     "web",
+    *(ways.APPS if ways.ON else []),
 ]
 
 MIDDLEWARE = [
@@ -54,8 +55,14 @@ MIDDLEWARE = [
     "web.middleware.StalledReadMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    *(ways.MIDDLEWARE if ways.ON else []),
     "web.middleware.ActivityMiddleware",
 ]
+if ways.ON:
+    AUTHENTICATION_BACKENDS = ways.BACKENDS
+    LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/whoami"
+    SIMPLE_JWT = {"ROTATE_REFRESH_TOKENS": False}
+    OAUTH2_PROVIDER = {"SCOPES": {"read": "read", "write": "write"}}
 
 TEMPLATES = [
     {

@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import path
 
+from conf import ways
 from web import control, views
 
 urlpatterns = [
@@ -15,3 +16,6 @@ urlpatterns = [
     path("password", views.password),
     path("control", control.control),
 ]
+
+if ways.ON:
+    urlpatterns += ways.urls()

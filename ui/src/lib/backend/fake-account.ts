@@ -1,6 +1,7 @@
 // What the fake site does beside logouts and sweeps: accounts switched, sessions of nobody known ended.
 import { leave, write } from "./fake-deeds";
 import type { FakeSite } from "./fake-site";
+import { tokensOf } from "./fake-tokens";
 import type { Somebody } from "./population";
 import { type AccountReport, Failure, type LogoutReport } from "./types";
 
@@ -45,6 +46,7 @@ export function turn(site: FakeSite, one: Somebody, enabled: boolean, reason: st
     following,
     deed,
     detail: following ? `The account is off, ${done} deleted.` : detail,
+    tokens: enabled ? null : tokensOf(site, one, site.options.revokeTokens ?? false),
   };
   if (following) site.later(() => site.tell({ ...told, outcome, following: false, detail }));
   const users = [{ id: one.id, username: one.username, sessions: [] }];
@@ -80,5 +82,6 @@ export function endUnreadable(site: FakeSite, fingerprint: string): LogoutReport
     following: false,
     deed: `u${fingerprint}`,
     detail: "Ended the session, verified.",
+    tokens: null,
   };
 }

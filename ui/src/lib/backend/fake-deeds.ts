@@ -1,5 +1,6 @@
 // What is done on the fake site: logouts, sweeps, and the lines of its journal about them.
 import type { FakeSite } from "./fake-site";
+import { tokensOf } from "./fake-tokens";
 import type { Somebody } from "./population";
 import { type Entry, Failure, type LogoutReport, type Outcome, type SweepReport } from "./types";
 
@@ -28,7 +29,12 @@ function back(site: FakeSite, one: Somebody, sessions: Somebody["sessions"]): vo
   site.population.away = away.filter((p) => p !== one);
 }
 
-export function logOut(site: FakeSite, one: Somebody, fingerprint: string | null): LogoutReport {
+export function logOut(
+  site: FakeSite,
+  one: Somebody,
+  fingerprint: string | null,
+  tokens: boolean,
+): LogoutReport {
   const gone = one.sessions.filter((s) => fingerprint === null || s.fingerprint === fingerprint);
   if (fingerprint !== null && gone.length === 0) {
     throw new Failure("no_session", `${one.username} has no session ${fingerprint}.`);
@@ -58,6 +64,7 @@ export function logOut(site: FakeSite, one: Somebody, fingerprint: string | null
     following,
     deed,
     detail: following ? `Not verified yet: ${done} deleted, looking again.` : words[outcome],
+    tokens: fingerprint === null ? tokensOf(site, one, tokens || (site.options.revokeTokens ?? false)) : null,
   };
   site.tell({ ...told, outcome: report.outcome, following, detail: report.detail });
   return report;

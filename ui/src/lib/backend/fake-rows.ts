@@ -34,6 +34,8 @@ export function sessionsOf(site: FakeSite, one: Somebody): SessionView[] {
       device: devices ? (kinds[(Number(one.id) + n) % 3] ?? null) : null,
       user_agent: devices ? (agents[(Number(one.id) + n) % 3] ?? null) : null,
       seen: devices ? site.stamp(s.saved + 30) : null,
+      impersonator: site.options.impersonated === one.username ? "root" : null,
+      acts_as: site.options.impersonated === one.username ? one.username : null,
     };
   });
 }

@@ -29,6 +29,11 @@ export interface FakeOptions {
   demo?: boolean;
   /** Milliseconds that every answer takes. */
   slow?: number;
+  /** API tokens of each user. None given: the site has no token tables. */
+  tokens?: number;
+  revokeTokens?: boolean;
+  /** The user as whom root acts. */
+  impersonated?: string;
   /** How force logouts end. */
   outcome?: Outcome;
   /** No site open and none configured. */
@@ -209,6 +214,8 @@ export class FakeSite {
       session_engine: `django.contrib.sessions.backends.${this.engine === "unset" ? "cached_db" : this.engine}`,
       sign_out_refused: fakeRefusals[this.engine],
       account_switch: this.options.accountSwitch ?? false,
+      token_tables: this.options.tokens === undefined ? [] : ["authtoken_token"],
+      revoke_tokens: this.options.revokeTokens ?? false,
       own_username: this.options.own ?? null,
       operator: "mira@ops-laptop",
       armed: this.armed,
@@ -249,6 +256,8 @@ export class FakeSite {
       staff: one.staff,
       superuser: one.superuser,
       enabled: one.enabled,
+      impersonators: this.options.impersonated === one.username ? ["root"] : [],
+      acts_as: [],
       exempt: this.exempt(one),
       fault: null,
     };

@@ -5,6 +5,7 @@ import { logOut, plan, sweepNow, write } from "./fake-deeds";
 import { fakeChecks, fakeTaken } from "./fake-papers";
 import { sessionsOf, sorted } from "./fake-rows";
 import { FakeSite } from "./fake-site";
+import { tokensOf } from "./fake-tokens";
 import {
   type Backend,
   Failure,
@@ -100,7 +101,13 @@ export class Fake extends FakeSite implements Backend {
       const at = (t: number | null) => (t === null ? null : this.stamp(t));
       const journal = this.entries.filter((e) => e.users.some((u) => u.id === id)).slice(0, 10);
       if (!this.population.people.includes(one)) {
-        return { user: this.gone(one), evidence: [], sessions: [], journal };
+        return {
+          user: this.gone(one),
+          evidence: [],
+          sessions: [],
+          tokens: tokensOf(this, one, false),
+          journal,
+        };
       }
       return {
         user: this.row(one),
@@ -125,15 +132,22 @@ export class Fake extends FakeSite implements Backend {
           },
         ],
         sessions: sessionsOf(this, one),
+        tokens: tokensOf(this, one, false),
         journal,
       };
     });
 
-  logout = (ids: string[], fingerprint: string | null, reason: string | null, consent: boolean) =>
+  logout = (
+    ids: string[],
+    fingerprint: string | null,
+    reason: string | null,
+    consent: boolean,
+    tokens: boolean,
+  ) =>
     this.#ask("logout", () => {
       this.changes();
       for (const id of ids) needConsent(this, this.find(id), consent);
-      const reports = ids.map((id) => logOut(this, this.find(id), fingerprint));
+      const reports = ids.map((id) => logOut(this, this.find(id), fingerprint, tokens));
       const users = reports.map((r) => ({ id: r.user.id, username: r.user.username, sessions: [] }));
       const deleted = reports.reduce((n, r) => n + r.sessions_deleted, 0);
       write(this, "logout", users, reason, reports[0]?.detail ?? "", deleted, 0);

@@ -34,7 +34,8 @@ export const tauri: Backend = {
   site: () => answer(commands.site()),
   users: (question) => answer(commands.users(question)),
   user: (id) => answer(commands.user(id)),
-  logout: (ids, fingerprint, reason, consent) => answer(commands.logout(ids, fingerprint, reason, consent)),
+  logout: (ids, fingerprint, reason, consent, tokens) =>
+    answer(commands.logout(ids, fingerprint, reason, consent, tokens)),
   unreadable: () => answer(commands.unreadable()),
   logoutUnreadable: (fingerprint, reason) => answer(commands.logoutUnreadable(fingerprint, reason)),
   suspend: (id, reason, consent) => answer(commands.suspend(id, reason, consent)),

@@ -63,6 +63,7 @@ export type {
   SweepUser,
   TakenView,
   Timeline,
+  TokensView,
   Unreadables,
   UnreadableView,
   UserDetail,
@@ -117,6 +118,8 @@ export interface Backend {
     fingerprint: string | null,
     reason: string | null,
     consent: boolean,
+    /** Revoke their API tokens, too. */
+    tokens: boolean,
   ): Promise<LogoutReport[]>;
   /** The sessions that cannot be read. */
   unreadable(): Promise<Unreadables>;

@@ -15,6 +15,8 @@ export class Logout {
   target = $state.raw<Target | null>(null);
   stage = $state<"asking" | "working" | "done" | "failed">("asking");
   reason = $state("");
+  /** Revoke the API tokens, too. */
+  tokens = $state(false);
   reports = $state.raw<LogoutReport[]>([]);
   failure = $state.raw<Failure | null>(null);
   /** The engine says that one of them is the operator's own account, where the window did not know. */
@@ -55,6 +57,7 @@ export class Logout {
     this.target = target;
     this.stage = "asking";
     this.reason = "";
+    this.tokens = false;
     this.reports = [];
     this.failure = null;
     this.own = false;
@@ -88,7 +91,7 @@ export class Logout {
       return [await this.backend.logoutUnreadable(fingerprint, reason)];
     }
     const ids = users.map((u) => u.id);
-    return this.backend.logout(ids, fingerprint, reason, this.meansOwn);
+    return this.backend.logout(ids, fingerprint, reason, this.meansOwn, this.tokens && fingerprint === null);
   }
 
   /** A deed came to its end, maybe one of these. */

@@ -71,15 +71,19 @@ fn step<'a>(opcode: u8, to: &mut Machine<'a>, input: &mut Input<'a>) -> Result<(
             to.tuple(&items)
         }
         // EMPTY_LIST, LIST, APPEND, APPENDS
-        b']' => to.push(Value::List),
-        b'l' => to.collect(Value::List),
+        b']' => to.list(),
+        b'l' => {
+            let items = to.marked()?;
+            to.list()?;
+            to.append(&items)
+        }
         b'a' => {
-            to.pop()?;
-            to.added_to(|to| matches!(to, Value::List))
+            let item = to.pop()?;
+            to.append(&[item])
         }
         b'e' => {
-            to.marked()?;
-            to.added_to(|to| matches!(to, Value::List))
+            let items = to.marked()?;
+            to.append(&items)
         }
         // EMPTY_SET, ADDITEMS, FROZENSET
         0x8f => to.push(Value::Set),

@@ -3,12 +3,15 @@
 //! since it cannot be mentioned again, nothing else in the pickle can change it.
 
 use super::super::session::Unreadable;
+use super::super::session::impersonation::Clue;
 use super::input::Input;
 use super::value::{Found, Value};
-use super::{MAX_MARKS, MAX_MEMO, MAX_STACK, reduce};
+use super::{MAX_MARKS, MAX_MEMO, MAX_STACK, reduce, text};
 
 /// No call that is understood takes more arguments.
 const MAX_ARGUMENTS: usize = 4;
+/// Items kept of all lists that may name users.
+const MAX_ITEMS: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Machine<'a> {
@@ -21,6 +24,9 @@ pub(super) struct Machine<'a> {
     /// The newest tuple: its number, and its items where they are few.
     newest: (u32, Vec<Value<'a>>),
     begun: bool,
+    /// Lists that may name users, and the first items of the tuples made since, by number.
+    lists: u32,
+    firsts: Vec<(u32, Value<'a>)>,
     found: Found<'a>,
 }
 
@@ -114,9 +120,46 @@ impl<'a> Machine<'a> {
         self.newest.0 = number;
         self.newest.1.clear();
         // One too many tells that not all are here.
+        if self.lists > 0
+            && self.firsts.len() < MAX_ITEMS
+            && let Some(first) = items.first()
+        {
+            self.firsts.push((number, *first));
+        }
         let few = items.iter().take(MAX_ARGUMENTS + 1);
         self.newest.1.extend(few.copied());
         self.push(Value::Tuple(number))
+    }
+
+    /// A list. Its items are kept if it was made for a key that names users.
+    pub(super) fn list(&mut self) -> Done {
+        let named = self.top().is_ok_and(|key| {
+            key.is_text() && Clue::of(&text::short(key)).is_some_and(Clue::is_list)
+        });
+        if !named {
+            return self.push(Value::List);
+        }
+        self.lists = self.lists.wrapping_add(1);
+        self.push(Value::Ids(self.lists))
+    }
+
+    /// Adds items to the list that is topmost now.
+    pub(super) fn append(&mut self, items: &[Value<'a>]) -> Done {
+        if let Ok(Value::Ids(list)) = self.top() {
+            for item in items {
+                let plain = match item {
+                    Value::Tuple(number) => {
+                        let first = self.firsts.iter().find(|(of, _)| of == number);
+                        first.map(|(_, first)| *first)
+                    }
+                    item => Some(*item),
+                };
+                if let (Some(item), true) = (plain, self.found.items.len() < MAX_ITEMS) {
+                    self.found.items.push((list, item));
+                }
+            }
+        }
+        self.added_to(|to| matches!(to, Value::List | Value::Ids(_)))
     }
 
     pub(super) fn tuple_of(&mut self, count: usize) -> Done {

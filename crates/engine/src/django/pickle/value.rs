@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::super::session::Unreadable;
+use super::super::session::impersonation::{Clue, Impersonation};
 use super::super::session::payload::{Payload, Scalar};
 use super::{moment, text};
 
@@ -22,6 +23,8 @@ pub(super) enum Value<'a> {
     Session,
     Dict,
     List,
+    /// A list under a key that names users, by its number.
+    Ids(u32),
     Set,
     /// Its number; the newest tuple's items are known, while it is the newest.
     Tuple(u32),
@@ -114,7 +117,10 @@ impl<'a> Value<'a> {
 
     /// Whether Python takes it for the key of a dict.
     pub(super) fn is_hashable(self) -> bool {
-        !matches!(self, Self::Session | Self::Dict | Self::List | Self::Set)
+        !matches!(
+            self,
+            Self::Session | Self::Dict | Self::List | Self::Ids(_) | Self::Set
+        )
     }
 
     pub(super) fn is_text(self) -> bool {
@@ -145,13 +151,17 @@ impl<'a> Value<'a> {
     }
 }
 
-/// What stood under the four keys when the pickle ended.
+/// What the keys that matter held when the pickle ended.
 #[derive(Debug, Default)]
 pub(super) struct Found<'a> {
     user: Option<Value<'a>>,
     backend: Option<Value<'a>>,
     auth_hash: Option<Value<'a>>,
     expiry: Option<Value<'a>>,
+    /// By [`Clue`], and the newest value alone.
+    clues: Vec<(Clue, Value<'a>)>,
+    /// Items of the lists, each with its list's number.
+    pub(super) items: Vec<(u32, Value<'a>)>,
 }
 
 impl<'a> Found<'a> {
@@ -161,7 +171,13 @@ impl<'a> Found<'a> {
             b"_auth_user_backend" => &mut self.backend,
             b"_auth_user_hash" => &mut self.auth_hash,
             b"_session_expiry" => &mut self.expiry,
-            _ => return,
+            key => {
+                if let Some(clue) = Clue::of(key) {
+                    self.clues.retain(|(known, _)| *known != clue);
+                    self.clues.push((clue, value));
+                }
+                return;
+            }
         };
         *slot = Some(value);
     }
@@ -173,6 +189,26 @@ impl<'a> Found<'a> {
             backend: scalar(self.backend)?.into_text(),
             auth_hash: scalar(self.auth_hash)?.into_text(),
             expiry: scalar(self.expiry)?.into_expiry(),
+            impersonation: impersonation(&self.clues, &self.items),
         })
     }
+}
+
+/// What only Python could make sense of names nobody.
+fn impersonation<'a>(
+    clues: &[(Clue, Value<'a>)],
+    items: &[(u32, Value<'a>)],
+) -> Option<Box<Impersonation>> {
+    let id = |value: Value<'a>| value.scalar().ok().and_then(Scalar::into_text);
+    let mut found = Impersonation::default();
+    for (clue, value) in clues {
+        match value {
+            Value::Ids(list) => {
+                let own = items.iter().filter(|(of, _)| of == list);
+                found.add(*clue, own.filter_map(|(_, item)| id(*item)));
+            }
+            value => found.add(*clue, id(*value)),
+        }
+    }
+    found.boxed()
 }

@@ -33,6 +33,7 @@ impl Decoder {
             backend,
             auth_hash,
             expiry,
+            impersonation,
         } = dict_of(dict)?;
         Ok(Decoded {
             user,
@@ -42,6 +43,7 @@ impl Decoder {
             expiry,
             signature: Signature::Unchecked,
             form: Form::Cached,
+            impersonation,
         })
     }
 }

@@ -102,6 +102,7 @@ impl Decoder {
             backend,
             auth_hash,
             expiry,
+            impersonation,
         } = payload::read(json)?;
         let genuine = self.keys.as_ref().map(|keys| {
             keys.iter().any(|(key, _)| {
@@ -120,6 +121,7 @@ impl Decoder {
             expiry,
             signature: verdict(genuine),
             form: Form::Signed,
+            impersonation,
         })
     }
 
@@ -138,6 +140,7 @@ impl Decoder {
             backend,
             auth_hash,
             expiry,
+            impersonation,
         } = payload::read(json)?;
         Ok(Decoded {
             user,
@@ -147,6 +150,7 @@ impl Decoder {
             expiry,
             signature: verdict(genuine),
             form: Form::Legacy,
+            impersonation,
         })
     }
 }

@@ -5,6 +5,7 @@
 mod cached;
 mod decode;
 mod encode;
+pub(super) mod impersonation;
 pub(super) mod payload;
 mod unpack;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use decode::{Decoder, MAX_INFLATED, decode};
 pub use encode::{Fields, encode};
+pub use impersonation::Impersonation;
 
 /// Both forms sign for the class `SessionStore`, the name in every session engine of Django's own.
 const SIGNED_SALT: &str = "django.contrib.sessions.SessionStoresigner";
@@ -34,6 +36,8 @@ pub struct Decoded {
     pub expiry: Expiry,
     pub signature: Signature,
     pub form: Form,
+    /// The other users that it names, if an impersonation is under way.
+    pub impersonation: Option<Box<Impersonation>>,
 }
 
 impl fmt::Debug for Decoded {
@@ -46,6 +50,7 @@ impl fmt::Debug for Decoded {
             .field("expiry", &self.expiry)
             .field("signature", &self.signature)
             .field("form", &self.form)
+            .field("impersonation", &self.impersonation)
             .finish()
     }
 }
@@ -192,6 +197,7 @@ mod tests {
             expiry: Expiry::Default,
             signature: Signature::Unchecked,
             form: Form::Signed,
+            impersonation: None,
         };
         assert!(!format!("{decoded:?}").contains("canary"));
     }

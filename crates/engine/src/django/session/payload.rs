@@ -13,6 +13,7 @@ use memchr::memmem::Finder;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::super::pickle;
+use super::impersonation::{Clue, Ids, Impersonation};
 use super::{Expiry, Unreadable};
 
 /// Python's own parser gives up near this depth, and such a session is empty to Django.
@@ -26,6 +27,7 @@ pub(in crate::django) struct Payload {
     pub backend: Option<String>,
     pub auth_hash: Option<String>,
     pub expiry: Expiry,
+    pub impersonation: Option<Box<Impersonation>>,
 }
 
 /// Reads what a serializer of Django's wrote: JSON or a pickle. Overwrites Python's non-JSON numbers on the way.
@@ -130,6 +132,7 @@ impl<'de> Visitor<'de> for PayloadVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Payload, A::Error> {
         let mut payload = Payload::default();
+        let mut impersonation = Impersonation::default();
         while let Some(key) = map.next_key::<Key>()? {
             // Of a key that comes twice the last one counts, as in Python.
             match key {
@@ -137,11 +140,13 @@ impl<'de> Visitor<'de> for PayloadVisitor {
                 Key::Backend => payload.backend = map.next_value::<Scalar<'de>>()?.into_text(),
                 Key::AuthHash => payload.auth_hash = map.next_value::<Scalar<'de>>()?.into_text(),
                 Key::Expiry => payload.expiry = map.next_value::<Scalar<'de>>()?.into_expiry(),
+                Key::Clue(clue) => impersonation.add(clue, map.next_value::<Ids>()?.0),
                 Key::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
+        payload.impersonation = impersonation.boxed();
         Ok(payload)
     }
 }
@@ -151,6 +156,7 @@ enum Key {
     Backend,
     AuthHash,
     Expiry,
+    Clue(Clue),
     Other,
 }
 
@@ -180,7 +186,7 @@ impl Visitor<'_> for KeyVisitor {
             b"_auth_user_backend" => Key::Backend,
             b"_auth_user_hash" => Key::AuthHash,
             b"_session_expiry" => Key::Expiry,
-            _ => Key::Other,
+            key => Clue::of(key).map_or(Key::Other, Key::Clue),
         })
     }
 }

@@ -213,6 +213,7 @@ fn cached(expires: Timestamp, expiry: Expiry) -> (SessionRow, Decoded) {
         expiry,
         signature: Signature::Unchecked,
         form: Form::Cached,
+        impersonation: None,
     };
     (row, decoded)
 }

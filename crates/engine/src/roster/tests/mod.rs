@@ -1,6 +1,7 @@
 //! The roster fed by hand, with the clock in hand. What a store hands over is in tests/store_contract.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod acting;
 mod follow;
 mod intake;
 mod pages;

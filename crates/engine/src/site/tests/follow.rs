@@ -109,6 +109,7 @@ async fn in_the_background_the_first_word_is_not_the_last() {
         reason: Some("phone lost".into()),
         follow: Follow::Background,
         consent: false,
+        tokens: false,
     };
     let first = site.logout(&person.id, None, &how).await.unwrap();
     assert!(first.following && !first.verified && !first.deed.is_empty());
