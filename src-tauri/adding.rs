@@ -6,9 +6,12 @@ use curfew_engine::error::{Code, Error, Result};
 use curfew_engine::secrets::keychain::{self, Item};
 
 /// A site that only the window knows of so far: view-only, whatever an address means at a terminal.
-pub fn by_address(url: &str, secret_key: Option<String>) -> Result<SiteConfig> {
+pub fn by_address(url: &str, secret_key: Option<String>, env: &Env) -> Result<SiteConfig> {
     let mut site = SiteConfig::by_address(Address::parse(url)?);
     site.armed = false;
+    if let Some(given) = &env.session_engine {
+        given.apply(&mut site.sessions.engine);
+    }
     if let Some(key) = secret_key.filter(|key| !key.is_empty()) {
         site.secret_key = Some(key.into());
     }

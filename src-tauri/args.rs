@@ -4,11 +4,12 @@
 use clap::Parser;
 
 const VARIABLES: &str = "Variables:
-  CURFEW_SITE        the site, where --site is not given
-  CURFEW_CONFIG_DIR  the folder of config.toml
-  CURFEW_STATE_DIR   the folder of the journal and other state
-  CURFEW_SECRET_KEY  the site's SECRET_KEY
-  RUST_LOG           what is logged to standard error (default: warn)
+  CURFEW_SITE            the site, where --site is not given
+  CURFEW_SESSION_ENGINE  the site's SESSION_ENGINE, where nothing else states it
+  CURFEW_CONFIG_DIR      the folder of config.toml
+  CURFEW_STATE_DIR       the folder of the journal and other state
+  CURFEW_SECRET_KEY      the site's SECRET_KEY
+  RUST_LOG               what is logged to standard error (default: warn)
 
 With no site named or configured, the window opens on an embedded demo site.";
 
@@ -19,6 +20,10 @@ pub struct Args {
     /// A site's URL, or the name of a configured site
     #[arg(long, value_name = "SITE")]
     pub site: Option<String>,
+
+    /// The site's SESSION_ENGINE, where its configuration does not state it
+    #[arg(long, value_name = "ENGINE")]
+    pub session_engine: Option<String>,
 }
 
 /// Variables that have to be there before GTK starts threads, and what they are set to where they are not.

@@ -45,7 +45,7 @@ pub async fn add_site(
     url: String,
     secret_key: Option<String>,
 ) -> Result<SiteView> {
-    let mut config = adding::by_address(&url, secret_key)?;
+    let mut config = adding::by_address(&url, secret_key, shell.env())?;
     adding::name(&mut config, &name, shell.env())?;
     let view = shell.open(&app, config.clone()).await?;
     if let Some(body) = adding::save(&config, shell.env()).await? {
@@ -62,7 +62,7 @@ pub async fn test_site(
     url: String,
     secret_key: Option<String>,
 ) -> Result<Vec<Check>> {
-    let config = adding::by_address(&url, secret_key)?;
+    let config = adding::by_address(&url, secret_key, shell.env())?;
     Ok(curfew_engine::site::doctor::doctor(config, shell.env()).await)
 }
 

@@ -94,7 +94,7 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         })
         .setup(move |app| {
             bindings.mount_events(app);
-            begin(app, args.site);
+            begin(app, args);
             Ok(())
         })
         .build(context())?;
@@ -116,7 +116,7 @@ fn context() -> tauri::Context<Wry> {
 }
 
 /// Starts what runs beside the window: notices, the tray, the first site, and an end on a signal.
-fn begin(app: &App, named: Option<String>) {
+fn begin(app: &App, args: Args) {
     let handle = app.handle().clone();
     let there = handle.clone();
     app.manage(notify::Notifier::start(move |notice| {
@@ -126,7 +126,8 @@ fn begin(app: &App, named: Option<String>) {
     tauri::async_runtime::spawn(end_on_signal(handle.clone()));
     tauri::async_runtime::spawn(async move {
         let shell = handle.state::<Shell>();
-        shell.begin(&handle, named.as_deref()).await;
+        let (named, engine) = (args.site.as_deref(), args.session_engine.as_deref());
+        shell.begin(&handle, named, engine).await;
     });
 }
 
@@ -157,13 +158,17 @@ fn single_instance(env: &Env) -> tauri::plugin::TauriPlugin<Wry> {
         .dbus_id(format!("dev.curfew.desktop.s{:016x}", hasher.finish()))
         .callback(|app, args, _folder| {
             window::show(app);
-            let Ok(Args { site: Some(site) }) = Args::try_parse_from(args) else {
+            let Ok(Args {
+                site: Some(site),
+                session_engine,
+            }) = Args::try_parse_from(args)
+            else {
                 return;
             };
             let app = app.clone();
             tauri::async_runtime::spawn(async move {
                 let shell = app.state::<Shell>();
-                let opened = match shell.named(&site) {
+                let opened = match shell.named_with(&site, session_engine.as_deref()) {
                     Ok(config) => shell.open(&app, config).await.map(drop),
                     Err(error) => Err(error),
                 };

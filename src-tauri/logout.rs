@@ -5,7 +5,7 @@ use std::sync::Arc;
 use curfew_engine::error::{Code, Error, Result};
 use curfew_engine::logout::{Follow, How, nobody};
 use curfew_engine::site::Site;
-use curfew_engine::view::{LogoutReport, Outcome};
+use curfew_engine::view::{LogoutReport, Outcome, ReasonCode};
 
 /// How a deed of the window is done: it answers after the first look, and an event tells how it ended.
 pub fn how(reason: Option<String>, consent: bool, tokens: bool) -> How {
@@ -61,5 +61,7 @@ async fn failed(site: &Site, id: &str, error: Error) -> LogoutReport {
         deed: String::new(),
         detail: error.message,
         tokens: None,
+        reason_code: ReasonCode::Failed,
+        doubts: Vec::new(),
     }
 }

@@ -156,22 +156,34 @@ impl Shell {
         Ok(site)
     }
 
+    /// As [`Shell::named`], with the session engine that was stated for this site on a command line.
+    pub fn named_with(&self, name: &str, engine: Option<&str>) -> Result<SiteConfig> {
+        let mut site = self.named(name)?;
+        if let Some(engine) = engine {
+            site.sessions.engine = engine.into();
+            if site.by_url {
+                *write(&self.given) = Some(site.clone());
+            }
+        }
+        Ok(site)
+    }
+
     /// The site to begin with: the one named, else the first one configured, else the demo.
-    pub fn first(&self, named: Option<&str>) -> Result<SiteConfig> {
+    pub fn first(&self, named: Option<&str>, engine: Option<&str>) -> Result<SiteConfig> {
         if let Some(name) = named.or(self.env.site.as_deref()) {
-            return self.named(name);
+            return self.named_with(name, engine);
         }
         match Config::load(&self.env)?.sites.first() {
-            Some(site) => self.named(&site.name),
+            Some(site) => self.named_with(&site.name, engine),
             None => demo::config(&self.env),
         }
     }
 
     /// Opens the site to begin with. An unreachable one is tried again until it answers or another is open.
-    pub async fn begin(&self, app: &AppHandle, named: Option<&str>) {
+    pub async fn begin(&self, app: &AppHandle, named: Option<&str>, engine: Option<&str>) {
         let mut pause = Duration::from_secs(2);
         loop {
-            let opened = match self.first(named) {
+            let opened = match self.first(named, engine) {
                 Ok(config) => {
                     *write(&self.about) = Some(config.name.clone());
                     self.opened(config).await

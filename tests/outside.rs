@@ -32,6 +32,10 @@ mod tokens;
 #[path = "outside/twin.rs"]
 mod twin;
 
+/// What "verified" stands on.
+#[path = "outside/verified.rs"]
+mod verified;
+
 /// People who come back, two sweepers, a request under way.
 #[path = "outside/races.rs"]
 mod races;

@@ -116,7 +116,11 @@ async fn unreadable_rows_are_counted_and_everything_else_works(plan: Plan) {
         counts["unreadable_sessions"].as_u64().unwrap() >= 5,
         "{counts}"
     );
-    let report = site.curfew().done(&["sweep"]).await;
+    // Some may be what only the site's own serializer reads: whose they are, nobody knows.
+    let ran = site.curfew().json(&["sweep"]).await;
+    let report = ran.document();
+    assert_eq!(ran.status, 4, "{report:#}");
+    assert_eq!(report["doubts"][0]["code"], "unattributed", "{report:#}");
     assert_eq!(names(&report), ["cem"]);
     assert_eq!(site.db.sessions().await, 8);
 }

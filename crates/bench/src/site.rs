@@ -39,7 +39,8 @@ impl Site<'_> {
     /// Opened, and not looked at yet.
     pub async fn open(&self, state: &Path) -> Result<Arc<Engine>> {
         let mut config = SiteConfig::by_address(Address::parse(self.database)?);
-        config.sessions.engine = format!("django.contrib.sessions.backends.{}", self.engine_name());
+        config.sessions.engine =
+            format!("django.contrib.sessions.backends.{}", self.engine_name()).into();
         if let Sessions::DbAtOnce = self.sessions {
             config.sessions.engine = "user_sessions.backends.db".into();
             config.sessions.table = Some("django_session".into());
@@ -58,6 +59,7 @@ impl Site<'_> {
             config_dir: state.to_path_buf(),
             state_dir: state.to_path_buf(),
             site: None,
+            session_engine: None,
             secret_key: None,
             secret_key_fallbacks: Vec::new(),
         };

@@ -38,6 +38,11 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "NAME", display_order = 100)]
     pub schema: Vec<String>,
 
+    /// The site's SESSION_ENGINE, where its configuration does not state it
+    /// [default: CURFEW_SESSION_ENGINE]
+    #[arg(long, global = true, value_name = "ENGINE", display_order = 100)]
+    pub session_engine: Option<String>,
+
     /// Print JSON for scripts: one document, times in UTC
     #[arg(long, global = true, display_order = 101)]
     pub json: bool,

@@ -25,10 +25,11 @@ impl Context {
     pub fn new(
         named: Option<String>,
         schemas: Vec<String>,
+        session_engine: Option<String>,
         output: Output,
     ) -> Result<Self, Failure> {
         Ok(Self {
-            env: Env::from_process()?,
+            env: Env::from_process()?.with_session_engine(session_engine),
             output,
             zone: TimeZone::system(),
             named,

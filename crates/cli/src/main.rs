@@ -64,7 +64,7 @@ fn run() -> Status {
 }
 
 async fn dispatch(cli: Cli, output: Output) -> Result<Status, Failure> {
-    let context = Context::new(cli.site, cli.schema, output)?;
+    let context = Context::new(cli.site, cli.schema, cli.session_engine, output)?;
     commands::run(&context, cli.command).await
 }
 

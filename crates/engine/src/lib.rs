@@ -5,6 +5,7 @@ pub mod account;
 pub mod config;
 pub mod demo;
 pub mod django;
+mod doubt;
 pub mod error;
 pub mod event;
 pub mod evidence;

@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::environment::setting;
+use super::sessions::SessionEngine;
 
 /// How `curfew` is called. Clone it to call it again with something changed.
 #[derive(Clone)]
@@ -31,7 +32,8 @@ pub struct Ran {
 }
 
 impl Curfew {
-    /// With its configuration and state in folders below `home`.
+    /// With its configuration and state in folders below `home`. The session engine of a site that is named by
+    /// its address is stated: Django's own rows.
     pub fn new(home: &Path) -> Self {
         let new = Self {
             home: home.to_owned(),
@@ -43,6 +45,14 @@ impl Curfew {
         new.env("CURFEW_CONFIG_DIR", &folder("config"))
             .env("CURFEW_STATE_DIR", &folder("state"))
             .env("HOME", &folder("home"))
+            .env("CURFEW_SESSION_ENGINE", SessionEngine::Db.dotted())
+    }
+
+    /// Without a word about the session engine.
+    pub fn engine_unstated(mut self) -> Self {
+        self.environment
+            .retain(|(name, _)| name != "CURFEW_SESSION_ENGINE");
+        self
     }
 
     pub fn site(self, site: &str) -> Self {

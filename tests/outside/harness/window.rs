@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use super::desktop::{Desktop, Notices};
 use super::environment::setting;
 use super::process::Process;
+use super::sessions::SessionEngine;
 use super::{Site, until};
 
 /// How long anything in the window may take that is not a promise of its own.
@@ -62,6 +63,7 @@ impl Window {
         opening
             .env("CURFEW_CONFIG_DIR", &site.folder("config"))
             .env("CURFEW_STATE_DIR", &site.folder("state"))
+            .env("CURFEW_SESSION_ENGINE", SessionEngine::Db.dotted())
     }
 }
 

@@ -190,6 +190,15 @@ export type Deed = "sweep" | "logout" |
 /**  The sessions left of an account ended, and the account switched on. */
 "allow";
 
+/**  One reason why a result is not verified. */
+export type Doubt = {
+	code: ReasonCode,
+	/**  How many sessions or users the reason is about; 0 where it is not about a number. */
+	count: number,
+	/**  One sentence for people. */
+	detail: string,
+};
+
 /**  One line of the journal. `hash` covers the line and `prev`, the hash of the line before. */
 export type Entry = {
 	seq: number,
@@ -329,6 +338,10 @@ export type LogoutReport = {
 	detail: string,
 	/**  The user's API tokens: another way in. `None` if one session alone was ended. */
 	tokens: TokensView | null,
+	/**  The same as a code for programs. */
+	reason_code: ReasonCode,
+	/**  What keeps the result from being verified although all that was seen is gone. */
+	doubts: Doubt[],
 };
 
 /**  A notice for the window to show, where the desktop cannot. */
@@ -395,6 +408,45 @@ export type Query = {
 	offset?: number,
 	limit?: number,
 };
+
+/**  The reason for an outcome. */
+export type ReasonCode = 
+/**  Every session was deleted, and was gone at the last check. */
+"signed_out" | 
+/**  There was no session, and the flag was cleared. */
+"flag_cleared" | 
+/**  There was no session and no flag. */
+"nothing_to_do" | 
+/**  The sessions cannot be ended from outside. */
+"not_possible" | 
+/**  The deletion or a check failed. */
+"failed" | 
+/**  Sessions are deleted; a request under way can bring one back. */
+"can_come_back" | 
+/**  Sessions came back each time they were deleted. */
+"came_back" | 
+/**  A session came back up to a minute after its deletion. */
+"came_back_late" | 
+/**  The user signed in again since the sign-out. */
+"signed_in_again" | 
+/**  No session of this site was ever seen in its cache. */
+"copies_unseen" | 
+/**  Not every session of this site can be seen. */
+"not_all_visible" | 
+/**  Nobody stated SESSION_ENGINE, and the data do not show it. */
+"engine_unknown" | 
+/**  Users are active without a usable session: the site keeps its sessions elsewhere. */
+"sessions_elsewhere" | 
+/**  Django would reject every session that is there. */
+"all_rejected" | 
+/**  Some sessions belong to a user whom Curfew cannot read. */
+"unattributed" | 
+/**  The database hides rows from Curfew's role. */
+"rows_hidden" | 
+/**  The database accepted the deletion and kept the rows. */
+"delete_swallowed" | 
+/**  Whether a doubt holds could not be asked. */
+"not_checked";
 
 /**  One thing that was taken from a project. */
 export type Row = {
@@ -539,6 +591,8 @@ export type SweepReport = {
 	skipped: Skipped[],
 	/**  Looked again, and everything that was to go is gone. Always true for a dry run of nothing. */
 	verified: boolean,
+	/**  Why the sweep is not verified although what it deleted is gone. */
+	doubts: Doubt[],
 	/**  The guard that a real sweep meets. */
 	held: string | null,
 	/**  Its code. Consent (`--force`) passes `too_many` alone. */

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use curfew_engine::error::{Code, Error};
 use curfew_engine::logout::{Follow, How, nobody};
 use curfew_engine::site::Site;
-use curfew_engine::view::{LogoutReport, Outcome, TokensView, UserView};
+use curfew_engine::view::{Doubt, LogoutReport, Outcome, ReasonCode, TokensView, UserView};
 use serde::Serialize;
 
 use super::WithJournal;
@@ -37,6 +37,8 @@ struct Rest<'a> {
     deed: &'a str,
     detail: &'a str,
     tokens: Option<&'a TokensView>,
+    reason_code: ReasonCode,
+    doubts: &'a [Doubt],
 }
 
 /// The document of several.
@@ -150,6 +152,8 @@ fn ended(named: &str, user: UserView, answer: Result<LogoutReport, Error>) -> En
                 deed: String::new(),
                 detail: error.message.clone(),
                 tokens: None,
+                reason_code: ReasonCode::NotPossible,
+                doubts: Vec::new(),
             }),
             why: Some(error),
         },
@@ -218,6 +222,8 @@ fn entry(one: &Ended) -> Entry<'_> {
                 deed: &report.deed,
                 detail: &report.detail,
                 tokens: report.tokens.as_ref(),
+                reason_code: report.reason_code,
+                doubts: &report.doubts,
             },
             error: one.why.as_ref(),
         }),
@@ -228,12 +234,21 @@ fn entry(one: &Ended) -> Entry<'_> {
     }
 }
 
+/// The status of several: done in part where some were signed out and some were not, else the highest.
 fn worst(ended: &[Ended]) -> Status {
-    let statuses = ended.iter().map(|one| match &one.answer {
-        Ok(report) => status(report),
-        Err(error) => Failure::from(error.clone()).status,
-    });
+    let statuses: Vec<Status> = ended
+        .iter()
+        .map(|one| match &one.answer {
+            Ok(report) => status(report),
+            Err(error) => Failure::from(error.clone()).status,
+        })
+        .collect();
+    let done = |status: &Status| *status == Status::Done;
+    if statuses.iter().any(done) && !statuses.iter().all(done) {
+        return Status::Partly;
+    }
     statuses
+        .into_iter()
         .max_by_key(|status| *status as u8)
         .unwrap_or(Status::Done)
 }
@@ -277,6 +292,13 @@ fn advice(report: &LogoutReport, waited: bool) -> Option<String> {
         });
     }
     match (report.outcome, status(report)) {
+        // Each doubt says what to do.
+        (Outcome::Unverified, _) if !report.doubts.is_empty() => None,
+        (Outcome::Unverified, _) if report.reason_code == ReasonCode::SignedInAgain => {
+            Some(format!(
+                "{name} may still be signed in: look with 'curfew sessions {name}'; an account that signs in by itself has to be disabled"
+            ))
+        }
         (Outcome::Unverified, _) if !waited => Some(format!(
             "{name} may still be signed in: log out again with --wait, which looks for a minute"
         )),

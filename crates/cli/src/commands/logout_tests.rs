@@ -11,7 +11,9 @@ fn report(name: &str, outcome: &str) -> LogoutReport {
         "outcome": outcome,
         "verified": outcome == "signed_out",
         "flag_cleared": false,
-        "detail": "2 sessions ended."
+        "detail": "2 sessions ended.",
+        "reason_code": if outcome == "signed_out" { "signed_out" } else { "can_come_back" },
+        "doubts": []
     }))
     .unwrap()
 }
@@ -46,10 +48,15 @@ fn each_outcome_has_its_exit_status() {
 }
 
 #[test]
-fn of_several_the_highest_status_counts() {
+fn of_several_the_highest_status_counts_and_a_mixed_result_is_done_in_part() {
     for (all, expected) in [
         (vec![done("signed_out"), done("nothing_to_do")], 0),
-        (vec![done("signed_out"), failed(Code::NoUser)], 1),
+        (vec![done("signed_out"), failed(Code::NoUser)], 4),
+        (vec![done("signed_out"), failed(Code::OwnAccount)], 4),
+        (
+            vec![failed(Code::Unreachable), failed(Code::Unreachable)],
+            1,
+        ),
         (vec![failed(Code::OwnAccount), failed(Code::NoUser)], 3),
         (vec![done("partial"), failed(Code::OwnAccount)], 4),
     ] {

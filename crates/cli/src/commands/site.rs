@@ -255,7 +255,7 @@ impl From<&SiteConfig> for SiteRow {
             name: site.name.clone(),
             address: site.address.shown().to_owned(),
             database: site.address.backend().name(),
-            session_engine: site.sessions.engine.clone(),
+            session_engine: site.sessions.engine.to_string(),
             armed: site.armed,
         }
     }

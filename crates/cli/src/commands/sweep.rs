@@ -41,11 +41,7 @@ pub async fn run(context: &Context, args: SweepArgs) -> Result<Status, Failure> 
         context.output.text(&text(context, &report, args.force))?;
         context.notes(&site);
     }
-    if status(&report) == Status::Partly {
-        context.output.shortfall(
-            "not everything was seen to be gone: look with 'curfew users', then sweep again",
-        );
-    }
+    shortfalls(context, &report);
     if let Some(journal) = &journal {
         context.output.shortfall(journal);
     }
@@ -54,6 +50,21 @@ pub async fn run(context: &Context, args: SweepArgs) -> Result<Status, Failure> 
         Some(_) => Status::Partly,
         None => status(&report),
     })
+}
+
+/// Why the sweep is not verified, and what to do, on standard error.
+fn shortfalls(context: &Context, report: &SweepReport) {
+    if status(report) != Status::Partly {
+        return;
+    }
+    if report.doubts.is_empty() {
+        context.output.shortfall(
+            "not everything was seen to be gone: look with 'curfew users', then sweep again",
+        );
+    }
+    for doubt in &report.doubts {
+        context.output.shortfall(&clean(&doubt.detail));
+    }
 }
 
 /// A preview or the deed, after a fresh look either way.
@@ -234,7 +245,7 @@ mod tests {
             "site": "shop", "dry_run": dry_run, "at": "2026-11-23T13:05:00Z",
             "cutoff": "2026-11-23T12:30:00Z", "users": users, "users_marked": reasons.len(),
             "sessions_deleted": if dry_run { 0 } else { 4 }, "skipped": [],
-            "verified": verified, "held": null
+            "verified": verified, "doubts": [], "held": null
         }))
         .unwrap()
     }

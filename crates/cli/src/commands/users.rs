@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anstyle::{AnsiColor, Style};
-use curfew_engine::view::{Counts, Evidence, Filter, Query, State, UserView};
+use curfew_engine::view::{Counts, Evidence, Filter, Query, ReasonCode, State, UserView};
 
 use crate::args::UsersArgs;
 use crate::context::{Context, now};
@@ -14,6 +14,7 @@ use crate::words::{clean, count, moment, span, stamp};
 
 pub async fn run(context: &Context, args: UsersArgs) -> Result<Status, Failure> {
     let site = context.look().await?;
+    let doubts = site.doubts("a user").await;
     let query = query(&args);
     if context.output.is_json() {
         context.output.document(&site.users_view(&query))?;
@@ -65,6 +66,11 @@ pub async fn run(context: &Context, args: UsersArgs) -> Result<Status, Failure> 
     }
     text.push_str(&summary(&view.counts));
     text.push('\n');
+    // Sessions that cannot be read are in the summary already.
+    for doubt in doubts.iter().filter(|d| d.code != ReasonCode::Unattributed) {
+        text.push_str(&clean(&doubt.detail));
+        text.push('\n');
+    }
     let clock = view.db_time.map_or_else(String::new, |at| {
         format!(", {} by the database's clock", stamp(at, &context.zone))
     });

@@ -18,7 +18,7 @@ use crate::store::{SessionKey, Sink, UserId};
 use crate::sweep::view_only;
 use crate::tell::webhook::Message;
 use crate::tokens::Standing;
-use crate::view::{AccountReport, Deed, Phase, UserView, with_tokens};
+use crate::view::{AccountReport, Deed, Doubt, Phase, UserView, with_tokens};
 
 use words::{conclude, nothing};
 
@@ -56,7 +56,7 @@ impl Site {
         if let Err(error) = self.store.set_enabled(&one.id, false).await {
             one.broken = Some(error.clone());
             let ending = Ending::new(self, Vec::new());
-            let report = conclude(&one, &ending, true, false);
+            let report = conclude(&one, &ending, true, &[], false);
             self.close_switch(&one, &ending, &report).await?;
             return Err(error);
         }
@@ -191,8 +191,9 @@ impl Site {
     ) -> Result<AccountReport> {
         let more = ending.lasting && ending.people.iter().any(|p| p.progress.meant);
         let copies_seen = self.store.sees_copies();
+        let doubts = self.account_doubts(&one).await;
         if more && how.follow == Follow::Background {
-            let report = self.told(&one, &ending, copies_seen, true);
+            let report = self.told(&one, &ending, copies_seen, &doubts, true);
             self.close_switch(&one, &ending, &report).await?;
             let site = Arc::clone(self);
             tokio::spawn(async move {
@@ -206,7 +207,7 @@ impl Site {
         if more && how.follow == Follow::Wait {
             return self.follow(one, ending).await;
         }
-        let report = self.told(&one, &ending, copies_seen, false);
+        let report = self.told(&one, &ending, copies_seen, &doubts, false);
         self.close_switch(&one, &ending, &report).await?;
         Ok(report)
     }
@@ -227,18 +228,28 @@ impl Site {
         one: &Switching,
         ending: &Ending,
         copies_seen: bool,
+        doubts: &[Doubt],
         following: bool,
     ) -> AccountReport {
-        let mut report = conclude(one, ending, copies_seen, following);
+        let mut report = conclude(one, ending, copies_seen, doubts, following);
         report.tokens = one.tokens.as_ref().map(|tokens| self.tokens_view(tokens));
         report
+    }
+
+    /// What keeps it from being known that no old session is left. A closed door needs no such proof.
+    async fn account_doubts(&self, one: &Switching) -> Vec<Doubt> {
+        match one.to {
+            true => self.doubts("this user").await,
+            false => Vec::new(),
+        }
     }
 
     /// The last look, a minute later.
     async fn follow(&self, mut one: Switching, mut ending: Ending) -> Result<AccountReport> {
         ending.look_late(self).await;
         self.read_again(&mut one).await;
-        let report = self.told(&one, &ending, self.store.sees_copies(), false);
+        let doubts = self.account_doubts(&one).await;
+        let report = self.told(&one, &ending, self.store.sees_copies(), &doubts, false);
         self.close_switch(&one, &ending, &report).await?;
         Ok(report)
     }

@@ -1,9 +1,10 @@
 //! How the switching of an account ended, called by its name.
 
 use super::Switching;
+use crate::doubt::sentences;
 use crate::logout::ending::{Ending, Look};
 use crate::logout::sessions;
-use crate::view::{AccountOutcome, AccountReport, UserView};
+use crate::view::{AccountOutcome, AccountReport, Doubt, UserView};
 
 pub(super) fn nothing(one: Switching, what: &str) -> AccountReport {
     AccountReport {
@@ -24,10 +25,11 @@ pub(super) fn conclude(
     one: &Switching,
     ending: &Ending,
     copies_seen: bool,
+    doubts: &[Doubt],
     following: bool,
 ) -> AccountReport {
     let progress = ending.people.first().map(|person| &person.progress);
-    let (outcome, detail) = say(one, ending, copies_seen, following);
+    let (outcome, detail) = say(one, ending, copies_seen, doubts, following);
     AccountReport {
         user: UserView {
             enabled: one.enabled,
@@ -52,6 +54,7 @@ fn say(
     one: &Switching,
     ending: &Ending,
     copies_seen: bool,
+    doubts: &[Doubt],
     following: bool,
 ) -> (AccountOutcome, String) {
     use AccountOutcome::{Allowed, Partial, Suspended, Unverified};
@@ -127,6 +130,13 @@ fn say(
             if count > 0 && !copies_seen {
                 let text = format!(
                     "{name} may sign in again{ended}, not verified: no session of this site was ever seen in its cache, so an old copy may be there."
+                );
+                return (Unverified, text);
+            }
+            if !doubts.is_empty() {
+                let text = format!(
+                    "{name} may sign in again{ended}. Not verified: {}",
+                    sentences(doubts)
                 );
                 return (Unverified, text);
             }

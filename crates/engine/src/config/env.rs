@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use etcetera::BaseStrategy;
 use secrecy::SecretString;
 
+use super::GivenEngine;
 use crate::error::{Code, Error, Result};
 
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct Env {
     pub state_dir: PathBuf,
     /// `CURFEW_SITE`.
     pub site: Option<String>,
+    /// `--session-engine` or `CURFEW_SESSION_ENGINE`.
+    pub session_engine: Option<GivenEngine>,
     /// `CURFEW_SECRET_KEY`.
     pub secret_key: Option<SecretString>,
     /// Further lines of it: SECRET_KEY_FALLBACKS.
@@ -22,6 +25,14 @@ pub struct Env {
 }
 
 impl Env {
+    /// The same environment, with the value of `--session-engine` where one was given.
+    pub fn with_session_engine(mut self, engine: Option<String>) -> Self {
+        if let Some(engine) = engine {
+            self.session_engine = Some(GivenEngine::Option(engine));
+        }
+        self
+    }
+
     pub fn from_process() -> Result<Self> {
         let dir = |name: &str| {
             std::env::var_os(name)
@@ -54,6 +65,7 @@ impl Env {
                 )?,
             },
             site: text("CURFEW_SITE"),
+            session_engine: text("CURFEW_SESSION_ENGINE").map(GivenEngine::Variable),
             secret_key,
             secret_key_fallbacks,
         })

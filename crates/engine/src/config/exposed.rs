@@ -66,6 +66,7 @@ mod tests {
             config_dir: folder.path().to_path_buf(),
             state_dir: folder.path().to_path_buf(),
             site: None,
+            session_engine: None,
             secret_key: None,
             secret_key_fallbacks: Vec::new(),
         };

@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
-    ActivityConfig, Address, Backend, Env, Policy, SessionsConfig, SiteConfig, UsersConfig,
-    WebhookConfig, default_notices, duration,
+    ActivityConfig, Address, Backend, Env, GivenEngine, Policy, SessionsConfig, SiteConfig,
+    UsersConfig, WebhookConfig, default_notices, duration,
 };
 use crate::error::{Code, Error, Result};
 use crate::regular;
@@ -19,6 +19,7 @@ pub struct Config {
     pub path: PathBuf,
     pub sites: Vec<SiteConfig>,
     env_site: Option<String>,
+    env_session_engine: Option<GivenEngine>,
     env_secret_key: Option<SecretString>,
     env_fallbacks: Vec<SecretString>,
 }
@@ -113,6 +114,7 @@ impl Config {
             path,
             sites,
             env_site: env.site.clone(),
+            env_session_engine: env.session_engine.clone(),
             env_secret_key: env.secret_key.clone(),
             env_fallbacks: env.secret_key_fallbacks.clone(),
         })
@@ -151,6 +153,9 @@ impl Config {
                 }
             },
         };
+        if let Some(given) = &self.env_session_engine {
+            given.apply(&mut site.sessions.engine);
+        }
         if let Some(key) = &self.env_secret_key {
             site.secret_key = Some(key.clone());
             site.secret_key_fallbacks = self.env_fallbacks.clone();

@@ -4,6 +4,7 @@
 mod address;
 mod cache;
 mod engine;
+mod engine_name;
 mod env;
 mod exposed;
 mod file;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 pub use address::{Address, Backend};
 pub use cache::{CacheAddress, CacheKind};
 pub use engine::{Base, Engine};
+pub use engine_name::{EngineName, GivenEngine};
 pub use env::Env;
 pub use file::Config;
 pub(crate) use sites::{Entry, Plain};
@@ -114,8 +116,8 @@ impl UsersConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionsConfig {
-    /// Django's own dotted name.
-    pub engine: String,
+    /// Django's own dotted name, and how it is known.
+    pub engine: EngineName,
     /// What an engine of the site's own is built on.
     pub base: Option<Base>,
     /// The sessions' database, where it is not the users'.
@@ -157,6 +159,11 @@ pub struct ActivityConfig {
 const COOKIE_AGE: Duration = Duration::from_secs(1_209_600);
 
 impl SessionsConfig {
+    /// Whether the engine is stated, or shown by the site's data. Otherwise no result can be verified.
+    pub fn engine_known(&self) -> bool {
+        self.engine.is_known() || self.base.is_some()
+    }
+
     /// SESSION_COOKIE_AGE, said or taken for granted.
     pub fn age(&self) -> Duration {
         self.cookie_age.unwrap_or(COOKIE_AGE)
@@ -166,7 +173,7 @@ impl SessionsConfig {
 impl Default for SessionsConfig {
     fn default() -> Self {
         Self {
-            engine: "django.contrib.sessions.backends.db".into(),
+            engine: EngineName::default(),
             base: None,
             url: None,
             password_command: None,

@@ -21,6 +21,10 @@ impl Config {
                     let mut table = Table::new();
                     table["name"] = value(site.name.as_str());
                     table["url"] = value(site.address.without_password());
+                    if site.sessions.engine.is_stated() {
+                        subtable(&mut table, "sessions")["engine"] =
+                            value(site.sessions.engine.as_str());
+                    }
                     tables.push(table);
                     tables.iter_mut().last()
                 }
@@ -171,6 +175,7 @@ mod tests {
             config_dir: folder.path().to_path_buf(),
             state_dir: folder.path().to_path_buf(),
             site: None,
+            session_engine: None,
             secret_key: None,
             secret_key_fallbacks: Vec::new(),
         };

@@ -66,7 +66,7 @@ pub(super) fn take(
     rows(taken, sessions, theirs, home, address);
     if let Some(cached) = &sessions.cache {
         let config = SessionsConfig {
-            engine,
+            engine: engine.into(),
             base,
             ..SessionsConfig::default()
         };

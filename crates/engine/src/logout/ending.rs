@@ -54,8 +54,14 @@ pub(crate) struct Progress {
     pub came_late: bool,
     /// What is there still, for all that was tried.
     pub left: usize,
+    /// Of those, the sessions that no deletion ever took: the database keeps them.
+    pub kept: usize,
     /// Sessions that a login since the deed made; they stay.
     pub anew: usize,
+    /// A session was met, and deleted, that was not there when the deed began.
+    pub met_new: bool,
+    /// A login since the deed made one of those.
+    pub signed_in_since: bool,
     pub flag_cleared: bool,
     /// The last look at which nothing was left.
     pub gone_at: Option<Look>,
@@ -126,7 +132,8 @@ impl Ending {
             Look::Once => return,
             Look::Soon if self.lasting => SOON,
             Look::Soon => SETTLE,
-            Look::Late => LATE,
+            Look::Late if self.lasting => LATE,
+            Look::Late => SETTLE * 2,
         };
         tokio::time::sleep_until(self.began + after).await;
     }
@@ -140,11 +147,17 @@ impl Ending {
         !self.lasting && !self.people.is_empty() && self.people.iter().all(lost)
     }
 
-    /// The second look, in its time.
+    /// The second look, in its time. Where it meets a session that is new, a third follows: single sign-on, for one, signs
+    /// a user in again with the next request.
     pub async fn look_soon(&mut self, site: &Site) {
-        if !self.hopeless() {
-            self.wait_for(Look::Soon).await;
-            self.pass(site, Look::Soon).await;
+        if self.hopeless() {
+            return;
+        }
+        self.wait_for(Look::Soon).await;
+        self.pass(site, Look::Soon).await;
+        if !self.lasting && self.people.iter().any(|one| one.progress.met_new) {
+            self.wait_for(Look::Late).await;
+            self.pass(site, Look::Late).await;
         }
     }
 
@@ -182,6 +195,12 @@ impl Ending {
         }
         for one in &mut self.people {
             one.progress.left = one.doomed.len();
+            let deleted = &one.progress.deleted;
+            one.progress.kept = one
+                .doomed
+                .iter()
+                .filter(|key| !deleted.contains(key))
+                .count();
             if one.doomed.is_empty() && one.progress.broken.is_none() {
                 one.progress.gone_at = Some(look);
             }
@@ -275,24 +294,36 @@ impl Ending {
         let mut roster = hold(&site.roster);
         roster.forget(&gone);
         for one in &mut self.people {
-            let mut doomed: BTreeSet<SessionKey> = one
-                .keys()
-                .into_iter()
+            let meant = one.keys();
+            let mut doomed: BTreeSet<SessionKey> = meant
+                .iter()
+                .cloned()
                 .filter(|key| there.contains(key))
                 .collect();
             if let Target::User(id) = &one.target
                 && look > Look::Once
             {
-                doomed.extend(roster.keys_of(id));
-                if look == Look::Late
-                    && let Some(since) = self.since
-                {
-                    // Whoever has signed in since, with the password, is not what this deed was about.
-                    let anew = roster.begun_after(id, since);
+                let new: Vec<SessionKey> = roster
+                    .keys_of(id)
+                    .into_iter()
+                    .filter(|key| !meant.contains(key))
+                    .collect();
+                doomed.extend(new.iter().cloned());
+                let begun = match self.since {
+                    Some(since) => roster.begun_after(id, since),
+                    None => Vec::new(),
+                };
+                if look == Look::Late {
+                    // Whoever has signed in since, with the password, is not what this deed was about. Where no request
+                    // under way can bring a session back, every new one is a new login.
+                    let anew = if self.lasting { &begun } else { &new };
                     one.progress.anew = anew
                         .iter()
                         .filter(|key| !one.progress.deleted.contains(*key) && doomed.remove(*key))
                         .count();
+                } else {
+                    one.progress.met_new |= !new.is_empty();
+                    one.progress.signed_in_since |= new.iter().any(|key| begun.contains(key));
                 }
             }
             one.progress.meant |= !doomed.is_empty();
@@ -307,15 +338,21 @@ impl Ending {
     async fn lower_flags(&mut self, site: &Site) {
         let now = site.db_now().unwrap_or(Timestamp::MIN);
         let mut any = false;
+        let mut hidden = None;
         for one in &mut self.people {
             let Some(id) = &one.id else { continue };
             if one.progress.broken.is_some() {
                 continue;
             }
-            let goes = {
+            let mut goes = {
                 let roster = hold(&site.roster);
                 roster.flagged_now(id) && roster.usable_of(id, now) == 0
             };
+            // Where sessions can be hidden, to see none means nothing, and the flag may be right.
+            if goes && hidden.is_none() {
+                hidden = Some(site.users_may_be_hidden().await);
+            }
+            goes &= hidden != Some(true);
             if goes {
                 match lower_flag(site, id).await {
                     Ok(cleared) => {

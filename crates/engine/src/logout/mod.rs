@@ -15,12 +15,12 @@ use crate::journal::{self, clean_reason};
 use crate::site::{Site, hold};
 use crate::store::UserId;
 use crate::tokens::Standing;
-use crate::view::{LogoutReport, Outcome, State, Unreadables, UserView};
+use crate::view::{Doubt, LogoutReport, ReasonCode, State, Unreadables, UserView};
 
 use ending::{Ending, Leaver, Look, Target};
 
 pub(crate) use words::sessions;
-use words::{Ground, conclude};
+use words::{Ground, conclude, nothing};
 
 /// How long to go on looking where a request under way can bring a session back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -187,8 +187,9 @@ impl Site {
             };
             // That there is nothing is not said on the word of a hasty look.
             if missed && !*whole {
-                *whole = true;
                 self.look_whole(std::slice::from_ref(&id)).await?;
+                // Only now: after a look that failed, nothing is known of those who come after either.
+                *whole = true;
                 continue;
             }
             let (target, keys) = found?;
@@ -204,32 +205,9 @@ impl Site {
         }
     }
 
-    fn nothing_to_do(&self, user: UserView) -> LogoutReport {
-        let name = &user.username;
-        // Where not all sessions can be seen, to see none means nothing.
-        let (outcome, detail) = match self.store.whole() {
-            true => (
-                Outcome::NothingToDo,
-                format!("{name} has no session here; nothing to do."),
-            ),
-            false => (
-                Outcome::Unverified,
-                format!(
-                    "No session of {name} is in sight, but not every session can be seen here."
-                ),
-            ),
-        };
-        LogoutReport {
-            user,
-            sessions_deleted: 0,
-            outcome,
-            verified: outcome == Outcome::NothingToDo && self.store.sees_copies(),
-            flag_cleared: false,
-            following: false,
-            deed: String::new(),
-            detail,
-            tokens: None,
-        }
+    async fn nothing_to_do(&self, user: UserView) -> LogoutReport {
+        let doubts = self.doubts("this user").await;
+        nothing(user, self.store.whole(), self.store.sees_copies(), doubts)
     }
 
     /// The deed itself, from the journal's intent to its outcome.
@@ -313,6 +291,12 @@ impl Site {
             copies_seen: self.store.sees_copies(),
             following,
         };
+        let doubts = self.doubts("this user").await;
+        let kept = ending.people.iter().any(|one| one.progress.kept > 0);
+        let keepers = match kept {
+            true => self.store.keepers().await.unwrap_or_default(),
+            false => Vec::new(),
+        };
         let now = self.db_now().unwrap_or(jiff::Timestamp::MIN);
         let mut reports = Vec::with_capacity(names.len());
         let mut outcomes = Vec::with_capacity(names.len());
@@ -321,7 +305,15 @@ impl Site {
                 (Target::Session, Some(id)) => hold(&self.roster).usable_of(id, now),
                 _ => 0,
             };
-            let mut report = conclude(user.clone(), deed, &one.progress, stays, ground);
+            let mut report = conclude(
+                user.clone(),
+                deed,
+                &one.progress,
+                stays,
+                ground,
+                doubts_of(&one.target, &doubts),
+                &keepers,
+            );
             report.tokens = self.tokens_among(tokens, one);
             outcomes.push(self.logout_outcome(&report, &one.progress, reason));
             reports.push(report);
@@ -340,6 +332,13 @@ impl Site {
         }
         answers
     }
+}
+
+/// What is in doubt about this target. A session that is named needs no owner.
+fn doubts_of(target: &Target, doubts: &[Doubt]) -> Vec<Doubt> {
+    let named = *target == Target::Session;
+    let counts = |doubt: &&Doubt| !(named && doubt.code == ReasonCode::Unattributed);
+    doubts.iter().filter(counts).cloned().collect()
 }
 
 enum Prepared {

@@ -43,7 +43,7 @@ impl Site {
     /// The report of a user without any session, whose tokens are another way in.
     pub(super) async fn tokens_alone(&self, user: UserView, how: &How) -> Result<LogoutReport> {
         let users = [(self.user_id(&user.id), user.username.clone())];
-        let mut report = self.nothing_to_do(user);
+        let mut report = self.nothing_to_do(user).await;
         let mut standings = self
             .count_tokens(&users, self.revokes_tokens(how.tokens))
             .await;

@@ -1,7 +1,8 @@
 //! How a logout ended, called by its name. "Signed out" only where it was looked again, to the last look, and all was gone.
 
 use super::ending::{Look, Progress};
-use crate::view::{LogoutReport, Outcome, UserView};
+use crate::doubt::sentences;
+use crate::view::{Doubt, LogoutReport, Outcome, ReasonCode, UserView};
 
 /// What holds for all who leave together.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +21,7 @@ impl Ground {
     /// The look that decides.
     pub fn last(&self, progress: &Progress) -> Look {
         // What was never there cannot come back.
-        match self.lasting && progress.meant {
+        match (self.lasting && progress.meant) || progress.met_new {
             true => Look::Late,
             false => Look::Soon,
         }
@@ -41,9 +42,17 @@ pub(super) fn conclude(
     progress: &Progress,
     stays: u32,
     ground: Ground,
+    mut doubts: Vec<Doubt>,
+    keepers: &[String],
 ) -> LogoutReport {
-    let (outcome, detail) = say(&user.username, progress, stays, ground);
+    if progress.kept > 0 && progress.broken.is_none() {
+        let kept = u32::try_from(progress.kept).unwrap_or(u32::MAX);
+        doubts.push(Doubt::delete_swallowed(kept, keepers));
+    }
+    let (outcome, reason_code, detail) = say(&user.username, progress, stays, ground, &doubts);
     LogoutReport {
+        reason_code,
+        doubts,
         sessions_deleted: u32::try_from(progress.deleted.len()).unwrap_or(u32::MAX),
         outcome,
         verified: matches!(outcome, Outcome::SignedOut | Outcome::NothingToDo),
@@ -56,37 +65,47 @@ pub(super) fn conclude(
     }
 }
 
-fn say(name: &str, progress: &Progress, stays: u32, ground: Ground) -> (Outcome, String) {
+fn say(
+    name: &str,
+    progress: &Progress,
+    stays: u32,
+    ground: Ground,
+    doubts: &[Doubt],
+) -> (Outcome, ReasonCode, String) {
     let count = progress.deleted.len();
     let deleted = format!("{} of {name} deleted", sessions(count));
     if let Some(error) = &progress.broken {
         let why = &error.message;
         // What could not be deleted is there, or half of it is: the row, or the copy that the site asks first.
-        return if progress.left > 0 || (count == 0 && ground.cached) {
-            let text = format!("Done in part: {deleted}, then {why}.");
-            (Outcome::Partial, text)
-        } else {
-            (
-                Outcome::Unverified,
-                format!("Not verified: {deleted}, then {why}."),
-            )
+        let (outcome, lead) = match progress.left > 0 || (count == 0 && ground.cached) {
+            true => (Outcome::Partial, "Done in part"),
+            false => (Outcome::Unverified, "Not verified"),
         };
+        let text = format!("{lead}: {deleted}, then {why}.");
+        return (outcome, ReasonCode::Failed, text);
+    }
+    let kept = doubts
+        .iter()
+        .find(|doubt| doubt.code == ReasonCode::DeleteSwallowed);
+    if let Some(doubt) = kept {
+        let text = format!("Done in part: {deleted}. {}", doubt.detail);
+        return (Outcome::Partial, doubt.code, text);
     }
     if progress.left > 0 {
         let left = sessions(progress.left);
         let text = format!("Done in part: {deleted}, but {left} came back each time.");
-        return (Outcome::Partial, text);
+        return (Outcome::Partial, ReasonCode::CameBack, text);
     }
     if progress.anew > 0 {
         let anew = sessions(progress.anew);
         let text = format!("Done in part: {deleted}; {name} signed in again since, with {anew}.");
-        return (Outcome::Partial, text);
+        return (Outcome::Partial, ReasonCode::SignedInAgain, text);
     }
     if progress.came_late {
         let text = format!(
             "Not verified: {deleted}; one came back as late as a minute after, and was deleted again."
         );
-        return (Outcome::Unverified, text);
+        return (Outcome::Unverified, ReasonCode::CameBackLate, text);
     }
     if progress
         .gone_at
@@ -99,29 +118,43 @@ fn say(name: &str, progress: &Progress, stays: u32, ground: Ground) -> (Outcome,
             }
             (true, false) => "; a request under way can bring one back for a minute.",
         };
-        return (
-            Outcome::Unverified,
-            format!("Gone now, not verified: {deleted}{and}"),
+        let text = format!("Gone now, not verified: {deleted}{and}");
+        return (Outcome::Unverified, ReasonCode::CanComeBack, text);
+    }
+    if progress.signed_in_since && !ground.lasting {
+        let text = format!(
+            "Not verified: {deleted}; {name} signed in again meanwhile, and that session was deleted too. Single sign-on can sign {name} in again."
         );
+        return (Outcome::Unverified, ReasonCode::SignedInAgain, text);
     }
     if progress.meant && !ground.copies_seen {
         let text = format!(
             "Not verified: {deleted}, but no session of this site was ever seen in its cache, so a copy under another form of key may be there; set cache_key_prefix, cache_version or cache_key under [site.sessions]."
         );
-        return (Outcome::Unverified, text);
+        return (Outcome::Unverified, ReasonCode::CopiesUnseen, text);
     }
     let flag = match progress.flag_cleared {
         true => ", flag cleared",
         false => "",
     };
+    if let Some(first) = doubts.first() {
+        let seen = match count {
+            0 => format!("no session of {name} is in sight"),
+            _ => deleted,
+        };
+        let text = format!("Not verified: {seen}{flag}. {}", sentences(doubts));
+        return (Outcome::Unverified, first.code, text);
+    }
     if count == 0 {
         return match progress.flag_cleared {
             true => (
                 Outcome::SignedOut,
+                ReasonCode::FlagCleared,
                 format!("{name} had no session left{flag}, verified."),
             ),
             false => (
                 Outcome::NothingToDo,
+                ReasonCode::NothingToDo,
                 format!("{name} had left already; nothing to do."),
             ),
         };
@@ -142,5 +175,50 @@ fn say(name: &str, progress: &Progress, stays: u32, ground: Ground) -> (Outcome,
             sessions(count)
         )
     };
-    (Outcome::SignedOut, text)
+    (Outcome::SignedOut, ReasonCode::SignedOut, text)
+}
+
+/// The report of a sign-out that found nothing to delete. `whole`: every session of the site can be seen; `copies_seen`: what
+/// the cache says of a key can be relied on.
+pub(super) fn nothing(
+    user: UserView,
+    whole: bool,
+    copies_seen: bool,
+    doubts: Vec<Doubt>,
+) -> LogoutReport {
+    let name = &user.username;
+    // Where not all sessions can be seen, to see none means nothing.
+    let (outcome, reason_code, detail) = match (whole, doubts.first()) {
+        (true, None) => (
+            Outcome::NothingToDo,
+            ReasonCode::NothingToDo,
+            format!("{name} has no session here; nothing to do."),
+        ),
+        (true, Some(first)) => (
+            Outcome::Unverified,
+            first.code,
+            format!(
+                "Not verified: no session of {name} is in sight. {}",
+                sentences(&doubts)
+            ),
+        ),
+        (false, _) => (
+            Outcome::Unverified,
+            ReasonCode::NotAllVisible,
+            format!("No session of {name} is in sight, but not every session can be seen here."),
+        ),
+    };
+    LogoutReport {
+        user,
+        sessions_deleted: 0,
+        outcome,
+        verified: outcome == Outcome::NothingToDo && copies_seen,
+        flag_cleared: false,
+        following: false,
+        deed: String::new(),
+        detail,
+        tokens: None,
+        reason_code,
+        doubts,
+    }
 }

@@ -1,7 +1,10 @@
 //! Sessions whose content tells nothing. Whose they are is known only where their table says it, so they are listed apart,
 //! and deleted by key alone.
 
+use jiff::Timestamp;
+
 use super::Roster;
+use super::rows::NONE;
 use super::session::Row;
 use crate::django::session::Unreadable;
 use crate::error::{Code, Error, Result};
@@ -17,6 +20,15 @@ impl Roster {
         unread
             .take(most)
             .map(|number| (self.rows.key(number), number))
+    }
+
+    /// How many sessions can let somebody in at `now` of whom nothing tells who that is. A damaged session lets nobody in.
+    pub fn unattributed(&self, now: Timestamp) -> u32 {
+        let opaque = |(_, number): &(SessionKey, u32)| {
+            let row = &self.rows[*number];
+            row.person == NONE && !row.is_damaged() && row.expires() > now
+        };
+        u32::try_from(self.unread().filter(opaque).count()).unwrap_or(u32::MAX)
     }
 
     /// All of them counted, and at most `limit` of them named: those that live longest first.

@@ -206,6 +206,7 @@ async fn people(config: SiteConfig, env: &Env, sheet: &mut Sheet) {
         )),
     );
     sheet.put(Item::Store, sessions::store(&site).await);
+    sessions::doubts(&site, sheet).await;
     sheet.put(Item::SecretKey, secret_key(&site, knows_key));
     let (grain, records) = site.evidence_found().await;
     sheet.put(Item::Grain, found(grain));

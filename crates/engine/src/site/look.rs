@@ -153,8 +153,12 @@ impl Sink for Intake<'_> {
 impl Site {
     /// One look, as cheap as the site allows: what the window asks for every few seconds.
     pub async fn look(&self) -> Result<()> {
-        let mut mark = self.mark.lock().await;
-        self.look_at(&mut mark).await
+        {
+            let mut mark = self.mark.lock().await;
+            self.look_at(&mut mark).await?;
+        }
+        self.look_for_doubts().await;
+        Ok(())
     }
 
     /// A look that knows of everything that people did, and reads these users anew.
@@ -221,6 +225,9 @@ impl Site {
                 let crossed = self.settle();
                 self.learn().await;
                 let counts = hold(&self.roster).counts();
+                if counts.signed_in > 0 {
+                    self.sighted(db);
+                }
                 hold(&self.history).sample(db, &counts);
                 let connection = hold(&self.line).view();
                 if before.link != connection.link || before.error.is_some() {

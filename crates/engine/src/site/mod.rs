@@ -78,6 +78,7 @@ pub struct Site {
     pub(crate) sweeping: tokio::sync::Mutex<()>,
     pub(crate) line: Arc<Mutex<Line>>,
     pub(crate) history: Mutex<History>,
+    pub(crate) doubted: Mutex<crate::doubt::Doubts>,
     pub(crate) timer: Mutex<Timer>,
     /// What was learned about the evidence, and the grain that the rules follow.
     pub(crate) ledger: Mutex<Ledger>,
@@ -178,7 +179,7 @@ impl Site {
             address: config.address.shown().to_string(),
             database: config.address.backend().name().to_string(),
             demo: config.demo,
-            session_engine: config.sessions.engine.clone(),
+            session_engine: config.sessions.engine.to_string(),
             sign_out_refused: self.barrier.as_ref().map(|e| e.message.clone()),
             account_switch: config.account_switch,
             token_tables: self.tokens.tables.iter().map(|t| t.table.shown()).collect(),
@@ -222,6 +223,7 @@ impl Site {
                 "No session of this site was seen yet where Curfew looks for them, so nobody is called stale (curfew doctor).".into(),
             );
         }
+        warnings.extend(self.known_doubts().into_iter().map(|doubt| doubt.detail));
         if !self.has_evidence() {
             warnings.push(
                 "Nothing here says when people were last here, so nobody can be swept: name the activity column, or say saved_every_request.".into(),
@@ -276,6 +278,7 @@ impl Site {
             db_time: roster.now(),
             counts: roster.counts(),
             users: page.rows,
+            doubts: self.known_doubts(),
         }
     }
 
@@ -359,10 +362,27 @@ impl Site {
         };
         let rows = if let Some(id) = user.strip_prefix("id:") {
             let id = self.schema.users.id_form.id(id);
-            if let Some(mut views) = known(vec![id.clone()]) {
-                return Ok(views.remove(0));
+            let held = known(vec![id.clone()]).and_then(|mut views| views.pop());
+            match held {
+                Some(view) if !view.username.is_empty() => return Ok(view),
+                // The roster knows a session of this user, and has not read the user yet.
+                Some(view) => match self.store.users(&[id]).await?.into_iter().next() {
+                    Some(row) => {
+                        let read = away(&row);
+                        return Ok(UserView {
+                            username: read.username,
+                            email: read.email,
+                            name: read.name,
+                            staff: read.staff,
+                            superuser: read.superuser,
+                            enabled: read.enabled,
+                            ..view
+                        });
+                    }
+                    None => return Ok(view),
+                },
+                None => self.store.users(&[id]).await?,
             }
-            self.store.users(&[id]).await?
         } else {
             self.store.users_named(user).await?
         };
@@ -377,6 +397,7 @@ impl Site {
             )),
             ([row, ..], 1) => Ok(known(vec![row.id.clone()])
                 .and_then(|mut v| v.pop())
+                .filter(|view| !view.username.is_empty())
                 .unwrap_or_else(|| away(row))),
             (several, _) => Err(Error::new(
                 Code::Ambiguous,

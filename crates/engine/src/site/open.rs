@@ -158,6 +158,7 @@ impl Site {
             sweeping: tokio::sync::Mutex::new(()),
             line,
             history: Mutex::new(History::default()),
+            doubted: Mutex::default(),
             timer: Mutex::new(Timer::default()),
             ledger: Mutex::new(ledger),
             stretch: Mutex::new(std::time::Duration::ZERO),

@@ -4,7 +4,7 @@ use crate::config::{Policy, SiteConfig};
 use crate::error::Result;
 use crate::event::Event;
 use crate::site::{Site, hold};
-use crate::view::NoticeRules;
+use crate::view::{Doubt, NoticeRules};
 
 impl Site {
     fn configure(&self, change: impl FnOnce(&mut SiteConfig)) {
@@ -33,7 +33,8 @@ impl Site {
 
     /// All sessions lie where Curfew looks, and it has seen them, so that having none means something.
     pub(crate) fn all_visible(&self) -> bool {
-        self.barrier.is_none() && self.store.whole()
+        let hidden = self.known_doubts().iter().any(Doubt::hides_users);
+        self.barrier.is_none() && self.store.whole() && !hidden
     }
 
     /// Refuses where a deletion would not reach everything that lets people in: by the engine, or because what

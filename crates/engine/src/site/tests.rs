@@ -25,7 +25,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::{Site, hold};
-use crate::config::{Address, Env, Policy, SiteConfig};
+use crate::config::{Address, EngineName, Env, Policy, SiteConfig};
 use crate::django::auth_hash::session_auth_hash;
 use crate::django::session::{Expiry, Fields, encode};
 use crate::error::{Code, Error, Result};
@@ -65,10 +65,12 @@ impl Ground {
 
     fn config(&self) -> SiteConfig {
         let address = Address::parse(&format!("sqlite://{}", self.path().display())).unwrap();
-        SiteConfig {
+        let mut config = SiteConfig {
             secret_key: Some(self.secret.clone().into()),
             ..SiteConfig::by_address(address)
-        }
+        };
+        config.sessions.engine = EngineName::shown("django.contrib.sessions.backends.db");
+        config
     }
 
     /// The site, opened with this configuration and looked at once.
@@ -77,6 +79,7 @@ impl Ground {
             config_dir: self.folder.path().join("config"),
             state_dir: self.state_dir(),
             site: None,
+            session_engine: None,
             secret_key: None,
             secret_key_fallbacks: Vec::new(),
         };

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::discover;
 use super::open::{catalog, reach};
-use crate::config::{Base, Engine, SessionsConfig, SiteConfig};
+use crate::config::{Base, Engine, EngineName, SessionsConfig, SiteConfig};
 use crate::error::{Code, Error, Result};
 use crate::store::db::Db;
 use crate::store::schema::TableName;
@@ -53,7 +53,8 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
         }
         None => None,
     };
-    if config.by_url && config.sessions.table.is_none() && rows {
+    let stated = config.sessions.engine.is_stated();
+    if config.by_url && config.sessions.table.is_none() && rows && !stated {
         choose_engine(config, db, &tables).await?;
     }
     let catalog = discover::Catalog {
@@ -72,8 +73,9 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
     if let Some(table) = &schema.sessions
         && let Some(engine) = discover::engine_of(table, &config.sessions)
     {
-        config.sessions.engine = engine.into();
+        config.sessions.engine = discover::by_table(engine);
     }
+    infer_engine(config);
     Ok(Explored {
         schema,
         found,
@@ -82,6 +84,23 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
         engine: Engine::of(&config.sessions),
         tokens,
     })
+}
+
+/// What the rest of the configuration shows of an engine that nobody stated. A cache holds copies of the rows: where
+/// there are none, no copy is ever seen, and no result is verified.
+fn infer_engine(config: &mut SiteConfig) {
+    let demo = config.demo;
+    let sessions = &mut config.sessions;
+    if sessions.engine_known() {
+        return;
+    }
+    let engine = match (sessions.cache.is_some(), sessions.engine.as_str()) {
+        (true, "qsessions.backends.db") => "qsessions.backends.cached_db",
+        (true, _) => "django.contrib.sessions.backends.cached_db",
+        (false, _) if demo => "django.contrib.sessions.backends.db",
+        (false, _) => return,
+    };
+    sessions.engine = EngineName::shown(engine);
 }
 
 /// Where nobody said anything and several session tables are there, those with sessions in them decide.
@@ -114,7 +133,7 @@ async fn choose_engine(
         }
     }
     if let Some(engine) = discover::in_use(&usual, &used)? {
-        config.sessions.engine = engine.into();
+        config.sessions.engine = discover::by_table(engine);
     }
     Ok(())
 }

@@ -316,6 +316,18 @@ impl Store for WithCopies {
         self.copies.ready().await
     }
 
+    async fn hides_rows(&self) -> Result<Option<String>> {
+        self.rows.hides_rows().await
+    }
+
+    async fn keepers(&self) -> Result<Vec<String>> {
+        self.rows.keepers().await
+    }
+
+    async fn seen_since(&self, since: Timestamp, now: Timestamp) -> Result<u32> {
+        self.rows.seen_since(since, now).await
+    }
+
     fn sees_copies(&self) -> bool {
         self.copies.key_form_seen()
     }

@@ -254,6 +254,16 @@ pub trait Sessions: Send + Sync {
         Ok(())
     }
 
+    /// The table of which the database hides rows from this role; none where every row is visible.
+    async fn hides_rows(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// The names of triggers, rules and policies that can keep a row although its deletion succeeds.
+    async fn keepers(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Whether looks see every session there is, so that having none means something: false where sessions cannot
     /// be listed, and until a listing was whole.
     fn whole(&self) -> bool {
@@ -347,6 +357,21 @@ pub trait Store: Send + Sync {
 
     /// Whether a deletion would reach everything that holds the sessions. Asked before each deed.
     async fn ready(&self) -> Result<()>;
+
+    /// The table of sessions of which the database hides rows from this role; none where every row is visible.
+    async fn hides_rows(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// The names of triggers, rules and policies that can keep a session although its deletion succeeds.
+    async fn keepers(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// How many users were active or signed in after `since` and not after `now`, up to [`crate::doubt::MOST`].
+    async fn seen_since(&self, _since: Timestamp, _now: Timestamp) -> Result<u32> {
+        Ok(0)
+    }
 
     /// Whether what [`Store::surviving`] says can be relied on: false where a cache has never shown a session of this
     /// site, so that its keys may have another form.

@@ -5,6 +5,7 @@ mod apply;
 pub mod plan;
 mod record;
 pub mod schedule;
+mod swallowed;
 mod verify;
 
 use std::collections::HashSet;
@@ -19,7 +20,7 @@ use crate::policy::Rules;
 use crate::site::{Site, hold};
 use crate::store::{AGES, UserId};
 use crate::tell::webhook::Message;
-use crate::view::{Skipped, SweepReason, SweepReport, SweepSummary, SweepUser};
+use crate::view::{Doubt, ReasonCode, Skipped, SweepReason, SweepReport, SweepSummary, SweepUser};
 
 use apply::Done;
 use plan::Plan;
@@ -37,12 +38,16 @@ impl Site {
             plan = self.plan()?;
             plan.held = missing.or(plan.held);
         }
-        Ok(self.dry(&plan))
+        Ok(self.dry(&plan, self.doubts("a user").await))
     }
 
     /// A plan after a fresh look.
     async fn plan_now(&self) -> Result<Plan> {
         self.look_for_sweep().await?;
+        // Where sessions are hidden, nobody is flagged without one: judged again before the plan.
+        if self.users_may_be_hidden().await {
+            self.settle();
+        }
         // By the look before, and none that comes in between.
         let (plan, named_all, listed) = {
             let mark = self.mark.lock().await;
@@ -117,8 +122,13 @@ impl Site {
             return Err(held);
         }
         if plan.taken.is_empty() {
-            let mut report = self.dry(&plan);
+            let mut report = self.dry(&plan, self.doubts("a user").await);
             report.dry_run = false;
+            // An unknown user's session may be overdue, and no more is known of it: nobody is signed out by that.
+            report
+                .doubts
+                .retain(|doubt| doubt.code != ReasonCode::Unattributed);
+            report.verified = report.doubts.is_empty();
             return Ok(report);
         }
         if self.halt.is_cancelled() {
@@ -128,8 +138,11 @@ impl Site {
         self.record(intent(self, &plan, &id)).await?;
         let mut done = self.apply(&plan).await;
         let verified = self.verify(&plan, &mut done).await;
+        let mut doubts = self.doubts("these users").await;
+        doubts.extend(self.swallowed(&plan, &mut done).await);
+        let verified = verified && doubts.is_empty();
         let gone = Gone::of(&plan, &done.deleted);
-        let report = self.report(&plan, &done, &gone, verified);
+        let report = self.report(&plan, &done, &gone, verified, doubts);
         let outcome = outcome(self, &plan, &done, &gone, &report, &id);
         self.record_outcomes(vec![outcome], true).await;
         if let Some(error) = done.broken {
@@ -168,7 +181,7 @@ impl Site {
         plan::plan(&roster, at, &rules, &policy)
     }
 
-    fn dry(&self, plan: &Plan) -> SweepReport {
+    fn dry(&self, plan: &Plan, doubts: Vec<Doubt>) -> SweepReport {
         SweepReport {
             site: self.name(),
             dry_run: true,
@@ -183,12 +196,20 @@ impl Site {
             sessions_deleted: 0,
             skipped: plan.skipped.clone(),
             verified: true,
+            doubts,
             held: plan.held.as_ref().map(|e| e.message.clone()),
             held_code: plan.held.as_ref().map(|e| e.code),
         }
     }
 
-    fn report(&self, plan: &Plan, done: &Done, gone: &Gone<'_>, verified: bool) -> SweepReport {
+    fn report(
+        &self,
+        plan: &Plan,
+        done: &Done,
+        gone: &Gone<'_>,
+        verified: bool,
+        doubts: Vec<Doubt>,
+    ) -> SweepReport {
         let marked: HashSet<&UserId> = done.marked.iter().collect();
         let mut users: Vec<SweepUser> = Vec::new();
         let mut skipped = plan.skipped.clone();
@@ -219,6 +240,7 @@ impl Site {
             sessions_deleted: u32::try_from(done.deleted.len()).unwrap_or(u32::MAX),
             skipped,
             verified,
+            doubts,
             held: None,
             held_code: None,
         }

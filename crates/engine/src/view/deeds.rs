@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::{TokensView, UserView, with_tokens};
+use super::{Doubt, ReasonCode, TokensView, UserView, with_tokens};
 use crate::error::Code;
 
 /// Why a sweep takes someone.
@@ -47,6 +47,8 @@ pub struct SweepReport {
     pub skipped: Vec<Skipped>,
     /// Looked again, and everything that was to go is gone. Always true for a dry run of nothing.
     pub verified: bool,
+    /// Why the sweep is not verified although what it deleted is gone.
+    pub doubts: Vec<Doubt>,
     /// The guard that a real sweep meets.
     pub held: Option<String>,
     /// Its code. Consent (`--force`) passes `too_many` alone.
@@ -82,6 +84,10 @@ pub struct LogoutReport {
     pub detail: String,
     /// The user's API tokens: another way in. `None` if one session alone was ended.
     pub tokens: Option<TokensView>,
+    /// The same as a code for programs.
+    pub reason_code: ReasonCode,
+    /// What keeps the result from being verified although all that was seen is gone.
+    pub doubts: Vec<Doubt>,
 }
 
 impl LogoutReport {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::{Entry, TokensView};
+use super::{Doubt, Entry, TokensView};
 use crate::django::session::{ExpiryKind, Signature};
 
 /// Where a person stands, by the newest evidence and the database's clock.
@@ -208,4 +208,6 @@ pub struct UsersView {
     pub db_time: Option<Timestamp>,
     pub counts: Counts,
     pub users: Vec<UserView>,
+    /// Why this may not be everybody who is signed in.
+    pub doubts: Vec<Doubt>,
 }

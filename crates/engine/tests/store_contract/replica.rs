@@ -160,6 +160,7 @@ async fn word(ground: &Ground, replica: &str) -> Check {
         config_dir: folder.path().into(),
         state_dir: folder.path().into(),
         site: None,
+        session_engine: None,
         secret_key: None,
         secret_key_fallbacks: Vec::new(),
     };

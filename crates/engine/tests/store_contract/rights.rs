@@ -44,6 +44,7 @@ async fn rights(address: Address) -> Check {
         config_dir: folder.path().into(),
         state_dir: folder.path().into(),
         site: None,
+        session_engine: None,
         secret_key: None,
         secret_key_fallbacks: Vec::new(),
     };

@@ -83,5 +83,7 @@ export function endUnreadable(site: FakeSite, fingerprint: string): LogoutReport
     deed: `u${fingerprint}`,
     detail: "Ended the session, verified.",
     tokens: null,
+    reason_code: "signed_out",
+    doubts: [],
   };
 }

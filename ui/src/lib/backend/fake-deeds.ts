@@ -2,7 +2,7 @@
 import type { FakeSite } from "./fake-site";
 import { tokensOf } from "./fake-tokens";
 import type { Somebody } from "./population";
-import { type Entry, Failure, type LogoutReport, type Outcome, type SweepReport } from "./types";
+import { type Entry, Failure, type LogoutReport, type Outcome, type ReasonCode, type SweepReport } from "./types";
 
 const words: Record<Outcome, string> = {
   signed_out: "signed out, verified",
@@ -10,6 +10,14 @@ const words: Record<Outcome, string> = {
   unverified: "not verified: the cache did not answer",
   partial: "partly done: one session came back twice",
   not_possible: "not possible: this session engine leaves nothing on the server to delete",
+};
+
+const codes: Record<Outcome, ReasonCode> = {
+  signed_out: "signed_out",
+  nothing_to_do: "nothing_to_do",
+  unverified: "failed",
+  partial: "came_back",
+  not_possible: "not_possible",
 };
 
 /** Whoever has neither a session nor the flag is not here. */
@@ -65,6 +73,8 @@ export function logOut(
     deed,
     detail: following ? `Not verified yet: ${done} deleted, looking again.` : words[outcome],
     tokens: fingerprint === null ? tokensOf(site, one, tokens || (site.options.revokeTokens ?? false)) : null,
+    reason_code: following ? ("can_come_back" as const) : codes[outcome],
+    doubts: [],
   };
   site.tell({ ...told, outcome: report.outcome, following, detail: report.detail });
   return report;
@@ -127,6 +137,7 @@ export function plan(site: FakeSite, dry: boolean): SweepReport {
       .filter((p) => site.exempt(p))
       .map((p) => ({ username: p.username, why: `exempt: ${site.exempt(p)}` })),
     verified: true,
+    doubts: [],
     held: many ? `${overdue.length} of ${here} people signed in would be signed out, more than half.` : null,
     held_code: many ? "too_many" : null,
   };

@@ -48,6 +48,7 @@ export type {
   Page,
   Person,
   PolicyView,
+  ReasonCode,
   Sample,
   SessionView,
   ShowUser,

@@ -4,6 +4,7 @@
 //! serializers. They are [`Unreadable::Opaque`].
 //! Invariant: nothing here is signed: who can write into the cache can say anything in it.
 
+use super::large;
 use super::payload::{self, Payload};
 use super::unpack::Packing;
 use super::{Decoded, Decoder, Form, MAX_INFLATED, Signature, Unreadable};
@@ -12,20 +13,23 @@ impl Decoder {
     /// Reads the bytes that a cache holds under a session's key.
     ///
     /// What is no session but some other cached thing, as a number, is [`Unreadable::Malformed`] or
-    /// [`Unreadable::Opaque`]. Values of more than [`MAX_INFLATED`] are not looked into.
+    /// [`Unreadable::Opaque`]. Of values of more than [`MAX_INFLATED`] only
+    /// JSON is looked into.
     pub fn cached(&mut self, value: &[u8]) -> Result<Decoded, Unreadable> {
         if value.is_empty() {
             return Err(Unreadable::Empty);
         }
-        if value.len() > MAX_INFLATED {
-            return Err(Unreadable::TooLarge);
-        }
-        let dict = match Packing::of(value) {
-            Some(packing) => packing.unpack(&mut self.inflate, value, &mut self.inflated)?,
+        let read = match Packing::of(value) {
+            Some(packing) => match packing.unpack(&mut self.inflate, value, &mut self.inflated) {
+                Ok(dict) => dict_of(dict),
+                Err(Unreadable::TooLarge) => large::read(packing.reader(value)?),
+                Err(why) => Err(why),
+            },
+            None if value.len() > MAX_INFLATED => large::read(value),
             None => {
                 self.bytes.clear();
                 self.bytes.extend_from_slice(value);
-                &mut self.bytes
+                dict_of(&mut self.bytes)
             }
         };
         let Payload {
@@ -34,7 +38,7 @@ impl Decoder {
             auth_hash,
             expiry,
             impersonation,
-        } = dict_of(dict)?;
+        } = read?;
         Ok(Decoded {
             user,
             backend,

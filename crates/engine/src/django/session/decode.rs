@@ -1,6 +1,7 @@
 //! From a row's text to what it says, in both of Django's forms. A cache's value is read in `cached`.
 //! The dict's keys are read in `payload`; keys and their derivation in `signing`.
-//! Invariant: inflating stops at 1 MiB, and buffers never outgrow that or the row itself.
+//! Invariant: what is held inflated ends at 1 MiB, and buffers never outgrow that or the row itself. What is larger is
+//! scanned in pieces, next door in `large`.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -10,11 +11,12 @@ use libdeflater::Decompressor;
 use super::super::base62;
 use super::super::secret::SecretKeys;
 use super::super::signing::{Salted1, Salted256, hex, same};
+use super::large;
 use super::payload::{self, Payload};
-use super::unpack::inflate;
+use super::unpack::{Packing, inflate};
 use super::{Decoded, Form, LEGACY_SALT, SIGNED_SALT, Signature, Unreadable};
 
-/// The most that a compressed session may become, in bytes.
+/// The most of a compressed session that is held, in bytes.
 pub const MAX_INFLATED: usize = 1 << 20;
 
 /// Python's decoder takes padding or its absence, and spare bits in the last digit.
@@ -87,14 +89,18 @@ impl Decoder {
         let (value, signature) = data.rsplit_once(':').ok_or(Unreadable::Malformed)?;
         let (payload, timestamp) = value.rsplit_once(':').ok_or(Unreadable::Malformed)?;
         let last_saved = base62::decode(timestamp.as_bytes()).ok_or(Unreadable::BadTimestamp)?;
-        let json = match payload.strip_prefix('.') {
+        let read = match payload.strip_prefix('.') {
             Some(compressed) => {
                 unbase64(URL_SAFE, compressed, &mut self.bytes)?;
-                inflate(&mut self.inflate, &self.bytes, &mut self.inflated)?
+                match inflate(&mut self.inflate, &self.bytes, &mut self.inflated) {
+                    Ok(json) => payload::read(json),
+                    Err(Unreadable::TooLarge) => large::read(Packing::Zlib.reader(&self.bytes)?),
+                    Err(why) => Err(why),
+                }
             }
             None => {
                 unbase64(URL_SAFE, payload, &mut self.bytes)?;
-                &mut self.bytes
+                payload::read(&mut self.bytes)
             }
         };
         let Payload {
@@ -103,7 +109,7 @@ impl Decoder {
             auth_hash,
             expiry,
             impersonation,
-        } = payload::read(json)?;
+        } = read?;
         let genuine = self.keys.as_ref().map(|keys| {
             keys.iter().any(|(key, _)| {
                 let mut text = [0; 43];

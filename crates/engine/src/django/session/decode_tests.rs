@@ -82,14 +82,22 @@ fn one_decoder_does_not_mix_rows() {
 }
 
 #[test]
-fn inflating_stops_at_one_mebibyte() {
+fn no_more_than_one_mebibyte_is_held_and_what_is_larger_is_scanned() {
     let json = |size: usize| format!(r#"{{"x":"{}"}}"#, "x".repeat(size - 8)).into_bytes();
     let mut decoder = Decoder::new(None);
     assert_eq!(json(MAX_INFLATED).len(), MAX_INFLATED);
     assert!(decoder.decode(&compressed(&json(MAX_INFLATED))).is_ok());
     let over = compressed(&json(MAX_INFLATED + 1));
-    assert_eq!(decoder.decode(&over), Err(Unreadable::TooLarge));
+    assert_eq!(decoder.decode(&over).unwrap().user, None);
+    let owned = format!(
+        r#"{{"_auth_user_id":"7","x":"{}"}}"#,
+        "x".repeat(2 * MAX_INFLATED)
+    );
+    let owned = decoder.decode(&compressed(owned.as_bytes())).unwrap();
+    assert_eq!(owned.user.as_deref(), Some("7"));
     let bomb = compressed(&vec![b' '; 16 << 20]);
+    assert_eq!(decoder.decode(&bomb), Err(Unreadable::Opaque));
+    let bomb = compressed(&[b"{\"x\":\"".to_vec(), vec![b' '; 80 << 20]].concat());
     assert_eq!(decoder.decode(&bomb), Err(Unreadable::TooLarge));
     assert!(
         decoder.inflated.capacity() <= MAX_INFLATED + 1,

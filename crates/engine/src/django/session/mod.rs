@@ -6,6 +6,7 @@ mod cached;
 mod decode;
 mod encode;
 pub(super) mod impersonation;
+mod large;
 pub(super) mod payload;
 mod unpack;
 

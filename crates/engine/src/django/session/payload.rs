@@ -17,7 +17,7 @@ use super::impersonation::{Clue, Ids, Impersonation};
 use super::{Expiry, Unreadable};
 
 /// Python's own parser gives up near this depth, and such a session is empty to Django.
-const MAX_DEPTH: usize = 900;
+pub(super) const MAX_DEPTH: usize = 900;
 /// Where Python's msgpack gives up.
 const MAX_DEPTH_MSGPACK: usize = 511;
 

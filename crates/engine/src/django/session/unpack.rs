@@ -51,19 +51,23 @@ impl Packing {
     ) -> Result<&'a mut [u8], Unreadable> {
         match self {
             Self::Zlib => return inflate(zlib, bytes, into),
-            Self::Gzip => limited(flate2::read::GzDecoder::new(bytes), into),
-            Self::Lz4 => limited(lz4_flex::frame::FrameDecoder::new(bytes), into),
-            Self::Xz => limited(
-                lzma_rust2::XzReader::new_mem_limit(bytes, false, XZ_MEMORY),
-                into,
-            ),
-            Self::Zstd => limited(
+            Self::Gzip | Self::Lz4 | Self::Xz | Self::Zstd => limited(self.reader(bytes)?, into)?,
+        }
+        Ok(into)
+    }
+
+    /// Unpacks in pieces, without a limit of its own.
+    pub(super) fn reader<'a>(self, bytes: &'a [u8]) -> Result<Box<dyn Read + 'a>, Unreadable> {
+        Ok(match self {
+            Self::Zlib => Box::new(flate2::read::ZlibDecoder::new(bytes)),
+            Self::Gzip => Box::new(flate2::read::GzDecoder::new(bytes)),
+            Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(bytes)),
+            Self::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(bytes, false, XZ_MEMORY)),
+            Self::Zstd => Box::new(
                 ruzstd::decoding::StreamingDecoder::new_with_max_window_size(bytes, ZSTD_WINDOW)
                     .map_err(|_| Unreadable::NotInflatable)?,
-                into,
             ),
-        }?;
-        Ok(into)
+        })
     }
 }
 

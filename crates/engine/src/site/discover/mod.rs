@@ -6,7 +6,7 @@ mod home;
 mod sessions;
 mod users;
 
-pub use sessions::{engine_of, in_use, usual};
+pub use sessions::{by_table, engine_of, in_use, usual};
 
 use home::{Home, Wanted, home};
 use sessions::session_table;

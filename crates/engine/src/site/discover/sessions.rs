@@ -2,12 +2,15 @@
 
 use super::home::Home;
 use super::{bare, list, no_table, table_name};
-use crate::config::{Engine, SessionsConfig};
+use crate::config::{Engine, EngineName, SessionsConfig};
 use crate::error::{Code, Error, Result};
 use crate::store::IdForm;
 use crate::store::catalog::{Column, Kind, Table};
 use crate::store::schema::{SessionTable, TableName, TimeColumn};
 use crate::view::Found;
+
+/// The one of these that only one engine uses.
+const DECIDES: &str = "user_sessions.backends.db";
 
 /// Tables that Django and its packages make for sessions, and the plainest engine that uses each.
 const USUAL: [(&str, &str); 3] = [
@@ -85,7 +88,18 @@ pub fn engine_of(table: &SessionTable, config: &SessionsConfig) -> Option<&'stat
         .iter()
         .find(|(name, _)| *name == table.table.name)
         .map(|(_, engine)| *engine)
-        .filter(|engine| config.engine == plain && config.base.is_none() && *engine != plain)
+        .filter(|engine| {
+            config.engine.as_str() == plain && config.base.is_none() && *engine != plain
+        })
+}
+
+/// The name of an engine that was found by its table. Other engines use the tables of Django and of qsessions too, with
+/// a cache that is asked before the table.
+pub fn by_table(engine: &str) -> EngineName {
+    match engine == DECIDES {
+        true => EngineName::shown(engine),
+        false => EngineName::assumed(engine),
+    }
 }
 
 /// The table of the sessions; none where this engine keeps none. `users`: the users' table, where it lies in the

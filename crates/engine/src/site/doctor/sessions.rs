@@ -1,15 +1,25 @@
 //! What ends a session on this site, and whether Curfew reaches it.
 
-use super::sheet::{Finding, bad, good};
+use super::sheet::{Finding, Item, Sheet, bad, good};
 use crate::config::{Base, Engine, SessionsConfig, SiteConfig};
 use crate::site::Site;
 use crate::site::wiring::Explored;
 use crate::store::FileSessions;
+use crate::view::ReasonCode;
 
 /// The engine, and what Curfew deletes to end one of its sessions.
 pub(super) fn engine(config: &SiteConfig, explored: &Explored) -> Finding {
     let sessions = &config.sessions;
     let engine = match &explored.engine {
+        Ok(_) if !sessions.engine_known() => {
+            return bad(
+                format!(
+                    "SESSION_ENGINE is not known; {} is assumed, and a cached copy may still let a user in",
+                    sessions.engine
+                ),
+                "give --session-engine ENGINE, set CURFEW_SESSION_ENGINE, or write engine = \"...\" under [site.sessions]",
+            );
+        }
         Ok(engine) => engine,
         Err(error) => {
             return bad(
@@ -56,22 +66,7 @@ pub(super) fn engine(config: &SiteConfig, explored: &Explored) -> Finding {
             );
         }
     };
-    good(format!(
-        "{}{}; to end a session: {deleted}",
-        sessions.engine,
-        granted(config)
-    ))
-}
-
-/// What nobody said and a table cannot tell.
-fn granted(config: &SiteConfig) -> &'static str {
-    match (config.by_url, config.sessions.engine.as_str()) {
-        (false, _) => "",
-        (true, "qsessions.backends.db") => {
-            " by its table, which qsessions.backends.cached_db uses too, and there the row alone signs nobody out: name SESSION_ENGINE in config.toml"
-        }
-        (true, _) => ", taken for granted; where SESSION_ENGINE is another, name it in config.toml",
-    }
+    good(format!("{}; to end a session: {deleted}", sessions.engine))
 }
 
 /// How the site's cache calls a session, with KEY in a session key's place.
@@ -128,4 +123,29 @@ pub(super) async fn store(site: &Site) -> Finding {
         ),
     }
     .named(name)
+}
+
+/// After a first look: the doubts about this site's sessions. The session engine has a check of its own.
+pub(super) async fn doubts(site: &Site, sheet: &mut Sheet) {
+    for doubt in site.doubts("a user").await {
+        let (item, fix) = match doubt.code {
+            ReasonCode::RowsHidden => (
+                Item::RowSecurity,
+                "give the role BYPASSRLS, or a policy that shows every row; until then no result is verified",
+            ),
+            ReasonCode::SessionsElsewhere | ReasonCode::AllRejected => (
+                Item::Sessions,
+                "state SESSION_ENGINE as the site has it, and its cache; until then no result is verified",
+            ),
+            ReasonCode::NotChecked => (
+                Item::Sessions,
+                "correct what is in the way, then run doctor again",
+            ),
+            _ => continue,
+        };
+        sheet.put(item, bad(doubt.detail, fix));
+    }
+    sheet.put(Item::RowSecurity, good("no row is hidden from this role"));
+    let shown = "nothing contradicts what the sessions show";
+    sheet.put(Item::Sessions, good(shown));
 }

@@ -53,6 +53,10 @@ checks! {
     FirstLook = "first look",
     /// What holds the sessions beside the table answers and lets Curfew delete. Named after what it is.
     Store = "session store",
+    /// Row level security hides no session from the role.
+    RowSecurity = "row security",
+    /// Users are active only where sessions are.
+    Sessions = "sessions",
     /// The SECRET_KEY fits the sessions.
     SecretKey = "secret key",
     /// How often the site records activity is proven, and often enough.

@@ -13,6 +13,7 @@ impl Ground {
             config_dir: self.folder.path().join("config"),
             state_dir: self.state_dir(),
             site: None,
+            session_engine: None,
             secret_key: None,
             secret_key_fallbacks: Vec::new(),
         }
@@ -120,10 +121,7 @@ async fn a_packages_table_tells_its_engine_and_its_columns_are_shown() {
         .unwrap();
     assert_eq!(column.value.as_deref(), Some("user_id"));
     let check = ground.check(ground.config(), "session engine").await;
-    assert!(
-        check.ok && check.detail.contains("taken for granted"),
-        "{check:?}"
-    );
+    assert!(check.ok, "{check:?}");
     assert!(
         check.detail.contains("the row in user_sessions_session"),
         "{check:?}"

@@ -5,6 +5,7 @@ mod arrays;
 mod batch;
 mod copy;
 mod crew;
+mod hidden;
 mod listing;
 mod numbered;
 mod own;
@@ -292,6 +293,18 @@ impl Store for SqlStore {
 
     async fn ready(&self) -> Result<()> {
         self.sessions().ready().await
+    }
+
+    async fn hides_rows(&self) -> Result<Option<String>> {
+        self.sessions().hides_rows().await
+    }
+
+    async fn keepers(&self) -> Result<Vec<String>> {
+        self.sessions().keepers().await
+    }
+
+    async fn seen_since(&self, since: Timestamp, now: Timestamp) -> Result<u32> {
+        self.users_seen_since(since, now).await
     }
 
     fn whole(&self) -> bool {

@@ -94,6 +94,14 @@ impl Sessions for SqlSessions {
         }
     }
 
+    async fn hides_rows(&self) -> Result<Option<String>> {
+        self.rows_hidden().await
+    }
+
+    async fn keepers(&self) -> Result<Vec<String>> {
+        self.row_keepers().await
+    }
+
     async fn delete_unchanged(&self, rows: &[SessionRow]) -> Result<Vec<SessionKey>> {
         let mut deleted = Vec::new();
         for chunk in rows.chunks(CHUNK) {

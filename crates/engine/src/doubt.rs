@@ -1,0 +1,252 @@
+//! What keeps a result from being verified although all that was seen is gone: users can still be signed in by something
+//! that Curfew does not see, does not know or cannot delete.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::site::{Site, hold};
+use crate::view::{Doubt, Entry, ReasonCode};
+
+/// Fewer users than this may all have signed out by themselves within a short time.
+const CROWD: u32 = 3;
+/// Users beyond this number are not counted.
+pub(crate) const MOST: u32 = 1000;
+/// Entries of the journal among which Curfew's own deletions are looked for.
+const RECENT_ENTRIES: usize = 50;
+/// How often the window's refreshes look for doubts.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// The doubts that were found last.
+#[derive(Debug, Default)]
+pub(crate) struct Doubts {
+    found: Vec<Doubt>,
+    at: Option<tokio::time::Instant>,
+    /// When usable sessions were last seen.
+    sighted: Option<Timestamp>,
+}
+
+impl Doubt {
+    fn new(code: ReasonCode, count: u32, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            count,
+            detail: detail.into(),
+        }
+    }
+
+    /// `whom`: "this user", "a user".
+    fn engine_unknown(whom: &str) -> Self {
+        let text = format!(
+            "SESSION_ENGINE is not known; a cached copy may still let {whom} in. State it with --session-engine, or as engine under [site.sessions]."
+        );
+        Self::new(ReasonCode::EngineUnknown, 0, text)
+    }
+
+    fn sessions_elsewhere(users: u32) -> Self {
+        let were = match users {
+            1 => "1 user was".to_owned(),
+            MOST.. => format!("{MOST} or more users were"),
+            n => format!("{n} users were"),
+        };
+        let text = format!(
+            "Who is signed in cannot be known: {were} active recently, and no usable session is here. This site may keep its sessions elsewhere; state SESSION_ENGINE with --session-engine, or as engine under [site.sessions]."
+        );
+        Self::new(ReasonCode::SessionsElsewhere, users, text)
+    }
+
+    fn all_rejected(sessions: u32) -> Self {
+        let which = match sessions {
+            1 => "the only session".to_owned(),
+            n => format!("all {n} sessions"),
+        };
+        let text = format!(
+            "Who is signed in cannot be known: Django would reject {which} here. Check the SECRET_KEY, and state SESSION_ENGINE with --session-engine, or as engine under [site.sessions]."
+        );
+        Self::new(ReasonCode::AllRejected, sessions, text)
+    }
+
+    fn unattributed(sessions: u32, whom: &str) -> Self {
+        let which = match sessions {
+            1 => "1 session cannot be attributed to a user".to_owned(),
+            n => format!("{n} sessions cannot be attributed to a user"),
+        };
+        let text = format!(
+            "{which}, and may let {whom} in. `curfew sessions --unreadable` lists such sessions."
+        );
+        Self::new(ReasonCode::Unattributed, sessions, text)
+    }
+
+    fn rows_hidden(table: &str) -> Self {
+        let text = format!(
+            "Row level security hides rows of {table} from this role. Give the role BYPASSRLS, or a policy that shows every row."
+        );
+        Self::new(ReasonCode::RowsHidden, 0, text)
+    }
+
+    /// `by`: the triggers, rules and policies that can keep rows from being deleted.
+    pub(crate) fn delete_swallowed(sessions: u32, by: &[String]) -> Self {
+        let what = match sessions {
+            1 => "1 session".to_owned(),
+            n => format!("{n} sessions"),
+        };
+        let by = match by {
+            [] => "a trigger, rule or policy may be the cause".to_owned(),
+            names => format!("the cause may be {}", names.join(", ")),
+        };
+        let text = format!("The database accepted the deletion of {what} and kept the rows; {by}.");
+        Self::new(ReasonCode::DeleteSwallowed, sessions, text)
+    }
+
+    /// Whether users without a session in sight may be signed in all the same. Their flags stay as they are.
+    pub(crate) fn hides_users(&self) -> bool {
+        matches!(
+            self.code,
+            ReasonCode::RowsHidden | ReasonCode::SessionsElsewhere | ReasonCode::AllRejected
+        )
+    }
+}
+
+/// The doubts in one line of text.
+pub(crate) fn sentences(doubts: &[Doubt]) -> String {
+    let all: Vec<&str> = doubts.iter().map(|d| d.detail.as_str()).collect();
+    all.join(" ")
+}
+
+/// Since when activity without a session contradicts what was seen. `known`: the engine was stated, or the data show it.
+///
+/// A user who signs out leaves recent activity and no session. With an unknown engine a single such user is a sign, and
+/// the window is the session's age. With a known engine it takes a crowd within the idle time. Either way only activity
+/// counts that is newer than the last usable session that Curfew saw or deleted.
+fn contradiction(
+    now: Timestamp,
+    known: bool,
+    session_age: Duration,
+    idle_after: Duration,
+    explained: Option<Timestamp>,
+) -> (Timestamp, u32) {
+    let (window, least) = match known {
+        true => (idle_after, CROWD),
+        false => (session_age, 1),
+    };
+    let since = now.checked_sub(window).unwrap_or(Timestamp::MIN);
+    (since.max(explained.unwrap_or(Timestamp::MIN)), least)
+}
+
+/// When Curfew last deleted sessions of this site, by the newest entries of the journal.
+fn last_deletion(entries: &[Entry], site: &str) -> Option<Timestamp> {
+    let deleted = |entry: &&Entry| entry.site == site && entry.sessions_deleted > Some(0);
+    entries.iter().filter(deleted).map(|entry| entry.at).max()
+}
+
+impl Site {
+    /// Asks for everything that keeps a result about `whom` ("this user", "a user") from being verified.
+    pub async fn doubts(&self, whom: &str) -> Vec<Doubt> {
+        let mut doubts = Vec::new();
+        // Where nobody can be signed out, nothing is claimed.
+        if self.barrier.is_some() {
+            return doubts;
+        }
+        if !self.config().sessions.engine_known() {
+            doubts.push(Doubt::engine_unknown(whom));
+        }
+        match self.store.hides_rows().await {
+            Ok(Some(table)) => doubts.push(Doubt::rows_hidden(&table)),
+            Ok(None) => {}
+            Err(error) => doubts.push(not_checked("hides rows", &error.message)),
+        }
+        match self.contradicted().await {
+            Ok(doubt) => doubts.extend(doubt),
+            Err(error) => doubts.push(not_checked("holds every session", &error.message)),
+        }
+        let now = self.db_now().unwrap_or(Timestamp::MIN);
+        match hold(&self.roster).unattributed(now) {
+            0 => {}
+            n => doubts.push(Doubt::unattributed(n, whom)),
+        }
+        let mut last = hold(&self.doubted);
+        last.found.clone_from(&doubts);
+        last.at = Some(tokio::time::Instant::now());
+        doubts
+    }
+
+    /// The doubts that were found last.
+    pub(crate) fn known_doubts(&self) -> Vec<Doubt> {
+        hold(&self.doubted).found.clone()
+    }
+
+    /// After a refresh: notes whether sessions were seen, and looks for doubts from time to time.
+    pub(crate) async fn look_for_doubts(&self) {
+        let due = hold(&self.doubted)
+            .at
+            .is_none_or(|at| at.elapsed() >= EVERY);
+        if due {
+            self.doubts("a user").await;
+        }
+    }
+
+    /// Usable sessions were seen at this moment.
+    pub(crate) fn sighted(&self, at: Timestamp) {
+        hold(&self.doubted).sighted = Some(at);
+    }
+
+    /// Whether users without a session in sight may be signed in all the same.
+    pub(crate) async fn users_may_be_hidden(&self) -> bool {
+        let doubts = self.doubts("a user").await;
+        doubts.iter().any(Doubt::hides_users)
+    }
+
+    /// Whether the evidence of users contradicts that nobody is signed in.
+    async fn contradicted(&self) -> crate::error::Result<Option<Doubt>> {
+        let (counts, (fit, unfit)) = {
+            let roster = hold(&self.roster);
+            (roster.counts(), roster.signatures())
+        };
+        let Some(now) = self.db_now().filter(|_| counts.signed_in == 0) else {
+            return Ok(None);
+        };
+        if fit == 0 && unfit > 0 {
+            return Ok(Some(Doubt::all_rejected(unfit)));
+        }
+        let (policy, sessions) = {
+            let config = self.config();
+            (config.policy.clone(), config.sessions.clone())
+        };
+        let own = self.journal(RECENT_ENTRIES).ok();
+        let own = own.and_then(|view| last_deletion(&view.entries, &self.name()));
+        let explained = own.max(hold(&self.doubted).sighted);
+        let (since, least) = contradiction(
+            now,
+            sessions.engine_known(),
+            sessions.age(),
+            policy.idle_after,
+            explained,
+        );
+        let users = self.store.seen_since(since, now).await?;
+        Ok((users >= least).then(|| Doubt::sessions_elsewhere(users)))
+    }
+}
+
+fn not_checked(what: &str, why: &str) -> Doubt {
+    let text = format!("Whether the database {what} could not be checked: {why}.");
+    Doubt::new(ReasonCode::NotChecked, 0, text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn activity_counts_only_after_what_explains_that_no_session_is_left() {
+        let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        let (day, minutes) = (Duration::from_secs(86_400), Duration::from_secs(300));
+        let at = |known, explained| contradiction(now, known, day, minutes, explained);
+        assert_eq!(at(false, None), (now - day, 1));
+        assert_eq!(at(true, None), (now - minutes, CROWD));
+        // After a sweep of everybody an hour ago, only what came since is a sign.
+        let sweep = now - Duration::from_secs(3600);
+        assert_eq!(at(false, Some(sweep)), (sweep, 1));
+        assert_eq!(at(true, Some(sweep)), (now - minutes, CROWD));
+    }
+}
