@@ -64,21 +64,20 @@ async fn a_hang_up_ends_a_sweep_after_its_batches_under_way() {
     let names: Vec<String> = (0..400).map(|n| format!("user{n:03}")).collect();
     let people: Vec<_> = names.iter().map(|name| overdue(name)).collect();
     site.seed(&people).await;
-    for sql in [
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
-         $$ BEGIN PERFORM pg_sleep(0.01); RETURN OLD; END $$",
-        "CREATE TRIGGER slow BEFORE DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION slow()",
-    ] {
-        site.db.execute(sql).await;
-    }
+    close_gate(&site).await;
     let curfew = site.curfew();
-    let sweep = curfew.spawn(&["--json", "sweep", "--force"]);
+    let mut sweep = curfew.spawn(&["sweep", "--force"]);
     under_way(&curfew.state_dir()).await;
     sweep.signal(Signal::HUP);
+    // The signal is heard before a batch can end.
+    let heard = sweep.remark(LONG).await;
+    assert!(heard.contains("finishing what has begun"), "{heard}");
+    open_gate(&site).await;
     let (status, words) = sweep.end(LONG).await;
     assert_eq!(status, Some(4), "{words}");
     let left = site.db.sessions().await;
     assert!(left > 0, "batches that had not begun were left alone");
+    assert!(left < 400, "those under way came to their end");
     let entries = entries(&curfew).await;
     assert_eq!(entries.len(), 2);
     assert_eq!(entries[0]["phase"], "outcome");
