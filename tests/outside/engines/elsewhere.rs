@@ -7,13 +7,19 @@ use crate::harness::{
 
 async fn a_day(site: Site) {
     let seeded = site
-        .seed(&[active("ana"), overdue("cem"), overdue("dee").no_session()])
+        .seed(&[
+            active("ana"),
+            // His save and his activity prove the grain, whoever comes back.
+            active("ben"),
+            overdue("cem"),
+            overdue("dee").no_session(),
+        ])
         .await;
     let mut browser = site.sign_in("ana").await;
     let curfew = site.curfew();
 
     let document = curfew.done(&["users"]).await;
-    assert_eq!(names(&document), listed(["ana", "cem", "dee"]));
+    assert_eq!(names(&document), listed(["ana", "ben", "cem", "dee"]));
     assert_eq!(of(&document, "ana")["sessions"], 2);
     assert_eq!(of(&document, "cem")["state"], "overdue");
     assert_eq!(of(&document, "dee")["state"], "stale");
