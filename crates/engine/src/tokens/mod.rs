@@ -171,8 +171,13 @@ impl Site {
                 continue;
             };
             standing.unchecked.clone_from(&after.unchecked);
+            // A table that cannot be read again proves nothing: what was found there counts as left.
+            let all_read = after.unchecked.is_empty();
             for row in &mut standing.rows {
-                row.left = 0;
+                row.left = match all_read {
+                    true => 0,
+                    false => row.found,
+                };
             }
             for row in after.rows {
                 match standing
