@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
-use curfew_engine::django::session::{Decoder, Expiry, Form, Signature, Unreadable};
+use curfew_engine::django::session::{Decoder, Expiry, Form, Signature};
 use serde::Deserialize;
 
 const FILES: [(&str, &str); 3] = [
