@@ -6,10 +6,13 @@ use crate::harness::{
     Browser, Cache, Django, Engine, Seeded, SessionEngine, Site, active, names, of, overdue, person,
 };
 
+/// The path of a form, and its fields.
+type Form = (String, Vec<(&'static str, String)>);
+
 /// How each package begins an impersonation and ends it.
 struct Package {
     name: &'static str,
-    begin: fn(&str) -> (String, Vec<(&'static str, String)>),
+    begin: fn(&str) -> Form,
     end: &'static str,
     /// Ends with a GET.
     by_get: bool,
@@ -127,7 +130,7 @@ async fn each_package_on(engine: Engine, sessions: SessionEngine) {
             );
             for shown in [package.root(), package.ben()] {
                 let document = curfew.done(&["sessions", &shown]).await;
-                assert_eq!(acting(&document), [pair.clone()], "{document}");
+                assert_eq!(acting(&document), std::slice::from_ref(&pair), "{document}");
             }
             command.push(signed_out(package));
         }

@@ -82,7 +82,7 @@ async fn a_hang_up_ends_a_sweep_after_its_batches_under_way() {
     assert_eq!(entries.len(), 2);
     assert_eq!(entries[0]["phase"], "outcome");
     assert_eq!(entries[0]["sessions_deleted"], 400 - left);
-    assert_eq!(running(&curfew.state_dir()), [PathBuf::new(); 0]);
+    assert!(running(&curfew.state_dir()).is_empty());
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn what_a_killed_curfew_left_open_is_settled_by_the_next() {
         gone >= 1 && outcome.contains(&format!("{gone} of 2")),
         "{outcome}"
     );
-    assert_eq!(running(&state), [PathBuf::new(); 0]);
+    assert!(running(&state).is_empty());
     assert_eq!(site.db.sessions().await, 0);
 }
 

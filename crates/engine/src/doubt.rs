@@ -14,6 +14,8 @@ const CROWD: u32 = 3;
 pub(crate) const MOST: u32 = 1000;
 /// Entries of the journal among which Curfew's own deletions are looked for.
 const RECENT_ENTRIES: usize = 50;
+/// Requests that were under way when the last sessions went note activity for this much longer.
+const UNDER_WAY: Duration = Duration::from_secs(60);
 /// How often the window's refreshes look for doubts.
 const EVERY: Duration = Duration::from_secs(60);
 
@@ -117,7 +119,7 @@ pub(crate) fn sentences(doubts: &[Doubt]) -> String {
 ///
 /// A user who signs out leaves recent activity and no session. With an unknown engine a single such user is a sign, and
 /// the window is the session's age. With a known engine it takes a crowd within the idle time. Either way only activity
-/// counts that is newer than the last usable session that Curfew saw or deleted.
+/// counts that is a minute newer than the last usable session that Curfew saw or deleted.
 fn contradiction(
     now: Timestamp,
     known: bool,
@@ -130,6 +132,7 @@ fn contradiction(
         false => (session_age, 1),
     };
     let since = now.checked_sub(window).unwrap_or(Timestamp::MIN);
+    let explained = explained.map(|at| at.checked_add(UNDER_WAY).unwrap_or(Timestamp::MAX));
     (since.max(explained.unwrap_or(Timestamp::MIN)), least)
 }
 
@@ -246,7 +249,7 @@ mod tests {
         assert_eq!(at(true, None), (now - minutes, CROWD));
         // After a sweep of everybody an hour ago, only what came since is a sign.
         let sweep = now - Duration::from_secs(3600);
-        assert_eq!(at(false, Some(sweep)), (sweep, 1));
+        assert_eq!(at(false, Some(sweep)), (sweep + UNDER_WAY, 1));
         assert_eq!(at(true, Some(sweep)), (now - minutes, CROWD));
     }
 }

@@ -46,7 +46,7 @@ impl Site {
             if ledger.survey_due() {
                 ledger.surveyed(Survey::of(&roster, zone.as_ref()));
             }
-            ledger.to_write(&roster)
+            ledger.take_what_is_due(&roster)
         };
         self.reckon();
         if let Some((path, kept)) = write {

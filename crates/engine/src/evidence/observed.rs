@@ -180,7 +180,7 @@ impl Ledger {
     }
 
     /// What is to be written now, where anything is, and where to.
-    pub fn to_write(&mut self, roster: &Roster) -> Option<(PathBuf, Kept)> {
+    pub fn take_what_is_due(&mut self, roster: &Roster) -> Option<(PathBuf, Kept)> {
         let due = self.written.is_none_or(|at| at.elapsed() >= EVERY);
         if !due && !self.learned {
             return None;

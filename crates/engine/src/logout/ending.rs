@@ -297,8 +297,8 @@ impl Ending {
             let meant = one.keys();
             let mut doomed: BTreeSet<SessionKey> = meant
                 .iter()
+                .filter(|key| there.contains(*key))
                 .cloned()
-                .filter(|key| there.contains(key))
                 .collect();
             if let Target::User(id) = &one.target
                 && look > Look::Once
