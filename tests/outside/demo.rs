@@ -24,9 +24,14 @@ async fn a_demo_site_is_one_that_real_django_reads() {
         first["counts"]["signed_in"].as_u64().unwrap() > 5,
         "{first:#}"
     );
-    for state in ["active", "idle", "overdue"] {
-        assert_ne!(first["counts"][state], 0, "{state}: {}", first["counts"]);
-    }
+    // On a busy machine an overdue user may have come back before the first answer.
+    until("each state is there", SOON, || async {
+        let counts = here.done(&["users"]).await["counts"].clone();
+        ["active", "idle", "overdue"]
+            .iter()
+            .all(|state| counts[state] != 0)
+    })
+    .await;
     until("somebody moves", Duration::from_secs(3), || async {
         let seen = |document: &Value| -> Vec<Value> {
             let users = document["users"].as_array().unwrap();

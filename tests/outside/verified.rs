@@ -157,7 +157,8 @@ async fn a_large_session_is_its_owners_and_an_opaque_one_is_a_doubt() {
     assert_eq!(report["sessions_deleted"], 2, "{report:#}");
     assert_eq!(report["doubts"][0]["count"], 1, "{report:#}");
     assert_eq!(site.names(&seeded.keys("ana")).await, [None, None]);
-    let report = not_verified(&site.curfew(), &["sweep"], "unattributed").await;
+    let sweep = ["sweep", "--activity-grain", "1m"];
+    let report = not_verified(&site.curfew(), &sweep, "unattributed").await;
     assert_eq!(names(&report), ["cem"]);
     assert_eq!(site.names(&seeded.keys("cem")).await, [None]);
 }
@@ -174,7 +175,8 @@ async fn rows_that_the_role_cannot_see_are_not_taken_for_none() {
     assert!(text.contains("Row level security"), "{text}");
     doctor_fails(&curfew, "row security").await;
     not_verified(&curfew, &["logout", "ana"], "rows_hidden").await;
-    not_verified(&curfew, &["sweep"], "rows_hidden").await;
+    let sweep = ["sweep", "--activity-grain", "1m"];
+    not_verified(&curfew, &sweep, "rows_hidden").await;
     assert_eq!(site.flagged().await, ["ana", "cem"]);
     assert_eq!(site.names(&seeded.keys("ana")).await, [Some("ana".into())]);
 

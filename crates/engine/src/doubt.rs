@@ -205,7 +205,8 @@ impl Site {
             let roster = hold(&self.roster);
             (roster.counts(), roster.signatures())
         };
-        let Some(now) = self.db_now().filter(|_| counts.signed_in == 0) else {
+        // Flagged users are counted as signed in while rows may be hidden, so only sessions show that the table is in use.
+        let Some(now) = self.db_now().filter(|_| counts.sessions == 0) else {
             return Ok(None);
         };
         if fit == 0 && unfit > 0 {

@@ -55,7 +55,7 @@ async fn view_only_holds() {
         for (command, arguments) in [
             (
                 "logout",
-                json!({"ids": [id], "fingerprint": null, "reason": null, "consent": true}),
+                json!({"ids": [id], "fingerprint": null, "reason": null, "consent": true, "tokens": false}),
             ),
             ("sweep", json!({"force": false})),
             ("sweep", json!({"force": true})),

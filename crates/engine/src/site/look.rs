@@ -225,7 +225,7 @@ impl Site {
                 let crossed = self.settle();
                 self.learn().await;
                 let counts = hold(&self.roster).counts();
-                if counts.signed_in > 0 {
+                if counts.sessions > 0 {
                     self.sighted(db);
                 }
                 hold(&self.history).sample(db, &counts);

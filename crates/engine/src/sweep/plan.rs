@@ -108,6 +108,14 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             });
             continue;
         }
+        // Rows may be hidden here. Such a user may be signed in, and the flag may be right.
+        if reason == SweepReason::Overdue && person.usable() == 0 {
+            skipped.push(Skipped {
+                username: person.username().to_string(),
+                why: "no session of this user can be seen".into(),
+            });
+            continue;
+        }
         if let Some(why) = held_back(person, rules) {
             skipped.push(Skipped {
                 username: person.username().to_string(),

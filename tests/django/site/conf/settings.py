@@ -13,6 +13,8 @@ SECRET_KEY = os.environ["SITE_SECRET_KEY"]
 SECRET_KEY_FALLBACKS = [k for k in os.environ.get("SITE_SECRET_KEY_FALLBACKS", "").split(",") if k]
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+# The tests seed sessions of some megabytes.
+DATA_UPLOAD_MAX_MEMORY_SIZE = None
 
 # "accounts": a custom user with last_activity and isCurrentlyActive. "people": UUID key, e-mail as the
 # name, columns with spaces. "auth": Django's own user, which says nothing about activity.

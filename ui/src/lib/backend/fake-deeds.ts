@@ -2,7 +2,14 @@
 import type { FakeSite } from "./fake-site";
 import { tokensOf } from "./fake-tokens";
 import type { Somebody } from "./population";
-import { type Entry, Failure, type LogoutReport, type Outcome, type ReasonCode, type SweepReport } from "./types";
+import {
+  type Entry,
+  Failure,
+  type LogoutReport,
+  type Outcome,
+  type ReasonCode,
+  type SweepReport,
+} from "./types";
 
 const words: Record<Outcome, string> = {
   signed_out: "signed out, verified",
