@@ -187,7 +187,7 @@ impl Db {
         self.able.deletes_at_once()
     }
 
-    /// The connections, for statements that are no [`Statement`].
+    /// The connections, for statements that are no `Statement`.
     pub fn pool(&self) -> Pool {
         match &*self.source {
             Source::Postgres(lines) => Pool::Postgres(lines.clone()),

@@ -368,7 +368,7 @@ pub trait Store: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// How many users were active or signed in after `since` and not after `now`, up to [`crate::doubt::MOST`].
+    /// How many users were active or signed in after `since` and not after `now`, up to a thousand.
     async fn seen_since(&self, _since: Timestamp, _now: Timestamp) -> Result<u32> {
         Ok(0)
     }
