@@ -1,5 +1,5 @@
-//! Opens a site anew when its tables are no longer what was found: a migration can take a column away for a moment,
-//! and the site would be left without its flag or its evidence.
+//! Opens a site anew when its tables are no longer what was found. A migration can take a column away for a moment, and
+//! the site would then stay without its flag or its evidence.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What keeps a result from being verified although all that was seen is gone: users can still be signed in by something
-//! that Curfew does not see, does not know or cannot delete.
+//! What keeps a result from being verified although all sessions in sight are gone. Something that Curfew does not see, does
+//! not know or cannot delete may still let a user in.
 
 use std::time::Duration;
 

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Takes secrets out of a text that repeats what was typed. Too much rather than too little, as a password may hold
-/// anything: from the first `://` to the last `@`, then from the first `password=` or its like to the end.
+/// Takes secrets out of a text that repeats what was typed. A password may hold any character, so
+/// too much is removed: from the first `://` to the last `@`, and from the first `password=` or its like to the end.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let text = match (text.find("://"), text.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => {
