@@ -28,6 +28,15 @@ async fn open_gate(site: &Site) {
     site.db.execute("INSERT INTO gate VALUES (1)").await;
 }
 
+/// Waits until a batch has begun: the server holds its deletion at the gate.
+async fn batch_at_the_gate(site: &Site) {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    until("a batch waits at the gate", LONG, || async {
+        site.db.int(sql).await > 0
+    })
+    .await;
+}
+
 async fn remove_gate(site: &Site) {
     site.db.execute("DROP TRIGGER wait ON django_session").await;
     site.db.execute("DELETE FROM gate").await;
@@ -67,7 +76,7 @@ async fn a_hang_up_ends_a_sweep_after_its_batches_under_way() {
     close_gate(&site).await;
     let curfew = site.curfew();
     let mut sweep = curfew.spawn(&["sweep", "--force"]);
-    under_way(&curfew.state_dir()).await;
+    batch_at_the_gate(&site).await;
     sweep.signal(Signal::HUP);
     // The signal is heard before a batch can end.
     let heard = sweep.remark(LONG).await;

@@ -153,6 +153,9 @@ fn rust(filter: Option<&str>) -> Result<Tally> {
         .args(filter)
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
+    if std::env::var_os(THREADS).is_none() {
+        command.env(THREADS, threads().to_string());
+    }
     if std::io::stdout().is_terminal() {
         command.args(["--", "--color", "always"]);
     }
@@ -171,6 +174,14 @@ fn rust(filter: Option<&str>) -> Result<Tally> {
         eprintln!("{line}");
     }
     Ok(tally.with_status(status?.success()))
+}
+
+/// The variable by which Rust's test programs are told how many tests to run at a time.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// Most tests wait for a server most of the time, so two of them share a core.
+fn threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// One set of units for the binaries and the tests: with `--tests` cargo settles their features together.
