@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    Cache, Curfew, Django, Engine, SessionEngine, Site, active, names, overdue, person,
+    Cache, Curfew, Django, Engine, Plan, ROLE, SessionEngine, Site, active, names, overdue, person,
 };
 
 /// This site by its address alone, with nothing stated about its sessions.
@@ -173,7 +173,9 @@ async fn rows_that_the_role_cannot_see_are_not_taken_for_none() {
     let curfew = site.curfew();
     let text = curfew.run(&["users"]).await.stdout;
     assert!(text.contains("Row level security"), "{text}");
-    doctor_fails(&curfew, "row security").await;
+    for name in ["row security", "rights"] {
+        doctor_fails(&curfew, name).await;
+    }
     not_verified(&curfew, &["logout", "ana"], "rows_hidden").await;
     let sweep = ["sweep", "--activity-grain", "1m"];
     not_verified(&curfew, &sweep, "rows_hidden").await;
@@ -184,9 +186,26 @@ async fn rows_that_the_role_cannot_see_are_not_taken_for_none() {
     site.db
         .execute("CREATE POLICY look_only ON django_session FOR SELECT USING (true)")
         .await;
-    let report = not_verified(&curfew, &["logout", "ana"], "rows_hidden").await;
+    let report = not_verified(&curfew, &["logout", "ana"], "delete_swallowed").await;
     assert_eq!(report["outcome"], "partial", "{report:#}");
-    assert!(codes(&report).contains(&"delete_swallowed"), "{report:#}");
+    let detail = report["detail"].as_str().unwrap();
+    assert!(detail.contains("row level security"), "{detail}");
+    doctor_fails(&curfew, "rights").await;
+
+    // With a policy for each command that allows every row, row level security hides nothing and keeps nothing.
+    site.db
+        .execute("CREATE POLICY may_delete ON django_session FOR DELETE USING (true)")
+        .await;
+    curfew.done(&["doctor"]).await;
+    let report = curfew.done(&["logout", "ana"]).await;
+    assert_eq!(report["verified"], true, "{report:#}");
+    assert_eq!(site.names(&seeded.keys("ana")).await, [None]);
+
+    // A user whom a policy hides.
+    site.db
+        .execute("ALTER TABLE accounts_customuser ENABLE ROW LEVEL SECURITY")
+        .await;
+    doctor_fails(&curfew, "rights").await;
 }
 
 #[tokio::test]
@@ -349,4 +368,149 @@ async fn after_a_reset_nothing_false_is_told() {
         });
     }
     runs.join_all().await;
+}
+
+/// The session table that Curfew is given is a view.
+fn by_view(site: &Site) -> Curfew {
+    site.configured(
+        "[[site]]\nname = \"shop\"\nurl = \"{url}\"\narmed = true\n[site.sessions]\n\
+         engine = \"django.contrib.sessions.backends.db\"\ntable = \"shown_session\"\n",
+    )
+}
+
+#[tokio::test]
+async fn a_view_that_shows_a_part_of_the_sessions_is_no_proof() {
+    tokio::join!(part_shown(Engine::Postgres), part_shown(Engine::Mysql));
+}
+
+async fn part_shown(engine: Engine) {
+    let site = Site::on(Django::V52, engine).start().await;
+    let seeded = site
+        .seed(&[active("ana").session(40), overdue("cem").no_session()])
+        .await;
+    let keys = seeded.keys("ana");
+    let view = |rows: &str| {
+        format!("CREATE OR REPLACE VIEW shown_session AS SELECT * FROM django_session {rows}")
+    };
+    site.db
+        .execute(&view(&format!("WHERE session_key <> '{}'", keys[0])))
+        .await;
+    let rights = match engine {
+        Engine::Mysql => "SELECT, DELETE, SHOW VIEW",
+        _ => "SELECT, DELETE",
+    };
+    site.db.grant(rights, "shown_session").await;
+    let curfew = by_view(&site);
+    let text = curfew.run(&["users"]).await.stdout;
+    assert!(text.contains("shown_session is a view"), "{text}");
+    doctor_fails(&curfew, "row security").await;
+    let report = not_verified(&curfew, &["logout", "ana"], "rows_hidden").await;
+    assert_eq!(report["sessions_deleted"], 1, "{report:#}");
+    assert_eq!(site.names(&keys).await, [Some("ana".into()), None]);
+    let sweep = ["sweep", "--activity-grain", "1m"];
+    not_verified(&curfew, &sweep, "rows_hidden").await;
+    assert_eq!(site.flagged().await, ["ana", "cem"]);
+
+    // A view of every row is as good as its table.
+    site.db.execute(&view("")).await;
+    let report = curfew.done(&["logout", "ana"]).await;
+    assert_eq!(report["verified"], true, "{report:#}");
+    assert_eq!(site.names(&keys).await, [None, None]);
+    if engine == Engine::Mysql {
+        // Its text cannot be read, so nothing proves it.
+        site.db
+            .execute(&format!("REVOKE SHOW VIEW ON shown_session FROM {}", ROLE))
+            .await;
+        not_verified(&curfew, &["logout", "ana"], "rows_hidden").await;
+    }
+}
+
+#[tokio::test]
+async fn a_trigger_that_refuses_deletions_is_told_in_its_own_words() {
+    let site = Site::on(Django::V52, Engine::Mysql).start().await;
+    let seeded = site.seed(&[active("ana"), overdue("cem")]).await;
+    site.db
+        .execute(
+            "CREATE TRIGGER keeps_sessions BEFORE DELETE ON django_session FOR EACH ROW
+             SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'sessions are kept here'",
+        )
+        .await;
+    let curfew = site.curfew();
+    for args in [&["logout", "ana"][..], &["sweep", "--activity-grain", "1m"]] {
+        let ran = curfew.json(args).await;
+        assert_eq!(ran.status, 1, "{args:?}: {ran:#?}");
+        let (_, message) = ran.error();
+        assert!(message.contains("sessions are kept here"), "{message}");
+    }
+    assert_eq!(site.flagged().await, ["ana", "cem"]);
+    for name in ["ana", "cem"] {
+        assert_eq!(site.names(&seeded.keys(name)).await, [Some(name.into())]);
+    }
+}
+
+/// Sessions that are larger than what Curfew holds, in each serializer, and one that nobody can read.
+#[tokio::test]
+async fn a_large_session_names_its_users_in_each_serializer() {
+    let on = |django, engine| Site::on(django, engine);
+    let rows = on(Django::V42, Engine::Postgres);
+    let pickles = on(Django::V52, Engine::Sqlite)
+        .sessions(SessionEngine::Cache)
+        .cache(Cache::DjangoRedis("pickle", "zlib"));
+    let msgpack = on(Django::V52, Engine::Postgres)
+        .sessions(SessionEngine::CachedDb)
+        .cache(Cache::DjangoRedis("msgpack", "identity"));
+    tokio::join!(large_on(rows), large_on(pickles), large_on(msgpack));
+}
+
+async fn large_on(plan: Plan) {
+    let site = plan.start().await;
+    let root = site.seed(&[person("root").superuser()]).await.id("root");
+    let acting = json!({
+        "basket": "apples ".repeat(300_000),
+        "lines": vec![json!({"count": 1, "name": "pears"}); 40_000],
+        "hijack_history": [root],
+    });
+    let mut sessions = vec![json!({"saved_age": 40, "data": acting})];
+    if !site.sessions.has_cache() {
+        sessions.push(json!({"saved_age": 50, "data": acting, "pickled": true}));
+    }
+    let mut ana = active("ana").no_session();
+    for session in &sessions {
+        ana = ana.session_with(session.clone());
+    }
+    let seeded = site.seed(&[ana]).await;
+    let curfew = site.curfew();
+    let users = curfew.done(&["users"]).await;
+    assert_eq!(users["counts"]["unreadable_sessions"], 0, "{users:#}");
+    let ran = curfew.json(&["logout", "root"]).await;
+    let report = ran.document();
+    assert_eq!(report["sessions_deleted"], sessions.len(), "{report:#}");
+    let gone = vec![None; sessions.len()];
+    assert_eq!(site.names(&seeded.keys("ana")).await, gone);
+}
+
+#[tokio::test]
+async fn flags_stay_while_a_session_is_nobodys() {
+    let site = Site::on(Django::V42, Engine::Postgres).start().await;
+    let opaque = json!({"saved_age": 60, "opaque": true});
+    let eve = overdue("eve").no_session().session_with(opaque);
+    let seeded = site
+        .seed(&[eve, overdue("cem"), overdue("fay").no_session()])
+        .await;
+    let curfew = site.curfew();
+    let sweep = ["sweep", "--activity-grain", "1m"];
+    let report = not_verified(&curfew, &sweep, "unattributed").await;
+    assert_eq!(names(&report), ["cem"]);
+    // The session may be hers, or fay's.
+    assert_eq!(site.flagged().await, ["eve", "fay"]);
+    assert_eq!(site.names(&seeded.keys("eve")).await, [Some("eve".into())]);
+
+    // Ended by its fingerprint, the session hides nobody.
+    let unreadable = curfew.done(&["sessions", "--unreadable"]).await;
+    let print = unreadable["sessions"][0]["fingerprint"].as_str().unwrap();
+    curfew
+        .done(&["logout", "--unreadable", "--session", print])
+        .await;
+    curfew.done(&sweep).await;
+    assert_eq!(site.flagged().await, Vec::<String>::new());
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::site::{Site, hold};
+use crate::store::hiding::{HiddenBy, Hiding};
 use crate::view::{Doubt, Entry, ReasonCode};
 
 /// Fewer users than this may all have signed out by themselves within a short time.
@@ -79,10 +80,16 @@ impl Doubt {
         Self::new(ReasonCode::Unattributed, sessions, text)
     }
 
-    fn rows_hidden(table: &str) -> Self {
-        let text = format!(
-            "Row level security hides rows of {table} from this role. Give the role BYPASSRLS, or a policy that shows every row."
-        );
+    fn rows_hidden(hiding: &Hiding) -> Self {
+        let table = &hiding.table;
+        let text = match hiding.by {
+            HiddenBy::RowSecurity => format!(
+                "Row level security hides rows of {table} from this role. Give the role BYPASSRLS, or a policy that shows every row."
+            ),
+            HiddenBy::View => format!(
+                "{table} is a view that may show only a part of the sessions. Name the table itself under [site.sessions] table."
+            ),
+        };
         Self::new(ReasonCode::RowsHidden, 0, text)
     }
 
@@ -104,7 +111,10 @@ impl Doubt {
     pub(crate) fn hides_users(&self) -> bool {
         matches!(
             self.code,
-            ReasonCode::RowsHidden | ReasonCode::SessionsElsewhere | ReasonCode::AllRejected
+            ReasonCode::RowsHidden
+                | ReasonCode::SessionsElsewhere
+                | ReasonCode::AllRejected
+                | ReasonCode::Unattributed
         )
     }
 }
@@ -154,7 +164,7 @@ impl Site {
             doubts.push(Doubt::engine_unknown(whom));
         }
         match self.store.hides_rows().await {
-            Ok(Some(table)) => doubts.push(Doubt::rows_hidden(&table)),
+            Ok(Some(hiding)) => doubts.push(Doubt::rows_hidden(&hiding)),
             Ok(None) => {}
             Err(error) => doubts.push(not_checked("hides rows", &error.message)),
         }

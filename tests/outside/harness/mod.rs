@@ -20,7 +20,7 @@ mod window;
 
 pub use browser::Browser;
 pub use curfew::{Curfew, Ran, Running};
-pub use database::{Engine, sqlite};
+pub use database::{Engine, ROLE, sqlite};
 pub use desktop::Notices;
 pub use django::Django;
 pub use environment::setting;

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::store::explain::held_up;
+use crate::store::hiding::Hiding;
 
 /// Sessions that a look remembers, to find the form of the cache's keys by.
 const SAMPLE: usize = 32;
@@ -316,7 +317,7 @@ impl Store for WithCopies {
         self.copies.ready().await
     }
 
-    async fn hides_rows(&self) -> Result<Option<String>> {
+    async fn hides_rows(&self) -> Result<Option<Hiding>> {
         self.rows.hides_rows().await
     }
 

@@ -11,6 +11,7 @@ pub mod db;
 mod explain;
 mod expr;
 mod files;
+pub(crate) mod hiding;
 mod hold;
 mod id_form;
 mod identity;
@@ -21,6 +22,7 @@ mod memcached;
 pub mod mysql;
 mod none;
 pub mod pace;
+pub(crate) mod policies;
 pub mod postgres;
 pub(crate) mod prove;
 mod redis;
@@ -54,6 +56,7 @@ pub use row::{Data, DataRef, Extra, SessionRef, SessionRow, UserRow};
 pub use schema::Schema;
 
 use crate::error::Result;
+use hiding::Hiding;
 use pace::Pace;
 
 /// Takes sessions in for a [`Sink`], on any thread.
@@ -255,7 +258,7 @@ pub trait Sessions: Send + Sync {
     }
 
     /// The table of which the database hides rows from this role; none where every row is visible.
-    async fn hides_rows(&self) -> Result<Option<String>> {
+    async fn hides_rows(&self) -> Result<Option<Hiding>> {
         Ok(None)
     }
 
@@ -359,7 +362,7 @@ pub trait Store: Send + Sync {
     async fn ready(&self) -> Result<()>;
 
     /// The table of sessions of which the database hides rows from this role; none where every row is visible.
-    async fn hides_rows(&self) -> Result<Option<String>> {
+    async fn hides_rows(&self) -> Result<Option<Hiding>> {
         Ok(None)
     }
 

@@ -5,6 +5,7 @@
 //! to copy, to nest or to drop, and a foreign object hides only itself.
 //! Invariant: no name is looked up and nothing is called; work and memory grow with the input's length alone.
 
+mod condense;
 mod input;
 mod machine;
 mod moment;
@@ -13,10 +14,12 @@ mod stack;
 mod text;
 mod value;
 
+use std::io::BufRead;
+
 use super::session::Unreadable;
 use super::session::payload::Payload;
 
-/// The largest pickle that is read, in bytes. Each opcode takes one at least, so it limits their number too.
+/// The largest pickle that is read as it is, in bytes. Each opcode takes one at least, so it limits their number too.
 const MAX_BYTES: usize = super::session::MAX_INFLATED;
 /// Values waiting on the stack. Django's writer leaves at most a thousand there, or one tuple's.
 const MAX_STACK: usize = 1 << 16;
@@ -35,9 +38,19 @@ pub(super) fn begins(bytes: &[u8]) -> bool {
 /// under one of the three keys or around them, and passed over anywhere else.
 pub(super) fn read(bytes: &[u8]) -> Result<Payload, Unreadable> {
     if bytes.len() > MAX_BYTES {
-        return Err(Unreadable::TooLarge);
+        return read_large(bytes);
     }
-    machine::run(bytes)?.into_payload()
+    match machine::run(bytes) {
+        // Many short texts take many places of the memo.
+        Err(Unreadable::TooLarge) => read_large(bytes),
+        found => found?.into_payload(),
+    }
+}
+
+/// Reads a pickle that is too large to be held, from what unpacks it.
+pub(super) fn read_large(from: impl BufRead) -> Result<Payload, Unreadable> {
+    let short = condense::condensed(from)?;
+    machine::run(&short)?.into_payload()
 }
 
 #[cfg(test)]

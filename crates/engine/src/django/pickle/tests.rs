@@ -262,13 +262,13 @@ fn limits_are_errors_and_not_memory() {
     assert_eq!(read(&many(b"N", 900_000, b"")), Err(Unreadable::TooDeep));
     assert_eq!(
         read(&many(b"N\x940", 300_000, b"")),
-        Err(Unreadable::TooLarge)
+        Err(Unreadable::Opaque)
     );
+    assert_eq!(user(&many(b"Nr\xff\xff\xff\x7f", 1, b"s.")), Ok(None));
     assert_eq!(
-        read(&many(b"Nr\xff\xff\xff\x7f", 1, b"s.")),
+        read(&many(b"N", 3 * MAX_BYTES, b"")),
         Err(Unreadable::TooLarge)
     );
-    assert_eq!(read(&many(b"N", MAX_BYTES, b"")), Err(Unreadable::TooLarge));
     // A list in a list in a list: as deep as one likes, since nothing here nests.
     let deep = many(&[b']'; 60_000], 1, &[&[b'a'; 59_999][..], b"s."].concat());
     assert_eq!(user(&deep), Ok(None));
@@ -279,4 +279,57 @@ fn limits_are_errors_and_not_memory() {
         &[&b"N\x94"[..], &b"2\x86".repeat(50_000), b"s."].concat(),
     );
     assert_eq!(user(&laughs), Ok(None));
+}
+
+/// Each of these is larger than what is held.
+#[test]
+fn a_large_pickle_tells_its_user_and_whom_it_names() {
+    let items = |unit: &[u8]| [&b"]\x94("[..], &unit.repeat(MAX_BYTES), b"e"].concat();
+    let long = [&b"X\0\0\x20\0"[..], &vec![b'y'; 2 << 20], b"\x94"].concat();
+    let dict = [
+        &b"}\x94("[..],
+        &b"\x8c\x01k]\x94(K\x01K\x02e".repeat(150_000),
+        b"u",
+    ]
+    .concat();
+    let tuple = [&b"("[..], &b"K\x01K\x02".repeat(MAX_BYTES / 3), b"t\x94"].concat();
+    // Its lines are longer than what is held.
+    let old = [&b"V"[..], &vec![b'z'; 2 << 20], b"\np9\n"].concat();
+    for value in [
+        items(b"\x8c\x01a\x94"),
+        items(b"K\x01"),
+        long,
+        dict,
+        tuple,
+        old,
+    ] {
+        let pickle = [
+            &b"\x80\x05\x95\0\0\0\0\0\0\0\0}\x94(\x8c\x01x\x94"[..],
+            &value,
+            b"\x8c\x0ehijack_history\x94]\x94(\x8c\x011\x94K\x02e",
+            b"\x8c\x0d_auth_user_id\x94\x8c\x017\x94u.",
+        ]
+        .concat();
+        let begin = value[..12].escape_ascii();
+        let read = read(&pickle);
+        let read = read.unwrap_or_else(|why| panic!("{begin}: {why}"));
+        assert_eq!(read.user.as_deref(), Some("7"), "{begin}");
+        assert_eq!(
+            read.impersonation.unwrap().returns_to,
+            ["1", "2"],
+            "{begin}"
+        );
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_short_pickle_means_the_same_once_condensed(bytes: Vec<u8>) {
+        let pickle = beside(&bytes);
+        let _told = read_large(pickle.as_slice());
+        for value in [&b"]\x94(K\x01K\x02e"[..], b"\x8c\x01a\x94h\x02\x86", b"c\ndatetime\n)R"] {
+            let pickle = beside(value);
+            assert_eq!(read_large(pickle.as_slice()), read(&pickle));
+        }
+    }
 }

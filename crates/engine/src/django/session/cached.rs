@@ -13,8 +13,7 @@ impl Decoder {
     /// Reads the bytes that a cache holds under a session's key.
     ///
     /// What is no session but some other cached thing, as a number, is [`Unreadable::Malformed`] or
-    /// [`Unreadable::Opaque`]. Of values of more than [`MAX_INFLATED`] only
-    /// JSON is looked into.
+    /// [`Unreadable::Opaque`]. Values of more than [`MAX_INFLATED`] are scanned in pieces.
     pub fn cached(&mut self, value: &[u8]) -> Result<Decoded, Unreadable> {
         if value.is_empty() {
             return Err(Unreadable::Empty);

@@ -19,7 +19,7 @@ use super::{Expiry, Unreadable};
 /// Python's own parser gives up near this depth, and such a session is empty to Django.
 pub(super) const MAX_DEPTH: usize = 900;
 /// Where Python's msgpack gives up.
-const MAX_DEPTH_MSGPACK: usize = 511;
+pub(super) const MAX_DEPTH_MSGPACK: usize = 511;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::django) struct Payload {

@@ -1,6 +1,6 @@
 //! What the role may do: the rights that the server lists, then the statements of a sign-out, rolled back.
 
-use sqlx::Postgres;
+use sqlx::{AssertSqlSafe, Postgres};
 
 use super::rights_mysql;
 use super::sheet::{Finding, bad, good};
@@ -10,7 +10,7 @@ use crate::site::wiring::Explored;
 use crate::store::db::{Db, Pool, explain};
 use crate::store::lines::Lines;
 use crate::store::schema::{Dialect, TableName, UserTable};
-use crate::store::{held_up, prove};
+use crate::store::{held_up, policies, prove};
 
 /// The rights on both tables, wherever they lie.
 pub(super) async fn asked(config: &SiteConfig, db: &Db, explored: &Explored) -> Finding {
@@ -144,11 +144,35 @@ async fn on_sessions(
     .bind(&table)
     .fetch_one(pool)
     .await?;
-    Ok([(read, "SELECT"), (delete, "DELETE")]
+    let mut lacks: Vec<String> = [(read, "SELECT"), (delete, "DELETE")]
         .into_iter()
         .filter(|(may, _)| !may)
         .map(|(_, right)| format!("GRANT {right} ON {table} TO the role"))
-        .collect())
+        .collect();
+    lacks.extend(kept_by_policies(pool, &table, &[('r', "SELECT"), ('d', "DELETE")]).await?);
+    Ok(lacks)
+}
+
+/// The commands that row level security limits for this role.
+async fn kept_by_policies(
+    pool: &Lines<Postgres>,
+    table: &str,
+    commands: &[(char, &str)],
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut lacks = Vec::new();
+    for (letter, command) in commands {
+        let limited = policies::limit("to_regclass($1)", *letter);
+        let limited: Option<bool> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {limited}")))
+            .bind(table)
+            .fetch_one(pool)
+            .await?;
+        if limited == Some(true) {
+            lacks.push(format!(
+                "BYPASSRLS for the role, or a policy FOR {command} ON {table} USING (true)"
+            ));
+        }
+    }
+    Ok(lacks)
 }
 
 async fn on_users(
@@ -192,6 +216,9 @@ async fn on_user_table(
     if !read {
         lacks.push(format!("GRANT SELECT ON {table} TO the role"));
     }
+    let updates = flag_here.or(switch).map(|_| ('w', "UPDATE"));
+    let commands: Vec<_> = [('r', "SELECT")].into_iter().chain(updates).collect();
+    lacks.extend(kept_by_policies(pool, &table, &commands).await?);
     for (may, column) in [(flag, flag_here), (active, switch)] {
         if let Some(column) = column.filter(|_| !may) {
             lacks.push(format!(

@@ -53,7 +53,7 @@ checks! {
     FirstLook = "first look",
     /// What holds the sessions beside the table answers and lets Curfew delete. Named after what it is.
     Store = "session store",
-    /// Row level security hides no session from the role.
+    /// Neither row level security nor a view hides a session from the role.
     RowSecurity = "row security",
     /// Users are active only where sessions are.
     Sessions = "sessions",

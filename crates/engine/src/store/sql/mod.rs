@@ -9,6 +9,7 @@ mod hidden;
 mod listing;
 mod numbered;
 mod own;
+mod plain_view;
 mod reach;
 pub(crate) mod replica;
 mod rounds;
@@ -36,6 +37,7 @@ use jiff::{SignedDuration, Timestamp};
 use sea_query::Query;
 
 use super::db::Db;
+use super::hiding::Hiding;
 use super::key::{SessionKey, UserId};
 use super::schema::{Dialect, SessionTable, UserTable};
 use super::statement::{Cell, Read};
@@ -295,7 +297,7 @@ impl Store for SqlStore {
         self.sessions().ready().await
     }
 
-    async fn hides_rows(&self) -> Result<Option<String>> {
+    async fn hides_rows(&self) -> Result<Option<Hiding>> {
         self.sessions().hides_rows().await
     }
 

@@ -17,6 +17,7 @@ use crate::django::session::{Form, version_of};
 use crate::error::{Code, Error, Result};
 use crate::store::db::Db;
 use crate::store::explain::put_off;
+use crate::store::hiding::Hiding;
 use crate::store::key::SessionKey;
 use crate::store::schema::{Dialect, SessionTable};
 use crate::store::statement::{Cell, Read};
@@ -94,7 +95,7 @@ impl Sessions for SqlSessions {
         }
     }
 
-    async fn hides_rows(&self) -> Result<Option<String>> {
+    async fn hides_rows(&self) -> Result<Option<Hiding>> {
         self.rows_hidden().await
     }
 
