@@ -221,3 +221,90 @@ async fn a_mariadb_that_is_read_only_is_seen_and_a_table_without_transactions_na
             .contains("no transactions")
     );
 }
+
+#[tokio::test]
+async fn what_is_told_to_others_is_checked() {
+    let site = Site::on(Django::V52, Engine::Sqlite).start().await;
+    site.seed(&[active("ana")]).await;
+    let (folder, fifo) = (site.folder("heads"), site.folder("fifo"));
+    std::fs::create_dir(&folder).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let secret = "whsec_c2VjcmV0IGNhbmFyeSBvZiAyNCBieXRlcw==";
+    let told = |hook: &str, secret: &str, health: &str, heads: &str| {
+        site.configured(&format!(
+            "[[site]]\nname = \"shop\"\nurl = \"{{url}}\"\nhealth_url = \"{health}\"\njournal_heads = \"{heads}\"\n\
+             [site.webhook]\nurl = \"{hook}\"\nsecret = \"{secret}\"\n[site.sessions]\n\
+             engine = \"django.contrib.sessions.backends.db\"\n"
+        ))
+        .never_says(secret)
+    };
+    let names = ["webhook", "health address", "journal heads"];
+    let answers = format!(
+        "http://{}/whoami",
+        site.address()
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+    );
+    let heads = format!("{folder}/heads.log");
+    let document = doctor(&told(&answers, secret, &answers, &heads)).await;
+    for name in names {
+        assert_eq!(check(&document, name)["ok"], true, "{name}: {document:#}");
+    }
+    assert!(!Path::new(&heads).exists(), "doctor leaves no file behind");
+
+    let nobody = "http://127.0.0.1:9/hook-canary";
+    for heads in [&folder, &fifo, "/proc/heads"] {
+        let curfew = told(nobody, secret, nobody, heads).never_says("hook-canary");
+        let document = doctor(&curfew).await;
+        for name in names {
+            let check = check(&document, name);
+            assert_eq!(check["ok"], false, "{name}: {document:#}");
+            assert!(check["fix"].is_string(), "{check:#}");
+        }
+    }
+    let document = doctor(&told(&answers, "whsec_!", &answers, &heads)).await;
+    assert_eq!(check(&document, "webhook")["ok"], false, "{document:#}");
+}
+
+/// An address of this machine that others on its network reach, too.
+fn own_address() -> std::net::IpAddr {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    // Nothing is sent: this only chooses the way.
+    match socket.connect("192.0.2.77:9") {
+        Ok(()) => socket.local_addr().unwrap().ip(),
+        Err(_) => "192.0.2.77".parse().unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn a_cache_in_clear_text_off_this_machine_fails_the_check() {
+    let site = Site::on(Django::V52, Engine::Sqlite).start().await;
+    let host = own_address();
+    assert!(!host.is_loopback());
+    let at = |engine: &str, cache: &str| {
+        site.configured(&format!(
+            "[[site]]\nname = \"shop\"\nurl = \"{{url}}\"\n[site.sessions]\n{engine}cache = \"{cache}\"\n"
+        ))
+        .engine_unstated()
+    };
+    let cached_db = "engine = \"django.contrib.sessions.backends.cached_db\"\n";
+    for (engine, cache, ok) in [
+        (cached_db, format!("redis://{host}:9/0"), false),
+        // The cache alone shows the engine.
+        ("", format!("redis://{host}:9/0"), false),
+        (cached_db, format!("memcached://{host}:9"), false),
+        (
+            cached_db,
+            format!("redis+cluster://127.0.0.1:9,{host}:9"),
+            false,
+        ),
+        (cached_db, format!("rediss://{host}:9/0"), true),
+        (cached_db, "redis://127.0.0.1:9/0".into(), true),
+    ] {
+        let document = doctor(&at(engine, &cache)).await;
+        let check = check(&document, "encrypted");
+        assert_eq!(check["ok"], ok, "{engine}{cache}: {document:#}");
+        assert!(ok || check["fix"].as_str().unwrap().contains("tunnel"));
+    }
+}

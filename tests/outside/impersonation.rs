@@ -165,9 +165,9 @@ async fn a_sign_out_ends_the_sessions_in_which_the_user_acts_as_somebody_else() 
     );
 }
 
-/// The activity column is written for ben while root acts as him, so root looks overdue.
+/// The activity column is written for ben while root acts as him, so root's own column is old.
 #[tokio::test]
-async fn a_sweep_spares_a_user_who_is_at_work_as_somebody_else() {
+async fn a_user_who_is_at_work_as_somebody_else_is_active() {
     let (site, people) = site_on(Engine::Postgres, SessionEngine::Db).await;
     let acting = json!({
         "saved_age": 9000,
@@ -181,10 +181,58 @@ async fn a_sweep_spares_a_user_who_is_at_work_as_somebody_else() {
     let mut browser = site.browser(&seeded.key("root"));
     assert_eq!(browser.whoami().await.as_deref(), Some("ben-impersonate"));
 
+    // With django-hijack the session is ben's. root has no other, and the flag is up. ben was last here two hours ago.
+    let hijack = &PACKAGES[0];
+    let mut hijacked = hijack.acting(&site, &people).await;
+    for (user, columns) in [
+        ("root-hijack", "\"isCurrentlyActive\" = true"),
+        ("ben-hijack", "\"isCurrentlyActive\" = false"),
+    ] {
+        site.db
+            .execute(&format!(
+                "UPDATE accounts_customuser SET {columns} WHERE username = '{user}'"
+            ))
+            .await;
+    }
+    let users = site.curfew().done(&["users"]).await;
+    for name in ["root", "root-hijack"] {
+        let root = of(&users, name);
+        assert_eq!(root["state"], "active", "{root:#}");
+        assert_eq!(root["sessions"], 1, "{root:#}");
+    }
+
     let report = site.curfew().done(&["sweep"]).await;
 
-    assert_eq!(of(&report, "dee")["reason"], "overdue", "{report}");
-    assert!(!names(&report).contains(&"root".to_owned()), "{report}");
-    assert_eq!(report["skipped"][0]["username"], "root", "{report}");
+    assert_eq!(names(&report), ["dee"], "{report:#}");
+    assert!(
+        site.flagged().await.contains(&"root-hijack".to_owned()),
+        "the flag of a user at work stays"
+    );
     assert_eq!(browser.whoami().await.as_deref(), Some("ben-impersonate"));
+    assert_eq!(hijacked.whoami().await, Some(hijack.ben()));
+}
+
+/// root is exempt, so the session in which root acts as ben stays, however long ago that was.
+#[tokio::test]
+async fn a_sweep_leaves_the_session_of_an_exempt_impersonator() {
+    let site = Site::start().await;
+    let root = person("root").superuser();
+    let root = site.seed(&[root]).await.id("root");
+    let acting = json!({"saved_age": 7300, "data": {"hijack_history": [root]}});
+    let ben = overdue("ben").no_session().session_with(acting.clone());
+    let seeded = site.seed(&[ben, overdue("dee")]).await;
+    let toml = |superusers: bool| {
+        format!(
+            "[[site]]\nname = \"shop\"\nurl = \"{{url}}\"\narmed = true\n\
+             [site.activity]\nactivity_grain = \"1m\"\n[site.sessions]\nengine = \"django.contrib.sessions.backends.db\"\n\
+             [site.policy]\nexempt = {{ superusers = {superusers} }}\n"
+        )
+    };
+    let report = site.configured(&toml(true)).done(&["sweep"]).await;
+    assert_eq!(names(&report), ["dee"], "{report:#}");
+    assert_eq!(report["skipped"][0]["username"], "ben", "{report:#}");
+    assert_eq!(site.names(&seeded.keys("ben")).await, [Some("ben".into())]);
+    // Without the exemption it is as old as every other.
+    let report = site.configured(&toml(false)).done(&["sweep"]).await;
+    assert_eq!(names(&report), ["ben"], "{report:#}");
 }

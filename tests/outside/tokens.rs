@@ -3,7 +3,9 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::harness::{Browser, Django, Engine, Plan, Site, active, person};
+use crate::harness::{
+    Browser, Curfew, Django, Engine, OwnMariadb, Plan, SessionEngine, Site, active, person,
+};
 
 /// What revoking needs, on each table.
 const RIGHTS: [(&str, &str); 7] = [
@@ -205,4 +207,109 @@ async fn tokens_of_users_with_uuids_are_found() {
         let shown = site.curfew().done(&["sessions", "ana@example.org"]).await;
         assert_eq!(shown["tokens"]["found"], 7, "{engine:?}: {shown}");
     }
+}
+
+/// MariaDB shows an account only the tables on which it has a right.
+#[tokio::test]
+async fn tables_that_are_hidden_are_not_taken_for_none() {
+    let server = OwnMariadb::start().await;
+    server
+        .execute(
+            "USE shop; CREATE TABLE authtoken_token (`key` varchar(40) PRIMARY KEY, created timestamp NOT NULL, user_id integer NOT NULL);
+             INSERT INTO auth_user VALUES (1, '', NULL, 0, 'ana', '', '', '', 0, 1, now());
+             INSERT INTO authtoken_token VALUES ('canary', now(), 1)",
+        )
+        .await;
+    let home = tempfile::tempdir().unwrap();
+    let curfew = Curfew::new(home.path()).site(&server.url());
+    let said = curfew.run(&["sessions", "ana"]).await.stdout;
+    assert!(said.contains("API tokens could not be counted"), "{said}");
+    let ran = curfew.json(&["logout", "ana", "--tokens"]).await;
+    assert_eq!(ran.status, 4, "{ran:#?}");
+    let tokens = &ran.document()["tokens"];
+    assert_eq!(tokens["complete"], false, "{tokens:#}");
+    let why = tokens["unchecked"][0].as_str().unwrap();
+    assert!(why.contains("GRANT SELECT ON"), "{why}");
+
+    // A right on the table shows it. Another may still be hidden.
+    server
+        .execute("GRANT SELECT, DELETE ON shop.authtoken_token TO curfew@'%'")
+        .await;
+    let ran = curfew.json(&["logout", "ana", "--tokens"]).await;
+    assert_eq!(ran.status, 4, "{ran:#?}");
+    let tokens = ran.document()["tokens"].clone();
+    assert_eq!(
+        (&tokens["revoked"], &tokens["left"]),
+        (&1.into(), &0.into()),
+        "{tokens:#}"
+    );
+
+    // With the right to read every table, none is hidden.
+    server
+        .execute("GRANT SELECT ON shop.* TO curfew@'%'; INSERT INTO shop.authtoken_token VALUES ('canary', now(), 1)")
+        .await;
+    let report = curfew.done(&["logout", "ana", "--tokens"]).await;
+    assert_eq!(report["tokens"]["revoked"], 1, "{report:#}");
+    assert_eq!(
+        report["tokens"]["unchecked"],
+        serde_json::json!([]),
+        "{report:#}"
+    );
+}
+
+/// The check "API tokens" of doctor.
+async fn doctor_on_tokens(curfew: &Curfew) -> Value {
+    let document = curfew.json(&["doctor"]).await.document();
+    let checks = document["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == "API tokens");
+    check.unwrap().clone()
+}
+
+/// With signed cookies nothing on the server ends a session. Tokens are another way in, and can be revoked.
+#[tokio::test]
+async fn tokens_are_revoked_although_cookies_cannot_be() {
+    let plan = Site::on(Django::V52, Engine::Postgres).sessions(SessionEngine::SignedCookies);
+    let site = plan.setting("SITE_WAYS", "1").start().await;
+    site.migrate().await;
+    site.seed(&[person("ana"), person("ben")]).await;
+    let made = site.tokens(&["ana", "ben"]).await;
+    let (mut browser, curfew) = (site.browser(""), site.curfew());
+
+    // doctor names each right that revoke_tokens needs.
+    assert_eq!(doctor_on_tokens(&curfew).await["ok"], true);
+    let revoking = site.configured(
+        "[[site]]\nname = \"shop\"\nurl = \"{url}\"\narmed = true\nrevoke_tokens = true\n{sessions}",
+    );
+    let check = doctor_on_tokens(&revoking).await;
+    assert_eq!(check["ok"], false, "{check:#}");
+    let detail = check["detail"].as_str().unwrap();
+    for (right, table) in RIGHTS {
+        assert!(
+            detail.contains(&format!("GRANT {right} ON {table}")),
+            "{detail}"
+        );
+        site.db.grant(right, table).await;
+    }
+    let check = doctor_on_tokens(&revoking).await;
+    assert_eq!(check["ok"], true, "{check:#}");
+    let detail = check["detail"].as_str().unwrap();
+    assert!(detail.contains("cannot revoke those in"), "{detail}");
+
+    let ran = curfew.json(&["logout", "ana", "--tokens"]).await;
+    assert_eq!(ran.status, 3, "{ran:#?}");
+    let report = ran.document();
+    assert_eq!(report["outcome"], "not_possible", "{report:#}");
+    assert_eq!(report["verified"], false, "{report:#}");
+    assert_eq!(report["tokens"]["revoked"], 6, "{report:#}");
+    let left = accepted(&mut browser, "ana", &made["ana"]).await;
+    assert_eq!(left, ["jwt_access"]);
+    let text = revoking.run(&["logout", "ben"]).await;
+    assert_eq!(text.status, 3, "{text:#?}");
+    assert!(
+        text.stdout.contains("6 API tokens of ben revoked"),
+        "{text:#?}"
+    );
+    let journal = curfew.done(&["journal", "--verify"]).await;
+    let entries = journal["entries"].to_string();
+    assert!(entries.contains("6 API tokens of ana revoked"), "{entries}");
 }

@@ -158,7 +158,9 @@ pub fn role(user: &UserView) -> String {
 /// What decided, and what is odd about it.
 fn note(user: &UserView) -> String {
     let decided = user.evidence.map_or("none", evidence);
-    [Some(decided), user.fault.as_deref()]
+    let acts_as = user.acts_as.join(", ");
+    let acts_as = (!acts_as.is_empty()).then(|| format!("as {acts_as}"));
+    [Some(decided), user.fault.as_deref(), acts_as.as_deref()]
         .into_iter()
         .flatten()
         .collect::<Vec<_>>()

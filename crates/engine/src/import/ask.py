@@ -91,6 +91,10 @@ def curfew_asks(mark):
                 values["name"] = values.get("dbname")
             elif not given.get("HOST"):
                 values = {"host": os.environ.get("PGHOST"), "port": os.environ.get("PGPORT")}
+            # What libpq takes from the environment, where nothing else says it.
+            for key in ("sslmode", "sslrootcert", "sslcert", "sslkey"):
+                if os.environ.get("PG" + key.upper()):
+                    options.setdefault(key, os.environ["PG" + key.upper()])
             found["sockets"] = ["/var/run/postgresql", "/run/postgresql", "/tmp"]
         elif connection.vendor == "mysql":
             if options.get("read_default_file"):
@@ -98,6 +102,9 @@ def curfew_asks(mark):
                 values = ini([str(path)], options.pop("read_default_group", None) or "client")
                 found["elsewhere"] = str(path)
                 values["name"] = values.get("database")
+                for key in ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key"):
+                    if values.get(key):
+                        options.setdefault(key, values[key])
             found["sockets"] = ["/var/run/mysqld/mysqld.sock", "/run/mysqld/mysqld.sock", "/tmp/mysql.sock"]
             found["sockets"].append("/var/lib/mysql/mysql.sock")
         taken = "a file" if values.get("password") else None

@@ -160,12 +160,22 @@ fn postgres_options(database: &Database, query: &mut Vec<(&str, String)>) -> Vec
 
 fn mysql_options(database: &Database, query: &mut Vec<(&str, String)>) -> Vec<&'static str> {
     let ssl = database.options.get("ssl");
-    let disabled = database.options.get("ssl_disabled") == Some(&Value::Bool(true));
-    match word(database, "ssl_mode") {
-        Some(mode) => query.push(("ssl-mode", mode.to_owned())),
-        None if disabled => query.push(("ssl-mode", "DISABLED".into())),
-        None => {}
-    }
+    let is = |key: &str, value: bool| database.options.get(key) == Some(&Value::Bool(value));
+    let inner = |key: &str| ssl.and_then(|ssl| ssl.get(key));
+    // What the drivers' other words come to: mysqlclient has ssl_mode, PyMySQL check_hostname and verify_mode, and
+    // Connector/Python ssl_disabled, ssl_verify_cert and ssl_verify_identity.
+    let nobody = inner("check_hostname") == Some(&Value::Bool(false));
+    let chosen = match word(database, "ssl_mode") {
+        Some(mode) => Some(mode.to_owned()),
+        None if is("ssl_disabled", true) => Some("DISABLED".into()),
+        None if nobody && inner("ca").is_some() => Some("VERIFY_CA".into()),
+        None if nobody || is("ssl_verify_cert", false) => Some("REQUIRED".into()),
+        None if is("ssl_verify_cert", true) && is("ssl_verify_identity", false) => {
+            Some("VERIFY_CA".into())
+        }
+        None => None,
+    };
+    query.extend(chosen.map(|mode| ("ssl-mode", mode)));
     for (key, inner, own) in [
         ("ssl-ca", "ca", "ssl_ca"),
         ("ssl-cert", "cert", "ssl_cert"),
@@ -259,6 +269,18 @@ mod tests {
             (
                 json!({"vendor": "mysql", "host": "db", "options": {"ssl": {"ca": "/ca.pem"}, "ssl_mode": "REQUIRED"}}),
                 "mysql://db/shop?ssl-mode=REQUIRED&ssl-ca=%2Fca.pem",
+            ),
+            (
+                json!({"vendor": "mysql", "host": "db", "options": {"ssl_disabled": true}}),
+                "mysql://db/shop?ssl-mode=DISABLED",
+            ),
+            (
+                json!({"vendor": "mysql", "host": "db", "options": {"ssl": {"ca": "/ca.pem", "check_hostname": false}}}),
+                "mysql://db/shop?ssl-mode=VERIFY_CA&ssl-ca=%2Fca.pem",
+            ),
+            (
+                json!({"vendor": "mysql", "host": "db", "options": {"ssl_ca": "/ca.pem"}}),
+                "mysql://db/shop?ssl-ca=%2Fca.pem",
             ),
             (
                 json!({"vendor": "mysql", "socket": "/run/m.sock"}),

@@ -40,11 +40,28 @@ impl Places {
     }
 }
 
-fn append(path: &Path, head: &Link, at: Timestamp) -> io::Result<()> {
+fn open(path: &Path) -> io::Result<File> {
     if path.exists() && !path.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// Whether heads can be appended to this file. Leaves no file behind that was not there.
+///
+/// # Errors
+/// Why not.
+pub fn check_heads(path: &Path) -> io::Result<()> {
+    let new = !path.exists();
+    open(path)?;
+    match new {
+        true => std::fs::remove_file(path),
+        false => Ok(()),
+    }
+}
+
+fn append(path: &Path, head: &Link, at: Timestamp) -> io::Result<()> {
+    let mut file = open(path)?;
     let line = format!(
         "{{\"seq\":{},\"hash\":\"{}\",\"at\":\"{at}\"}}\n",
         head.seq, head.hash

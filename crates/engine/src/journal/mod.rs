@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 pub use draft::{Draft, clean_reason, new_id};
-pub use heads::{Heads, Places};
+pub use heads::{Heads, Places, check_heads};
 pub use read::{Verdict, newest, read, verify};
 pub use running::LeftOpen;
 

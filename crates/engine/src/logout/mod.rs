@@ -136,7 +136,15 @@ impl Site {
         how: &How,
     ) -> Vec<Result<LogoutReport>> {
         if let Err(error) = self.may_end_sessions().await {
-            return orders.iter().map(|_| Err(error.clone())).collect();
+            let mut answers = Vec::with_capacity(orders.len());
+            for (id, fingerprint) in orders {
+                let tokens = self.revokes_tokens(how.tokens) && fingerprint.is_none();
+                answers.push(match tokens && error.code == Code::NotPossible {
+                    true => self.tokens_anyway(id, how, &error).await,
+                    false => Err(error.clone()),
+                });
+            }
+            return answers;
         }
         let mut answers: Vec<Option<Result<LogoutReport>>> = Vec::with_capacity(orders.len());
         let mut leaving = Vec::new();
@@ -150,7 +158,10 @@ impl Site {
                     leaving.push(*one);
                     None
                 }
-                Ok(Prepared::Nothing(user)) => Some(self.tokens_alone(*user, how).await),
+                Ok(Prepared::Nothing(user)) => {
+                    let report = self.nothing_to_do(*user).await;
+                    Some(self.tokens_alone(report, how).await)
+                }
                 Err(error) => Some(Err(error)),
             });
         }

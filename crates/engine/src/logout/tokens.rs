@@ -1,8 +1,9 @@
 //! The API tokens of those who are signed out: counted once their sessions are deleted, and revoked where the operator asked.
 
 use super::ending::{Ending, Leaver, Target};
+use super::words::not_possible;
 use super::{How, Site};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal;
 use crate::store::UserId;
 use crate::tokens::Standing;
@@ -40,10 +41,26 @@ impl Site {
         Some(self.tokens_view(standing))
     }
 
-    /// The report of a user without any session, whose tokens are another way in.
-    pub(super) async fn tokens_alone(&self, user: UserView, how: &How) -> Result<LogoutReport> {
+    /// Revokes tokens although the sessions cannot be ended. `why`: what is in the way of that.
+    pub(super) async fn tokens_anyway(
+        &self,
+        id: &str,
+        how: &How,
+        why: &Error,
+    ) -> Result<LogoutReport> {
+        let user = self.lookup(&format!("id:{id}")).await?;
+        self.need_consent(&user, how, "log out")?;
+        self.tokens_alone(not_possible(user, why), how).await
+    }
+
+    /// Adds the tokens to the report of a user of whom no session is ended. Tokens are another way in.
+    pub(super) async fn tokens_alone(
+        &self,
+        mut report: LogoutReport,
+        how: &How,
+    ) -> Result<LogoutReport> {
+        let user = &report.user;
         let users = [(self.user_id(&user.id), user.username.clone())];
-        let mut report = self.nothing_to_do(user).await;
         let mut standings = self
             .count_tokens(&users, self.revokes_tokens(how.tokens))
             .await;

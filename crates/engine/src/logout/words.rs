@@ -2,6 +2,7 @@
 
 use super::ending::{Look, Progress};
 use crate::doubt::sentences;
+use crate::error::Error;
 use crate::view::{Doubt, LogoutReport, Outcome, ReasonCode, UserView};
 
 /// What holds for all who leave together.
@@ -176,6 +177,23 @@ fn say(
         )
     };
     (Outcome::SignedOut, ReasonCode::SignedOut, text)
+}
+
+/// The report of a sign-out that cannot be: nothing on the server ends the sessions.
+pub(super) fn not_possible(user: UserView, why: &Error) -> LogoutReport {
+    LogoutReport {
+        user,
+        sessions_deleted: 0,
+        outcome: Outcome::NotPossible,
+        verified: false,
+        flag_cleared: false,
+        following: false,
+        deed: String::new(),
+        detail: why.message.clone(),
+        tokens: None,
+        reason_code: ReasonCode::NotPossible,
+        doubts: Vec::new(),
+    }
 }
 
 /// The report of a sign-out that found nothing to delete. `whole`: every session of the site can be seen; `copies_seen`: what

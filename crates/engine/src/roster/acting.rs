@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::people::People;
 use super::{Person, Roster};
 use crate::django::session::Impersonation;
+use crate::policy::Facts;
 use crate::store::{IdForm, UserId};
 use crate::view::State;
 
@@ -56,6 +57,11 @@ impl Acting {
         }
     }
 
+    /// Everybody whom a session of an impersonator names. Their facts hang on each other.
+    pub fn users(&self) -> impl Iterator<Item = &UserId> {
+        self.by_user.keys()
+    }
+
     /// Replaces the links of a row. Touches everybody whom they named or name.
     pub fn set(&mut self, row: u32, links: Option<Box<Links>>, people: &mut People) {
         if let Some(before) = self.by_row.remove(&row) {
@@ -86,6 +92,36 @@ impl Acting {
     }
 }
 
+/// What the sessions in which someone acts as somebody else add to their facts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Borrowed {
+    /// Usable sessions of other users in which this person is at work.
+    pub sessions: u32,
+    last_save: Option<Timestamp>,
+    /// The site writes this activity for the user as whom they act.
+    activity: Option<Timestamp>,
+    observed: Option<Timestamp>,
+    /// When one of these sessions ends first, in microseconds since 1970.
+    pub ends: Option<i64>,
+}
+
+impl Borrowed {
+    fn borrow(&mut self, other: &Person) {
+        self.activity = self.activity.max(other.last_activity());
+        self.observed = self.observed.max(other.observed());
+    }
+
+    pub fn add_to(&self, facts: Facts) -> Facts {
+        Facts {
+            last_activity: facts.last_activity.max(self.activity),
+            last_save: facts.last_save.max(self.last_save),
+            observed: facts.observed.max(self.observed),
+            usable_sessions: facts.usable_sessions + self.sessions,
+            ..facts
+        }
+    }
+}
+
 /// Who acts as whom in one session, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Actors {
@@ -102,6 +138,65 @@ impl Roster {
         let other = self.people.find(person.id_text());
         // A session may name its own owner, too.
         own.chain(linked.filter(move |row| Some(self.rows[*row].person) != other))
+    }
+
+    /// What this person does as somebody else, at `now`.
+    pub(super) fn borrowed(&self, number: u32, now: Timestamp) -> Borrowed {
+        let mut borrowed = Borrowed::default();
+        let Some(person) = self.people.get(number) else {
+            return borrowed;
+        };
+        if self.acting.by_row.is_empty() {
+            return borrowed;
+        }
+        let id = person.id();
+        let usable = |row: u32, owner: &Person| owner.refusal(&self.rows[row], now).is_none();
+        for row in person.numbers(&self.rows) {
+            let acts_as = self.acting.of(row).and_then(|links| links.acts_as.as_ref());
+            let other = acts_as.filter(|other| **other != id);
+            if let Some(other) = other.and_then(|other| self.person(other))
+                && usable(row, person)
+            {
+                borrowed.borrow(other);
+            }
+        }
+        for row in self.acting.rows(id.as_str()).iter().copied() {
+            let returns = self
+                .acting
+                .of(row)
+                .is_some_and(|l| l.returns_to.contains(&id));
+            let owner = self.people.get(self.rows[row].person);
+            let Some(owner) = owner.filter(|owner| returns && owner.id() != id) else {
+                continue;
+            };
+            if usable(row, owner) {
+                let row = &self.rows[row];
+                borrowed.sessions += 1;
+                borrowed.last_save = borrowed.last_save.max(row.saved());
+                borrowed.ends = match borrowed.ends {
+                    Some(ends) => Some(ends.min(row.expires_at())),
+                    None => Some(row.expires_at()),
+                };
+                borrowed.borrow(owner);
+            }
+        }
+        borrowed
+    }
+
+    /// How many usable sessions of other users this person is at work in, as of the last settling.
+    pub fn sessions_as_others(&self, person: &Person) -> u32 {
+        let number = self.people.find(person.id_text());
+        let settled = number.zip(self.now);
+        settled.map_or(0, |(number, now)| self.borrowed(number, now).sessions)
+    }
+
+    /// Everybody who acts as this person in a usable session of theirs.
+    pub fn impersonators_of(&self, person: &Person, now: Timestamp) -> Vec<&Person> {
+        let usable = person.numbers(&self.rows);
+        let usable = usable.filter(|row| person.refusal(&self.rows[*row], now).is_none());
+        let links = usable.filter_map(|row| self.acting.of(row));
+        let ids = links.flat_map(|links| links.returns_to.iter());
+        ids.filter_map(|id| self.person(id)).collect()
     }
 
     /// The impersonation of a session.

@@ -69,6 +69,14 @@ impl Roster {
         let now = before.map_or(now, |before| now.max(before));
         // Other rules, or a clock that went back: what was made of people holds no more.
         let anew = self.rules != Some(*rules) || self.now.is_none_or(|before| now < before);
+        let entwined: Vec<u32> = self
+            .acting
+            .users()
+            .filter_map(|id| self.people.find(id.as_str()))
+            .collect();
+        for number in entwined {
+            self.people.touch(number);
+        }
         let mut those = self.people.take_touched();
         if anew {
             those = self.people.iter().map(|(number, _)| number).collect();
@@ -112,6 +120,7 @@ impl Roster {
         anew: bool,
         crossed: &mut Crossed,
     ) -> bool {
+        let borrowed = self.borrowed(number, now);
         let Some(person) = self.people.get_mut(number) else {
             return false;
         };
@@ -123,7 +132,8 @@ impl Roster {
             true => (person.made, person.due),
             false => walk(person, &mut self.rows, now),
         };
-        let facts = person.facts(&made);
+        let facts = borrowed.add_to(person.facts(&made));
+        let due = due.min(borrowed.ends.unwrap_or(i64::MAX));
         let verdict = judge(&facts, now, rules);
         let (before, after) = (person.state(), verdict.map(|v| v.state));
         if before == Some(State::Active) && after == Some(State::Idle) {

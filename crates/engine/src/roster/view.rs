@@ -98,7 +98,7 @@ impl Roster {
             last_seen: person.last_seen(),
             evidence: person.evidence(),
             idle_seconds: self.now.and_then(|now| person.idle_seconds(now)),
-            sessions: person.usable(),
+            sessions: person.usable() + self.sessions_as_others(person),
             flagged: person.is_flagged(),
             staff,
             superuser,

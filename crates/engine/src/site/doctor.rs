@@ -6,6 +6,7 @@ mod rights;
 mod rights_mysql;
 mod sessions;
 mod sheet;
+mod told;
 
 use super::open::reach;
 use super::wiring::{Explored, explore};
@@ -24,6 +25,7 @@ pub async fn doctor(config: SiteConfig, env: &Env) -> Vec<Check> {
     let mut sheet = Sheet::default();
     sheet.put(Item::Configuration, configuration(env));
     sheet.put(Item::Journal, journal(env));
+    told::checked(&config, &mut sheet).await;
     site(config, env, &mut sheet).await;
     sheet.finish()
 }
@@ -60,6 +62,8 @@ async fn site(mut config: SiteConfig, env: &Env, sheet: &mut Sheet) {
 /// The checks of what discovery found.
 async fn tables(config: &SiteConfig, db: &Db, explored: &Explored, sheet: &mut Sheet) {
     let found = &explored.found;
+    // A cache may have shown the engine that uses it.
+    encrypted::cache(config, sheet);
     sheet.put(Item::Tables, good(tables_found(found)));
     sheet.put(Item::Engine, sessions::engine(config, explored));
     sheet.put(Item::Rights, rights::asked(config, db, explored).await);
@@ -207,6 +211,7 @@ async fn people(config: SiteConfig, env: &Env, sheet: &mut Sheet) {
     );
     sheet.put(Item::Store, sessions::store(&site).await);
     sessions::doubts(&site, sheet).await;
+    sheet.put(Item::Tokens, found(site.tokens_proven().await));
     sheet.put(Item::SecretKey, secret_key(&site, knows_key));
     let (grain, records) = site.evidence_found().await;
     sheet.put(Item::Grain, found(grain));

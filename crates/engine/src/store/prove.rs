@@ -36,7 +36,11 @@ pub async fn may_write(db: &Db, table: &TableName, column: &str) -> Result<()> {
     try_out(db, Statement::new(db.dialect(), &query, &[])).await
 }
 
-async fn try_out(db: &Db, statement: Statement) -> Result<()> {
+/// Runs a statement, and rolls back.
+///
+/// # Errors
+/// What the database said.
+pub(super) async fn try_out(db: &Db, statement: Statement) -> Result<()> {
     let work = db.clone();
     db.finish(async move {
         let mut tx = work.begin().await?;

@@ -10,6 +10,7 @@ use super::db::{Db, Failure};
 use super::expr;
 use super::id_form::IdForm;
 use super::key::UserId;
+use super::prove;
 use super::schema::{Dialect, TableName, TimeColumn};
 use super::statement::{Cell, Read, Statement};
 use crate::error::{Code, Error, Result};
@@ -163,8 +164,8 @@ impl TokenTable {
         Some((query, shape))
     }
 
-    fn revocation(&self, d: Dialect, id: &UserId, now: Timestamp) -> Option<Statement> {
-        let these = self.these(d, std::slice::from_ref(id), now)?;
+    /// Revokes the rows that meet `these`.
+    fn revocation(&self, d: Dialect, these: Cond, now: Timestamp) -> Option<Statement> {
         let set = |column: &TimeColumn, to: Timestamp| {
             let update = Query::update()
                 .table(expr::table(&self.table))
@@ -256,7 +257,9 @@ impl Tokens {
     /// # Errors
     /// If the database refuses. Then nothing of this table is revoked.
     pub async fn revoke(&self, table: &TokenTable, id: &UserId, now: Timestamp) -> Result<u32> {
-        let Some(statement) = table.revocation(self.db.dialect(), id, now) else {
+        let d = self.db.dialect();
+        let these = table.these(d, std::slice::from_ref(id), now);
+        let Some(statement) = these.and_then(|these| table.revocation(d, these, now)) else {
             return Ok(0);
         };
         let db = self.db.clone();
@@ -274,6 +277,53 @@ impl Tokens {
             .await
             .map_err(|error| denied(error, || table.grant().unwrap_or_default()))?;
         Ok(u32::try_from(revoked).unwrap_or(u32::MAX))
+    }
+}
+
+impl Tokens {
+    /// Whether this account may revoke in a table. The package's statement runs on no row, and is rolled back.
+    ///
+    /// # Errors
+    /// What the database said, with the right that is missing.
+    pub async fn may_revoke(&self, table: &TokenTable, now: Timestamp) -> Result<()> {
+        let nothing = Cond::all().add(Expr::cust("1 = 0"));
+        let Some(statement) = table.revocation(self.db.dialect(), nothing, now) else {
+            return Ok(());
+        };
+        let tried = prove::try_out(&self.db, statement).await;
+        tried.map_err(|error| denied(error, || table.grant().unwrap_or_default()))
+    }
+
+    /// The right without which this account does not see every table, if it lacks that right. MySQL and MariaDB show only
+    /// tables on which an account has some right. They refuse a question about a table that is not there, unless the
+    /// account may read every table.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    pub async fn hidden(&self, users: &TableName) -> Result<Option<String>> {
+        if self.db.dialect() != Dialect::Mysql {
+            return Ok(None);
+        }
+        let nowhere = TableName {
+            schema: users.schema.clone(),
+            name: "curfew_asks_for_no_table".into(),
+        };
+        let query = Query::select()
+            .expr(Expr::cust("1"))
+            .from(expr::table(&nowhere))
+            .to_owned();
+        match self.db.rows(&query, &[Read::Int]).await {
+            Err(error) if error.code == Code::Denied => {
+                let place = users.schema.as_deref().map_or("", |schema| schema);
+                let all = match place {
+                    "" => "*".to_owned(),
+                    place => format!("{place}.*"),
+                };
+                Ok(Some(format!("GRANT SELECT ON {all}")))
+            }
+            Err(error) if error.code == Code::Unreachable => Err(error),
+            _ => Ok(None),
+        }
     }
 }
 

@@ -108,6 +108,21 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             });
             continue;
         }
+        let as_others = roster.sessions_as_others(person);
+        if reason == SweepReason::Overdue && person.usable() == 0 && as_others > 0 {
+            skipped.push(Skipped {
+                username: person.username().to_string(),
+                why: "is only here as another user, and is swept with that user's sessions".into(),
+            });
+            continue;
+        }
+        if let Some((who, why)) = impersonator_stays(roster, person, at, &policy.exempt) {
+            skipped.push(Skipped {
+                username: person.username().to_string(),
+                why: format!("{who} acts as this user: {why}"),
+            });
+            continue;
+        }
         // Rows may be hidden here. Such a user may be signed in, and the flag may be right.
         if reason == SweepReason::Overdue && person.usable() == 0 {
             skipped.push(Skipped {
@@ -158,6 +173,22 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
         exempt: policy.exempt.clone(),
         held,
     })
+}
+
+/// The exempt user who is at work in a session of this person, and why that user is exempt.
+fn impersonator_stays<'a>(
+    roster: &'a Roster,
+    person: &Person,
+    at: Timestamp,
+    exempt: &Exempt,
+) -> Option<(&'a str, &'static str)> {
+    let all = roster.impersonators_of(person, at).into_iter();
+    let mut exempt = all.filter_map(|who| {
+        let (staff, superuser) = (who.is_staff(), who.is_superuser());
+        let why = exemption(exempt, who.username(), staff, superuser)?;
+        Some((who.username(), why))
+    });
+    exempt.next()
 }
 
 /// Why conflicting evidence keeps this user here, with both times.

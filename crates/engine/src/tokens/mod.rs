@@ -44,6 +44,8 @@ pub(crate) struct Standing {
     rows: Vec<Row>,
     /// Tables that could not be read, and why.
     unchecked: Vec<String>,
+    /// The right without which tables can be hidden from Curfew's account.
+    hidden: Option<String>,
     /// The operator asked for a revocation.
     asked: bool,
 }
@@ -65,7 +67,7 @@ impl Standing {
     /// Whether the operator asked for a revocation and some tokens may be left.
     fn is_short(&self) -> bool {
         let left = self.rows.iter().any(|row| row.left > 0);
-        self.asked && (left || !self.unchecked.is_empty())
+        self.asked && (left || !self.unchecked.is_empty() || self.hidden.is_some())
     }
 }
 
@@ -100,13 +102,37 @@ impl Site {
                 username: username.clone(),
                 rows: Vec::new(),
                 unchecked: Vec::new(),
+                hidden: None,
                 asked,
             })
             .collect();
         let ids: Vec<UserId> = users.iter().map(|(id, _)| id.clone()).collect();
-        let Some(now) = self.db_now() else {
-            return standings;
+        // Without a refresh, as on a site whose sessions nobody can see, the database has not told its time yet.
+        let now = match self.db_now() {
+            Some(now) => Ok(now),
+            None => self.store.now().await,
         };
+        let now = match now {
+            Ok(now) => now,
+            Err(error) => {
+                for standing in &mut standings {
+                    standing.unchecked.push(error.message.clone());
+                }
+                return standings;
+            }
+        };
+        match self.tokens.hidden(&self.schema.users.table).await {
+            Ok(hidden) => {
+                for standing in &mut standings {
+                    standing.hidden.clone_from(&hidden);
+                }
+            }
+            Err(error) => {
+                for standing in &mut standings {
+                    standing.unchecked.push(error.message.clone());
+                }
+            }
+        }
         for (place, table) in self.tokens.tables.iter().enumerate() {
             match self.tokens.held(table, &ids, now).await {
                 Ok(held) => {
@@ -137,8 +163,21 @@ impl Site {
 
     /// Revokes what was found, if the operator asked for it. The journal has to have the intent already.
     pub(crate) async fn revoke_tokens(&self, standing: &mut Standing) {
-        let (true, Some(now)) = (standing.asked, self.db_now()) else {
+        if !standing.asked || standing.rows.is_empty() {
             return;
+        }
+        let now = match self.db_now() {
+            Some(now) => Ok(now),
+            None => self.store.now().await,
+        };
+        let now = match now {
+            Ok(now) => now,
+            Err(error) => {
+                for row in &mut standing.rows {
+                    row.why = Some(error.message.clone());
+                }
+                return;
+            }
         };
         for row in &mut standing.rows {
             let Some(table) = self.tokens.tables.get(row.table) else {
@@ -171,6 +210,7 @@ impl Site {
                 continue;
             };
             standing.unchecked.clone_from(&after.unchecked);
+            standing.hidden.clone_from(&after.hidden);
             // A table that cannot be read again proves nothing: what was found there counts as left.
             let all_read = after.unchecked.is_empty();
             for row in &mut standing.rows {
@@ -202,6 +242,38 @@ impl Site {
         }
     }
 
+    /// Whether tokens can be counted and, if the site is to revoke them, revoked: what was found, or what is in the way and
+    /// what to do about it.
+    pub(crate) async fn tokens_proven(&self) -> std::result::Result<String, (String, String)> {
+        let revokes = self.config().revoke_tokens;
+        let now = self.db_now().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let mut lacks = Vec::new();
+        let mut blind = None;
+        match self.tokens.hidden(&self.schema.users.table).await {
+            Ok(None) => {}
+            Ok(Some(grant)) if revokes => lacks.push(words::hidden(&grant)),
+            Ok(Some(grant)) => blind = Some(words::hidden(&grant)),
+            Err(error) => lacks.push(error.message),
+        }
+        let mut unknown = Vec::new();
+        // No user has this key: what counts is whether the table can be read.
+        let nobody = [self.user_id("0")];
+        for table in &self.tokens.tables {
+            if let Err(error) = self.tokens.held(table, &nobody, now).await {
+                lacks.push(error.message);
+            } else if revokes && table.revoke == Revoke::Unknown {
+                unknown.push(table.table.shown());
+            } else if revokes && let Err(error) = self.tokens.may_revoke(table, now).await {
+                lacks.push(error.message);
+            }
+        }
+        if !lacks.is_empty() {
+            return Err((lacks.join("; "), words::REMEDY.into()));
+        }
+        let tables: Vec<String> = self.tokens.tables.iter().map(|t| t.table.shown()).collect();
+        Ok(words::proven(&tables, &unknown, revokes, blind))
+    }
+
     /// What a report says of it.
     pub(crate) fn tokens_view(&self, standing: &Standing) -> TokensView {
         let sum = |of: fn(&Row) -> u32| standing.rows.iter().map(of).sum();
@@ -222,7 +294,12 @@ impl Site {
             revoked: sum(|row| row.revoked),
             left: sum(|row| row.left),
             tables: tables.collect(),
-            unchecked: standing.unchecked.clone(),
+            unchecked: standing
+                .unchecked
+                .iter()
+                .cloned()
+                .chain(standing.hidden.as_deref().map(words::hidden))
+                .collect(),
             asked: standing.asked,
             complete: !standing.is_short(),
             detail: String::new(),

@@ -17,6 +17,41 @@ pub(super) fn kind(kind: TokenKind) -> &'static str {
     }
 }
 
+/// What to do about rights that are missing.
+pub(super) const REMEDY: &str = "grant these rights, then run doctor again";
+
+/// `grant`: what would show every table.
+pub(super) fn hidden(grant: &str) -> String {
+    format!(
+        "tables on which this account has no right are hidden from it, and may hold tokens ({grant} shows them)"
+    )
+}
+
+/// What `doctor` says if nothing is in the way. `unknown`: tables whose tokens Curfew cannot revoke.
+pub(super) fn proven(
+    tables: &[String],
+    unknown: &[String],
+    revokes: bool,
+    blind: Option<String>,
+) -> String {
+    let mut text = match (tables, revokes) {
+        ([], _) => "no table with API tokens is in sight".to_owned(),
+        (tables, true) => format!("can be counted and revoked in {}", tables.join(", ")),
+        (tables, false) => format!("can be counted in {}", tables.join(", ")),
+    };
+    if !unknown.is_empty() {
+        text = format!(
+            "can be counted in {}; Curfew cannot revoke those in {}",
+            tables.join(", "),
+            unknown.join(", ")
+        );
+    }
+    if let Some(blind) = blind {
+        text = format!("{text}; {blind}");
+    }
+    text
+}
+
 const JWT: &str = "jwt_refresh";
 
 fn tokens(n: u32) -> String {

@@ -102,7 +102,7 @@ async fn postgresql_is_taken_with_its_options(django: Django) {
 async fn postgresql_services_are_looked_up(django: Django) {
     let shop = Shop::new(
         django,
-        "import os\nos.environ['PGSERVICEFILE'] = 'services.conf'\n\
+        "import os\nos.environ['PGSERVICEFILE'] = 'services.conf'\nos.environ['PGSSLMODE'] = 'require'\n\
          DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': 'shop', 'OPTIONS': {'service': 'main'}}}",
     )
     .file(
@@ -111,7 +111,7 @@ async fn postgresql_services_are_looked_up(django: Django) {
     );
     shop.taken()
         .await
-        .is("database", "postgres://ana@db:6432/shop")
+        .is("database", "postgres://ana@db:6432/shop?sslmode=require")
         .is("database's password", "known")
         .quiet();
 }
@@ -126,11 +126,14 @@ async fn mysql_is_taken_with_its_option_file(django: Django) {
     .file(
         "my.cnf",
         "!includedir /nowhere\n[mysqld]\nport=1\n[client]\nhost = db\nport = 3307\nuser = ana\ndatabase = shop\n\
-         password = \"canary\"\nskip-ssl\n",
+         password = \"canary\"\nskip-ssl\nssl-ca = /srv/ca.pem\nssl_mode = DISABLED\n",
     );
     shop.taken()
         .await
-        .is("database", "mysql://ana@db:3307/shop?ssl-mode=REQUIRED")
+        .is(
+            "database",
+            "mysql://ana@db:3307/shop?ssl-mode=REQUIRED&ssl-ca=%2Fsrv%2Fca.pem",
+        )
         .is("database's password", "known")
         .quiet();
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::Data;
+use crate::view::State;
 
 /// A session's dict as a cache keeps it.
 fn cached(key: &str, dict: &str) -> SessionRow {
@@ -36,8 +37,11 @@ fn the_session_belongs_to_both() {
     let roster = acting();
     assert_eq!(roster.keys_of(&id("1")), [SessionKey::new("acting")]);
     assert_eq!(roster.keys_of(&id("2")).len(), 2);
-    // But only its own user is signed in by it.
-    assert_eq!(roster.counts().signed_in, 1);
+    // root has no other, and is at work in this one: what the site notes for ben is root's.
+    assert_eq!(roster.counts().signed_in, 2);
+    assert_eq!(roster.counts().sessions, 2);
+    let root = roster.view(&id("1"), &Default::default()).unwrap();
+    assert_eq!((root.state, root.sessions), (State::Active, 1));
     assert_eq!(roster.usable_of(&id("1"), now()), 0);
     for person in ["1", "2"] {
         let all = roster.sessions_of(&id(person), now());

@@ -47,6 +47,12 @@ checks! {
     Evidence = "activity evidence",
     /// The journal can be written.
     Journal = "journal",
+    /// The webhook's server answers, and its secret can be read.
+    Webhook = "webhook",
+    /// The site answers at `health_url`.
+    Health = "health address",
+    /// The journal's heads can be written to `journal_heads`.
+    Heads = "journal heads",
     /// This machine's clock agrees with the database's.
     Clock = "clock",
     /// The users and sessions can be read.
@@ -57,6 +63,8 @@ checks! {
     RowSecurity = "row security",
     /// Users are active only where sessions are.
     Sessions = "sessions",
+    /// API tokens can be counted, and revoked if the site is configured so.
+    Tokens = "API tokens",
     /// The SECRET_KEY fits the sessions.
     SecretKey = "secret key",
     /// How often the site records activity is proven, and often enough.

@@ -79,6 +79,27 @@ impl std::fmt::Debug for Webhook {
     }
 }
 
+/// Asks the server of a webhook, without a message, and returns what answered. Any status below 500 is an answer:
+/// receivers refuse what is no message.
+///
+/// # Errors
+/// As for [`Webhook::start`], and if no answer comes.
+pub async fn reach(url: &str, secret: &SecretString) -> Result<String> {
+    Keys::read(secret)?;
+    let url = address(url, "the webhook's url")?;
+    let place = place(&url);
+    let failed = |what: String| {
+        let text = format!("the webhook's server {place} does not answer: {what}");
+        Error::new(Code::Unreachable, text)
+    };
+    let answer = client(LIMIT)?.head(url).send().await;
+    match answer.map(|response| response.status().as_u16()) {
+        Ok(status @ ..500) => Ok(format!("{place} answers HTTP {status}")),
+        Ok(status) => Err(failed(format!("HTTP {status}"))),
+        Err(error) => Err(failed(why(&error))),
+    }
+}
+
 impl Webhook {
     /// Starts the task that sends. `secret` is `whsec_` and base64, or several of them separated by spaces. Needs a
     /// tokio runtime.
