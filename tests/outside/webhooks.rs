@@ -1,12 +1,13 @@
 //! Webhook messages of one-shot commands, to a receiver that does not answer at first.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::harness::{Site, overdue};
+use crate::harness::{Site, active, overdue, until};
 
 /// A receiver that is busy until it is told otherwise, and counts what it takes.
 struct Receiver {
@@ -14,6 +15,7 @@ struct Receiver {
     taken: Arc<AtomicUsize>,
     asked: Arc<AtomicUsize>,
     open: Arc<AtomicUsize>,
+    kinds: Arc<Mutex<Vec<String>>>,
 }
 
 impl Receiver {
@@ -24,7 +26,9 @@ impl Receiver {
             taken: Arc::default(),
             asked: Arc::default(),
             open: Arc::default(),
+            kinds: Arc::default(),
         };
+        let kinds = receiver.kinds.clone();
         let (taken, asked, open) = (
             receiver.taken.clone(),
             receiver.asked.clone(),
@@ -45,6 +49,7 @@ impl Receiver {
                 let status = match open.load(Ordering::SeqCst) {
                     0 => "503 Service Unavailable",
                     _ => {
+                        kinds.lock().unwrap().push(kind(&request));
                         taken.fetch_add(1, Ordering::SeqCst);
                         "204 No Content"
                     }
@@ -56,6 +61,52 @@ impl Receiver {
         });
         receiver
     }
+}
+
+/// The `type` of the message in a request.
+fn kind(request: &[u8]) -> String {
+    let body = request.iter().position(|byte| *byte == b'{').unwrap();
+    let message: serde_json::Value = serde_json::from_slice(&request[body..]).unwrap();
+    message["type"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_hold_is_told_when_it_begins_and_when_it_ends() {
+    let site = Site::start().await;
+    let receiver = Receiver::start().await;
+    receiver.open.store(1, Ordering::SeqCst);
+    let config = format!(
+        "[[site]]\nname = \"shop\"\nurl = \"{{url}}\"\narmed = true\n[site.policy]\nmax_share = 0.4\n\
+         [site.webhook]\nurl = \"http://127.0.0.1:{}/\"\n\
+         secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n",
+        receiver.port
+    );
+    let mut people: Vec<_> = (0..22).map(|n| overdue(&format!("gone{n:02}"))).collect();
+    people.push(active("ana"));
+    site.seed(&people).await;
+    let curfew = site.configured(&config);
+    let mut timer = curfew.spawn(&["--json", "sweep", "--every", "1s"]);
+    let long = Duration::from_secs(60);
+    for _ in 0..3 {
+        let line: serde_json::Value = serde_json::from_str(&timer.line(long).await).unwrap();
+        assert_eq!(line["error"]["code"], "too_many", "{line:#}");
+    }
+    // The users sign out by themselves, so the next sweep has nobody to ask about.
+    site.db
+        .execute("DELETE FROM django_session WHERE session_key <> (SELECT session_key FROM django_session ORDER BY expire_date DESC LIMIT 1)")
+        .await;
+    site.db
+        .execute("UPDATE accounts_customuser SET \"isCurrentlyActive\" = false")
+        .await;
+    let kinds = || receiver.kinds.lock().unwrap().clone();
+    until("the end of the hold is told", long, || async {
+        kinds().len() > 1
+    })
+    .await;
+    timer.line(long).await;
+    timer.signal(rustix::process::Signal::TERM);
+    timer.end(long).await;
+    assert_eq!(kinds(), ["sweep.held", "sweep.finished"]);
 }
 
 #[tokio::test]

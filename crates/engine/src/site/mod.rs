@@ -95,6 +95,8 @@ pub(crate) struct Timer {
     pub schedule: Schedule,
     pub running: bool,
     pub last: Option<SweepSummary>,
+    /// Why sweeps are on hold, if the webhook was told so.
+    pub held: Option<Code>,
 }
 
 /// A lock whose holder panicked still holds good data: nothing here is left half changed.

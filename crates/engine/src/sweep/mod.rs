@@ -273,12 +273,18 @@ impl Site {
         let Some(webhook) = &self.webhook else {
             return;
         };
-        // A sweep of nobody is no news.
-        if error.is_none() && summary.people == 0 && summary.marked == 0 {
+        let held = error.map(|error| error.code);
+        let before = std::mem::replace(&mut hold(&self.timer).held, held);
+        // A hold is news when it begins, when its reason changes and when it ends. Else a sweep of nobody is no news.
+        let news = match held {
+            Some(_) => held != before,
+            None => before.is_some() || summary.people > 0 || summary.marked > 0,
+        };
+        if !news {
             return;
         }
         webhook.offer(Message {
-            kind: if error.is_some() {
+            kind: if held.is_some() {
                 "sweep.held"
             } else {
                 "sweep.finished"
