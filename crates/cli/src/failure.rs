@@ -62,7 +62,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let status = match error.code {
             Code::Config | Code::NoSite => Status::Usage,
-            Code::Stopped => Status::Partly,
+            Code::Stopped | Code::NotKnown => Status::Partly,
             code if code.is_guard() => Status::Refused,
             _ => Status::Failed,
         };
@@ -96,6 +96,7 @@ mod tests {
             assert_eq!(status(code), 2, "{code:?}");
         }
         assert_eq!(status(Code::Stopped), 4);
+        assert_eq!(status(Code::NotKnown), 4);
         for code in [
             Code::ViewOnly,
             Code::NoEvidence,

@@ -58,6 +58,18 @@ impl Doubt {
         Self::new(ReasonCode::SessionsElsewhere, users, text)
     }
 
+    /// No answer came to the sign-out of these users.
+    pub(crate) fn not_known(users: u32) -> Self {
+        let whom = match users {
+            1 => "1 user was".to_owned(),
+            n => format!("{n} users were"),
+        };
+        let text = format!(
+            "It is not known whether {whom} signed out: the connection broke, and the database could not be asked again. Run `curfew users`."
+        );
+        Self::new(ReasonCode::NotKnown, users, text)
+    }
+
     fn all_rejected(sessions: u32) -> Self {
         let which = match sessions {
             1 => "the only session".to_owned(),
@@ -236,7 +248,7 @@ impl Site {
             policy.idle_after,
             explained,
         );
-        let users = self.store.seen_since(since, now).await?;
+        let users = self.store.seen_since(since, now, MOST).await?;
         Ok((users >= least).then(|| Doubt::sessions_elsewhere(users)))
     }
 }

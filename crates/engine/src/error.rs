@@ -13,6 +13,10 @@ pub enum Code {
     NoSite,
     /// The database did not answer.
     Unreachable,
+    /// The server ended a statement at its deadline.
+    TooSlow,
+    /// No answer came to a change, and nobody can be asked whether it was made.
+    NotKnown,
     /// The database answered, and does not let us in.
     Denied,
     /// The database has no Django sessions or no user table.
@@ -21,6 +25,8 @@ pub enum Code {
     Ambiguous,
     /// A statement failed for another reason.
     Database,
+    /// Another transaction or process has locked what was asked for.
+    Held,
     /// No such user.
     NoUser,
     /// The user has no session with that fingerprint.

@@ -3,6 +3,7 @@
 
 mod browser;
 mod curfew;
+mod cutter;
 mod database;
 mod desktop;
 mod django;
@@ -20,6 +21,7 @@ mod window;
 
 pub use browser::Browser;
 pub use curfew::{Curfew, Ran, Running};
+pub use cutter::{Cut, Cutter};
 pub use database::{Engine, ROLE, sqlite};
 pub use desktop::Notices;
 pub use django::Django;
@@ -27,6 +29,7 @@ pub use environment::setting;
 pub use own::{OwnMariadb, OwnPostgres};
 pub use people::{Person, active, idle, overdue, person};
 pub use plan::Plan;
+pub use process::Process;
 pub use proxy::Proxy;
 pub use reading::{fingerprint, listed, names, of, sorted};
 pub use sessions::{Cache, SessionEngine};

@@ -109,6 +109,10 @@ export type Code =
 "no_site" | 
 /**  The database did not answer. */
 "unreachable" | 
+/**  The server ended a statement at its deadline. */
+"too_slow" | 
+/**  No answer came to a change, and nobody can be asked whether it was made. */
+"not_known" | 
 /**  The database answered, and does not let us in. */
 "denied" | 
 /**  The database has no Django sessions or no user table. */
@@ -117,6 +121,8 @@ export type Code =
 "ambiguous" | 
 /**  A statement failed for another reason. */
 "database" | 
+/**  Another transaction or process has locked what was asked for. */
+"held" | 
 /**  No such user. */
 "no_user" | 
 /**  The user has no session with that fingerprint. */
@@ -421,6 +427,8 @@ export type ReasonCode =
 "not_possible" | 
 /**  The deletion or a check failed. */
 "failed" | 
+/**  No answer came to a deletion, and the database cannot be asked what became of it. */
+"not_known" | 
 /**  Sessions are deleted; a request under way can bring one back. */
 "can_come_back" | 
 /**  Sessions came back each time they were deleted. */
@@ -553,9 +561,50 @@ export type SiteView = {
 	warnings: string[],
 };
 
+/**  Why a sweep leaves somebody alone who is overdue or bears the flag only. */
+export type SkipCode = 
+/**  The policy exempts the user. */
+"exempt" | 
+/**  No session of the user can be seen. */
+"no_session_seen" | 
+/**  The sources of evidence contradict one another. */
+"conflict" | 
+/**  The user acts as somebody who is not overdue. */
+"acts_as" | 
+/**  The user is here as another user only, and leaves with that user's sessions. */
+"only_as_other" | 
+/**  Somebody who stays acts as this user. */
+"acted_as" | 
+/**  The user was seen after the plan. */
+"seen_again" | 
+/**  A session of the user came back after its deletion. */
+"came_back" | 
+/**  Somebody is writing the user's row. */
+"written" | 
+/**  Another transaction holds a row of the user or of a session. */
+"row_locked" | 
+/**  A table is locked. */
+"table_locked" | 
+/**  Another process is writing to the SQLite file. */
+"file_locked" | 
+/**  The database was too slow. */
+"slow" | 
+/**  The database refused the deletion with an error. */
+"refused" | 
+/**  The database accepted the deletion and kept the rows. */
+"delete_swallowed" | 
+/**  No answer came, so it is not known whether the user was signed out. */
+"not_known" | 
+/**  The sweep ended before it came to this user. */
+"not_reached" | 
+/**  Somebody else had signed the user out. */
+"gone_already";
+
 export type Skipped = {
 	username: string,
 	why: string,
+	/**  The same for programs. */
+	code: SkipCode,
 };
 
 /**  The columns that people sort by. */

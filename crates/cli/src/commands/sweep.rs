@@ -4,7 +4,7 @@ use anstyle::Style;
 use curfew_engine::config::SiteConfig;
 use curfew_engine::error::Error;
 use curfew_engine::site::Site;
-use curfew_engine::view::{SweepReason, SweepReport};
+use curfew_engine::view::{ReasonCode, SweepReason, SweepReport};
 
 use super::{WithJournal, every};
 use crate::args::SweepArgs;
@@ -142,7 +142,12 @@ pub fn line(report: &SweepReport) -> String {
         ));
     }
     if parts.is_empty() {
+        let not_known = report
+            .doubts
+            .iter()
+            .any(|doubt| doubt.code == ReasonCode::NotKnown);
         parts.push(match report.skipped.len() {
+            _ if not_known => format!("it is not known who was signed out: {}", skipped(report)),
             0 => "nobody is overdue".into(),
             _ => format!("signed out nobody; skipped: {}", skipped(report)),
         });
@@ -264,6 +269,7 @@ mod tests {
             report.skipped.push(curfew_engine::view::Skipped {
                 username: username.into(),
                 why: why.into(),
+                code: curfew_engine::view::SkipCode::Written,
             });
         }
         assert_eq!(

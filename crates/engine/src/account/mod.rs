@@ -11,7 +11,7 @@ use crate::config::{Base, Engine};
 use crate::error::{Code, Error, Result};
 use crate::event::Event;
 use crate::journal::{self, Draft};
-use crate::logout::ending::{Ending, Leaver, Look, Target};
+use crate::logout::ending::{Ending, Leaver, Look, Progress, Target};
 use crate::logout::{Follow, How};
 use crate::site::{Site, hold};
 use crate::store::{SessionKey, Sink, UserId};
@@ -177,8 +177,15 @@ impl Site {
                     hold(&self.roster).user(row);
                     self.settle();
                 }
+                // The row tells what became of a change without an answer.
+                let not_known = |error: &Error| error.code == Code::NotKnown;
+                if one.broken.as_ref().is_some_and(not_known) {
+                    one.broken = None;
+                }
             }
-            Err(error) => one.broken = Some(error),
+            Err(error) => {
+                one.broken.get_or_insert(error);
+            }
         }
     }
 
@@ -191,7 +198,7 @@ impl Site {
     ) -> Result<AccountReport> {
         let more = ending.lasting && ending.people.iter().any(|p| p.progress.meant);
         let copies_seen = self.store.sees_copies();
-        let doubts = self.account_doubts(&one).await;
+        let doubts = self.account_doubts(&one, &ending).await;
         if more && how.follow == Follow::Background {
             let report = self.told(&one, &ending, copies_seen, &doubts, true);
             self.close_switch(&one, &ending, &report).await?;
@@ -237,18 +244,26 @@ impl Site {
     }
 
     /// What keeps it from being known that no old session is left. A closed door needs no such proof.
-    async fn account_doubts(&self, one: &Switching) -> Vec<Doubt> {
-        match one.to {
+    /// A database that keeps rows is named either way.
+    async fn account_doubts(&self, one: &Switching, ending: &Ending) -> Vec<Doubt> {
+        let mut doubts = match one.to {
             true => self.doubts("this user").await,
             false => Vec::new(),
+        };
+        let kept: usize = ending.people.iter().map(|one| one.progress.kept).sum();
+        if kept > 0 {
+            let keepers = self.store.keepers().await.unwrap_or_default();
+            let kept = u32::try_from(kept).unwrap_or(u32::MAX);
+            doubts.push(Doubt::delete_swallowed(kept, &keepers));
         }
+        doubts
     }
 
     /// The last look, a minute later.
     async fn follow(&self, mut one: Switching, mut ending: Ending) -> Result<AccountReport> {
         ending.look_late(self).await;
         self.read_again(&mut one).await;
-        let doubts = self.account_doubts(&one).await;
+        let doubts = self.account_doubts(&one, &ending).await;
         let report = self.told(&one, &ending, self.store.sees_copies(), &doubts, false);
         self.close_switch(&one, &ending, &report).await?;
         Ok(report)
@@ -271,11 +286,15 @@ impl Site {
             .iter()
             .flat_map(|p| p.progress.deleted.iter().cloned())
             .collect();
+        let all_known = |known: fn(&Progress) -> bool| {
+            ending.people.iter().all(|person| known(&person.progress))
+        };
         let outcome = Draft {
             phase: Phase::Outcome,
             outcome: Some(with_tokens(&report.detail, report.tokens.as_ref())),
-            users_marked: Some(u32::from(report.flag_cleared)),
-            sessions_deleted: Some(report.sessions_deleted),
+            users_marked: all_known(|p| !p.flag_unknown).then_some(u32::from(report.flag_cleared)),
+            sessions_deleted: all_known(|p| p.unanswered.is_empty())
+                .then_some(report.sessions_deleted),
             verified: Some(report.verified),
             ..self.account_intent(one, &keys)
         };

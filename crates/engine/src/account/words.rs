@@ -2,9 +2,10 @@
 
 use super::Switching;
 use crate::doubt::sentences;
+use crate::error::Code;
 use crate::logout::ending::{Ending, Look};
 use crate::logout::sessions;
-use crate::view::{AccountOutcome, AccountReport, Doubt, UserView};
+use crate::view::{AccountOutcome, AccountReport, Doubt, ReasonCode, UserView};
 
 pub(super) fn nothing(one: Switching, what: &str) -> AccountReport {
     AccountReport {
@@ -69,6 +70,21 @@ fn say(
         true => "may sign in",
         false => "is suspended",
     };
+    if let Some(error) = one.broken.as_ref().filter(|e| e.code == Code::NotKnown) {
+        let to = if one.to { "reactivated" } else { "suspended" };
+        let text = format!(
+            "Not known: no answer came, and the database cannot be asked whether {name} was {to}{ended} ({}).",
+            error.message
+        );
+        return (Unverified, text);
+    }
+    if let Some(n) = progress.map(|p| p.unanswered.len()).filter(|n| *n > 0) {
+        let text = format!(
+            "Not known: {name} {state}{ended}; no answer came to the deletion of {}, and the database cannot be asked whether it was done.",
+            sessions(n)
+        );
+        return (Unverified, text);
+    }
     if let Some(error) = &one.broken {
         let text = format!(
             "Done in part: {name} {state}{ended}, then {}.",
@@ -81,6 +97,13 @@ fn say(
             "Done in part: {name} {state}{ended}, then {}.",
             error.message
         );
+        return (Partial, text);
+    }
+    let kept = doubts
+        .iter()
+        .find(|doubt| doubt.code == ReasonCode::DeleteSwallowed);
+    if let Some(doubt) = kept {
+        let text = format!("Done in part: {name} {state}{ended}. {}", doubt.detail);
         return (Partial, text);
     }
     if let Some(left) = progress.map(|p| p.left).filter(|left| *left > 0) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::site::{Site, hold};
 use crate::store::{SessionKey, UserId, held_up};
 
@@ -63,6 +63,10 @@ pub(crate) struct Progress {
     /// A login since the deed made one of those.
     pub signed_in_since: bool,
     pub flag_cleared: bool,
+    /// Sessions whose deletion got no answer, until a look tells whether they are gone.
+    pub unanswered: BTreeSet<SessionKey>,
+    /// No answer came to the clearing of the flag, and it cannot be read.
+    pub flag_unknown: bool,
     /// The last look at which nothing was left.
     pub gone_at: Option<Look>,
     pub broken: Option<Error>,
@@ -142,7 +146,8 @@ impl Ending {
     fn hopeless(&self) -> bool {
         let lost = |one: &Leaver| {
             let broken = one.progress.broken.as_ref();
-            broken.is_some_and(|error| !held_up(error)) && one.progress.deleted.is_empty()
+            let nothing = one.progress.deleted.is_empty() && one.progress.unanswered.is_empty();
+            broken.is_some_and(|error| !held_up(error)) && nothing
         };
         !self.lasting && !self.people.is_empty() && self.people.iter().all(lost)
     }
@@ -228,6 +233,9 @@ impl Ending {
         let Err(error) = ended else {
             return true;
         };
+        if error.code == Code::NotKnown {
+            self.note_unanswered();
+        }
         // One row that another table of the site holds on to must not keep everyone else here.
         let alone = self.people.len() == 1;
         let mut any = !deleted.is_empty();
@@ -249,6 +257,15 @@ impl Ending {
             }
         }
         any && !alone
+    }
+
+    /// The deletion of what is doomed, but for what is known to be deleted, got no answer.
+    fn note_unanswered(&mut self) {
+        for one in &mut self.people {
+            let deleted = &one.progress.deleted;
+            let open = one.doomed.iter().filter(|key| !deleted.contains(key));
+            one.progress.unanswered.extend(open.cloned());
+        }
     }
 
     /// Takes down whose sessions were deleted.
@@ -294,6 +311,12 @@ impl Ending {
         let mut roster = hold(&site.roster);
         roster.forget(&gone);
         for one in &mut self.people {
+            // What is gone now was deleted here, although no answer said so.
+            for key in std::mem::take(&mut one.progress.unanswered) {
+                if !there.contains(&key) {
+                    one.progress.deleted.insert(key);
+                }
+            }
             let meant = one.keys();
             let mut doomed: BTreeSet<SessionKey> = meant
                 .iter()
@@ -359,7 +382,10 @@ impl Ending {
                         any |= cleared;
                         one.progress.flag_cleared |= cleared;
                     }
-                    Err(error) => one.progress.broken = Some(error),
+                    Err(error) => {
+                        one.progress.flag_unknown = error.code == Code::NotKnown;
+                        one.progress.broken = Some(error);
+                    }
                 }
             }
         }

@@ -335,7 +335,11 @@ impl Site {
             self.announce_logout(&report);
             answers.push(match &one.progress.broken {
                 // Nothing was done, and nothing half done: that is a failure, not an outcome.
-                Some(error) if one.progress.deleted.is_empty() && !ground.cached => {
+                Some(error)
+                    if one.progress.deleted.is_empty()
+                        && one.progress.unanswered.is_empty()
+                        && !ground.cached =>
+                {
                     Err(error.clone())
                 }
                 _ => Ok(report),

@@ -65,8 +65,11 @@ impl Site {
         Draft {
             phase: Phase::Outcome,
             outcome: Some(report.said()),
-            users_marked: Some(u32::from(report.flag_cleared)),
-            sessions_deleted: Some(report.sessions_deleted),
+            users_marked: (!progress.flag_unknown).then_some(u32::from(report.flag_cleared)),
+            sessions_deleted: progress
+                .unanswered
+                .is_empty()
+                .then_some(report.sessions_deleted),
             verified: Some(report.verified),
             ..self.logout_intent(&report.user, &keys, reason, &report.deed)
         }

@@ -74,6 +74,13 @@ fn say(
     doubts: &[Doubt],
 ) -> (Outcome, ReasonCode, String) {
     let count = progress.deleted.len();
+    if !progress.unanswered.is_empty() {
+        let text = format!(
+            "Not known: no answer came to the deletion of {} of {name}, and the database cannot be asked whether it was done.",
+            sessions(progress.unanswered.len())
+        );
+        return (Outcome::Unverified, ReasonCode::NotKnown, text);
+    }
     let deleted = format!("{} of {name} deleted", sessions(count));
     if let Some(error) = &progress.broken {
         let why = &error.message;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::hold::Hold;
 use super::{SessionKey, SessionRow, UserId, UserRow};
 use crate::error::Error;
 
@@ -69,15 +70,15 @@ pub struct BatchDone {
     /// Rows deleted by our statement.
     pub deleted: Vec<SessionKey>,
     /// People who were left alone, and why.
-    pub spared: Vec<(UserId, &'static str)>,
+    pub spared: Vec<(UserId, Hold)>,
     /// The rest of this stands, and then this failed: rows are gone whose copies are not.
     pub broken: Option<Error>,
 }
 
 impl BatchDone {
     /// Users who were left alone for this reason.
-    pub fn spare<'a>(&mut self, users: impl Iterator<Item = &'a UserId>, why: &'static str) {
-        self.spared.extend(users.map(|id| (id.clone(), why)));
+    pub fn spare<'a>(&mut self, users: impl Iterator<Item = &'a UserId>, hold: Hold) {
+        self.spared.extend(users.map(|id| (id.clone(), hold)));
     }
 
     /// Takes in what another part did.

@@ -12,6 +12,7 @@ use super::{
     SweepBatch, UserId, UserRow,
 };
 use crate::error::Result;
+use crate::store::Hold;
 use crate::store::explain::held_up;
 use crate::store::hiding::Hiding;
 
@@ -325,8 +326,8 @@ impl Store for WithCopies {
         self.rows.keepers().await
     }
 
-    async fn seen_since(&self, since: Timestamp, now: Timestamp) -> Result<u32> {
-        self.rows.seen_since(since, now).await
+    async fn seen_since(&self, since: Timestamp, now: Timestamp, most: u32) -> Result<u32> {
+        self.rows.seen_since(since, now, most).await
     }
 
     fn sees_copies(&self) -> bool {
@@ -352,7 +353,7 @@ impl Store for WithCopies {
         lonely.retain(|(id, rows)| {
             if rows.is_none() {
                 batch.overdue.retain(|(overdue, _)| overdue != id);
-                spared.push((id.clone(), "was seen again in the meantime"));
+                spared.push((id.clone(), Hold::SeenAgain));
             }
             rows.is_some()
         });

@@ -13,11 +13,12 @@ use sqlx::{Connection, MySql, Postgres, SqliteConnection, SqlitePool};
 
 pub use super::explain::explain;
 use super::identity::Identity;
-use super::lines::{Facts, Line, Lines};
+use super::lines::{Facts, Line, Lines, Server};
 use super::mysql::{Able, Passing};
 use super::schema::Dialect;
 use super::sqlite;
 use super::statement::{Cell, Read, Statement};
+use super::tls::Protection;
 use super::tx::Tx;
 use super::way::{Meter, Way};
 use crate::error::{Code, Error, Result};
@@ -77,7 +78,8 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Driver(error) => explain(&error),
-            Failure::Said(error) | Failure::Unsure(error) => error,
+            Failure::Said(error) => error,
+            Failure::Unsure(error) => unanswered(&error),
         }
     }
 }
@@ -95,37 +97,27 @@ pub struct Db {
 impl Db {
     /// Connects to PostgreSQL.
     pub async fn postgres(options: PgConnectOptions) -> Result<Self> {
-        let at = match options.get_socket() {
-            Some(socket) => socket.display().to_string(),
-            None => format!("{}:{}", options.get_host(), options.get_port()),
+        let place = Place {
+            socket: options.get_socket().map(|path| path.display().to_string()),
+            host: options.get_host().to_owned(),
+            port: options.get_port(),
+            database: options.get_database().unwrap_or_default().to_owned(),
+            user: options.get_username().to_owned(),
         };
-        let database = options.get_database().unwrap_or_default();
-        let address = format!("postgres {at}/{database} as {}", options.get_username());
-        let lines = Lines::at(&address, options);
-        drop(
-            lines
-                .take()
-                .await
-                .map_err(|error| at_address(&at, &error))?,
-        );
+        let lines = place.connect("postgres", options).await?;
         Ok(Self::of(lines.way(), Source::Postgres(lines)))
     }
 
     /// Connects to MySQL or MariaDB.
     pub async fn mysql(options: MySqlConnectOptions) -> Result<Self> {
-        let at = match options.get_socket() {
-            Some(socket) => socket.display().to_string(),
-            None => format!("{}:{}", options.get_host(), options.get_port()),
+        let place = Place {
+            socket: options.get_socket().map(|path| path.display().to_string()),
+            host: options.get_host().to_owned(),
+            port: options.get_port(),
+            database: options.get_database().unwrap_or_default().to_owned(),
+            user: options.get_username().to_owned(),
         };
-        let database = options.get_database().unwrap_or_default();
-        let address = format!("mysql {at}/{database} as {}", options.get_username());
-        let lines = Lines::at(&address, options);
-        drop(
-            lines
-                .take()
-                .await
-                .map_err(|error| at_address(&at, &error))?,
-        );
+        let lines = place.connect("mysql", options).await?;
         let able = Able::of(&lines.facts().version);
         Ok(Self {
             able,
@@ -228,27 +220,51 @@ impl Db {
     }
 
     pub(super) async fn run(&self, statement: Statement) -> Result<Vec<Vec<Cell>>> {
-        let ran = match &*self.source {
+        Ok(self
+            .attempt(statement)
+            .await
+            .map_err(|failure| match failure {
+                Failure::Unsure(error) => Failure::Said(error),
+                other => other,
+            })?)
+    }
+
+    /// As [`Db::run`], for a statement that changes rows outside a transaction.
+    ///
+    /// # Errors
+    /// [`Code::NotKnown`] if no answer came to the statement: the rows may be changed.
+    pub(super) async fn run_change(&self, statement: Statement) -> Result<Vec<Vec<Cell>>> {
+        Ok(self.attempt(statement).await?)
+    }
+
+    /// Runs a statement. [`Failure::Unsure`]: the statement went out, and no answer came.
+    async fn attempt(&self, statement: Statement) -> Result<Vec<Vec<Cell>>, Failure> {
+        match &*self.source {
             Source::Postgres(lines) => {
-                async { lines.take().await?.run_postgres(statement).await }.await
+                let line = lines.take().await?;
+                line.run_postgres(statement).await.map_err(asked)
             }
-            Source::Mysql(lines) => async { lines.take().await?.run_mysql(statement).await }.await,
+            Source::Mysql(lines) => {
+                let line = lines.take().await?;
+                line.run_mysql(statement).await.map_err(asked)
+            }
             Source::Sqlite(options, _) => {
                 // A file that is not there says why.
                 Identity::of(options.get_filename())?;
-                let pool = self.pool();
-                return self
-                    .finish(async move {
-                        let Pool::Sqlite(pool) = pool else {
-                            return Ok(Vec::new());
-                        };
-                        let again = || statement.clone().on_sqlite(&pool);
-                        sqlite::patiently(sqlite::PATIENCE, again).await
-                    })
-                    .await;
+                let Pool::Sqlite(pool) = self.pool() else {
+                    return Ok(Vec::new());
+                };
+                let ran = self.finish(async move {
+                    let again = || statement.clone().on_sqlite(&pool);
+                    sqlite::patiently(sqlite::PATIENCE, again).await
+                });
+                // What took too long goes on, and may end well.
+                ran.await.map_err(|error| match error.code {
+                    Code::Unreachable => Failure::Unsure(error),
+                    _ => Failure::Said(error),
+                })
             }
-        };
-        ran.map_err(|error| explain(&error))
+        }
     }
 
     /// Begins a transaction that means to write. To be called within [`Db::finish`].
@@ -296,6 +312,26 @@ impl Db {
     }
 }
 
+/// A connection that was made, and how it is protected.
+pub struct Reached {
+    pub db: Db,
+    pub encrypted: bool,
+    pub protection: Protection,
+}
+
+impl Reached {
+    /// Where the protection does not tell whether the connection is encrypted, the server does.
+    pub(super) fn of(db: Db, protection: Protection) -> Self {
+        let told = || db.facts().is_some_and(|facts| facts.encrypted);
+        let encrypted = protection.is_encrypted().unwrap_or_else(told);
+        Self {
+            db,
+            encrypted,
+            protection,
+        }
+    }
+}
+
 impl Line<Postgres> {
     /// Runs a statement, and returns its rows. Behind a pooler the deadlines are set in a transaction around it.
     async fn run_postgres(mut self, statement: Statement) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
@@ -333,6 +369,22 @@ impl Line<MySql> {
     }
 }
 
+/// Of a statement that went out. The server's own errors are answers.
+pub(super) fn asked(error: sqlx::Error) -> Failure {
+    match error {
+        sqlx::Error::Database(_) => Failure::Driver(error),
+        other => Failure::Unsure(explain(&other)),
+    }
+}
+
+/// A change without an answer, as whoever asked for it hears of it.
+pub(super) fn unanswered(error: &Error) -> Error {
+    Error::new(
+        Code::NotKnown,
+        format!("no answer came to the change: {}", error.message),
+    )
+}
+
 fn file_pool(options: &SqliteConnectOptions) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(MOST)
@@ -363,9 +415,35 @@ async fn try_file(options: &SqliteConnectOptions) -> Result<()> {
     Err(Error::new(error.code, format!("{at}: {}", error.message)))
 }
 
-fn at_address(at: &str, error: &sqlx::Error) -> Error {
-    let error = explain(error);
-    Error::new(error.code, format!("{at}: {}", error.message))
+/// Where a server's database is, and who asks.
+struct Place {
+    socket: Option<String>,
+    host: String,
+    port: u16,
+    database: String,
+    user: String,
+}
+
+impl Place {
+    /// Makes the first connection, which tells whether there is one to be had.
+    async fn connect<DB: Server>(self, kind: &str, options: DB::Options) -> Result<Lines<DB>> {
+        let Self {
+            socket,
+            host,
+            port,
+            database,
+            user,
+        } = self;
+        let at = socket.unwrap_or_else(|| format!("{host}:{port}"));
+        let lines = Lines::at(&format!("{kind} {at}/{database} as {user}"), options);
+        match lines.take().await {
+            Ok(_first) => Ok(lines),
+            Err(error) => {
+                let error = explain(&error);
+                Err(Error::new(error.code, format!("{at}: {}", error.message)))
+            }
+        }
+    }
 }
 
 pub(super) fn too_slow(after: Duration) -> Error {

@@ -8,9 +8,12 @@ use super::lines::{SILENCE, is_silent};
 use super::{mysql, sqlite};
 use crate::error::{Code, Error};
 
-/// Of a lock that was not to be had. Servers say it in languages of their own, and other errors name tables that are
-/// called after locks.
-pub(super) const HELD_UP: &str = "; somebody else holds it right now: try again in a moment";
+/// Of a lock that was not to be had.
+pub(super) const HELD: &str =
+    "; another transaction holds a row of it, or the table: try again in a moment";
+/// Of a statement that the server ended.
+pub(super) const DEADLINE: &str = "; the server or the line to it is slow: try again later";
+const FILE_HELD: &str = "; another process is writing to the file: try again in a moment";
 
 /// A driver's error as one line with a code. Drivers name hosts, tables and roles, never values of ours.
 pub fn explain(error: &sqlx::Error) -> Error {
@@ -18,7 +21,7 @@ pub fn explain(error: &sqlx::Error) -> Error {
         sqlx::Error::Database(db) => {
             let (code, fix) = match db.try_downcast_ref::<MySqlDatabaseError>() {
                 Some(db) => mysql::verdict(db.number()),
-                None if sqlite::is_busy(error) => (Code::Database, HELD_UP),
+                None if sqlite::is_busy(error) => (Code::Held, FILE_HELD),
                 None if sqlite::is_read_only(error) => (Code::Database, sqlite::MAKE_WRITABLE),
                 None => by_state(db.as_ref()),
             };
@@ -43,14 +46,9 @@ pub fn explain(error: &sqlx::Error) -> Error {
     }
 }
 
-/// Someone else holds what was asked for, or held it for too long.
+/// Somebody else holds what was asked for.
 pub(crate) fn held_up(error: &Error) -> bool {
-    error.code == Code::Database && error.message.ends_with(HELD_UP)
-}
-
-/// As if a lock had not been to be had: for what took too long to be gone on with.
-pub(super) fn put_off() -> Error {
-    Error::new(Code::Database, format!("it took too long{HELD_UP}"))
+    error.code == Code::Held
 }
 
 /// PostgreSQL's codes; SQLite has none of these.
@@ -59,7 +57,9 @@ fn by_state(db: &dyn DatabaseError) -> (Code, &'static str) {
     let code = match state.as_ref() {
         "28P01" | "28000" | "42501" | "3D000" => Code::Denied,
         // The server's own deadline for a statement.
-        "57014" => Code::Unreachable,
+        "57014" => Code::TooSlow,
+        // A lock that was not to be had in time, or only by a deadlock.
+        "55P03" | "40P01" => Code::Held,
         s if s.starts_with("08") || s.starts_with("57P") || s == "53300" => Code::Unreachable,
         _ => Code::Database,
     };
@@ -70,8 +70,8 @@ fn by_state(db: &dyn DatabaseError) -> (Code, &'static str) {
         "25006" => {
             "; it is read-only: give the address of the primary, or let the role write (default_transaction_read_only)"
         }
-        // A lock that was not to be had in time, or only by a deadlock.
-        "55P03" | "40P01" => HELD_UP,
+        "55P03" | "40P01" => HELD,
+        "57014" => DEADLINE,
         _ => "",
     };
     (code, fix)
@@ -83,15 +83,9 @@ mod tests {
 
     #[test]
     fn only_a_lock_that_was_not_to_be_had_holds_up() {
-        assert!(held_up(&put_off()));
-        let says = |text: &str| held_up(&Error::new(Code::Database, format!("it says: {text}")));
-        assert!(!says(
-            "current transaction is aborted, commands ignored until end of transaction block"
-        ));
-        assert!(!says("a foreign key constraint fails (`site`.`blocklist`)"));
         for (number, held) in [(1205, true), (1213, true), (3572, true), (1451, false)] {
-            let (code, fix) = mysql::verdict(number);
-            assert_eq!(held_up(&Error::new(code, format!("no{fix}"))), held);
+            let (code, _) = mysql::verdict(number);
+            assert_eq!(code == Code::Held, held, "{number}");
         }
     }
 }

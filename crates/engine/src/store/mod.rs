@@ -371,8 +371,8 @@ pub trait Store: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// How many users were active or signed in after `since` and not after `now`, up to a thousand.
-    async fn seen_since(&self, _since: Timestamp, _now: Timestamp) -> Result<u32> {
+    /// How many users were active or signed in after `since` and not after `now`, up to `most`.
+    async fn seen_since(&self, _since: Timestamp, _now: Timestamp, _most: u32) -> Result<u32> {
         Ok(0)
     }
 

@@ -14,21 +14,14 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySql, Row};
 use tokio::time::Instant;
 
 use super::catalog::{Column, Reference, Table};
-use super::db::{Db, explain};
-use super::explain::HELD_UP;
+use super::db::{Db, Reached, explain};
+use super::explain::{DEADLINE, HELD};
 use super::id_form::Compared;
 use super::lines::{Facts, Server};
 use super::statement::MARK;
-use super::tls::{self, Protection};
+use super::tls;
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
-
-/// A connection that was made, and how it is protected.
-pub struct Reached {
-    pub db: Db,
-    pub encrypted: bool,
-    pub protection: Protection,
-}
 
 /// How a server passes over rows that others hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,15 +173,8 @@ pub async fn connect(address: &Address) -> Result<Reached> {
         .charset("utf8mb4")
         .disable_statement_logging();
     tls::check_files(address)?;
-    let (options, protection) = tls::on_mysql(options, address);
-    let db = Db::mysql(options).await?;
-    let told = || db.facts().is_some_and(|facts| facts.encrypted);
-    let encrypted = protection.is_encrypted().unwrap_or_else(told);
-    Ok(Reached {
-        db,
-        encrypted,
-        protection,
-    })
+    let (options, protection) = tls::protect(options, address);
+    Ok(Reached::of(Db::mysql(options).await?, protection))
 }
 
 /// What a driver's error means, and what to do about it.
@@ -206,11 +192,10 @@ pub(super) fn verdict(number: u16) -> (Code, &'static str) {
             "; the server has blocked this machine: FLUSH HOSTS there",
         ),
         1040 | 1203 | 1226 => (Code::Unreachable, "; it takes no more connections"),
-        1053 | 1077..=1081 | 1152..=1161 | 2002..=2013 | 3169 | 1927 | 1969 | 3024 => {
-            (Code::Unreachable, "")
-        }
+        1053 | 1077..=1081 | 1152..=1161 | 2002..=2013 | 3169 | 1927 => (Code::Unreachable, ""),
         // A lock that was not to be had, or only by a deadlock.
-        1205 | 1213 | 3572 => (Code::Database, HELD_UP),
+        1205 | 1213 | 3572 => (Code::Held, HELD),
+        1969 | 3024 => (Code::TooSlow, DEADLINE),
         1290 | 1836 => (
             Code::Database,
             "; it is read-only: give the address of the primary",

@@ -10,19 +10,12 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Po
 use tokio::time::Instant;
 
 use super::catalog::{Column, Reference, Table};
-use super::db::{Db, explain};
+use super::db::{Db, Reached, explain};
 use super::id_form::Compared;
 use super::lines::{Facts, Server};
-use super::tls::{self, Protection};
+use super::tls;
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
-
-/// A connection that was made, and how it is protected.
-pub struct Reached {
-    pub db: Db,
-    pub encrypted: bool,
-    pub protection: Protection,
-}
 
 /// Opens a pool of at most three connections, named `curfew`. Off this machine TLS is required and verified,
 /// unless the address says otherwise with `sslmode=`.
@@ -37,15 +30,8 @@ pub async fn connect(address: &Address) -> Result<Reached> {
         .application_name("curfew")
         .disable_statement_logging();
     tls::check_files(address)?;
-    let (options, protection) = tls::on_postgres(options, address);
-    let db = Db::postgres(options).await?;
-    let told = || db.facts().is_some_and(|facts| facts.encrypted);
-    let encrypted = protection.is_encrypted().unwrap_or_else(told);
-    Ok(Reached {
-        db,
-        encrypted,
-        protection,
-    })
+    let (options, protection) = tls::protect(options, address);
+    Ok(Reached::of(Db::postgres(options).await?, protection))
 }
 
 /// The deadlines of readings. The server keeps them for a connection, so that no statement outlives a killed Curfew by much.

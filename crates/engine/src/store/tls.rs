@@ -83,50 +83,69 @@ pub(super) fn check_files(address: &Address) -> Result<()> {
     Ok(())
 }
 
-/// The options with the mode that the address and the distance ask for.
-pub(super) fn on_postgres(
-    options: PgConnectOptions,
-    address: &Address,
-) -> (PgConnectOptions, Protection) {
-    if options.get_socket().is_some() || is_this_machine(options.get_host()) {
+/// A driver's options of a connection.
+pub(super) trait Options: Sized {
+    /// Whether the server is on this machine.
+    fn is_near(&self) -> bool;
+    /// With the strictest mode.
+    fn verified(self) -> Self;
+    /// What the mode means.
+    fn protection(&self) -> Protection;
+}
+
+/// The options with the mode that the address and the distance ask for. A driver sends a password in clear text where a
+/// server's first word asks for that, so only TLS keeps the password.
+pub(super) fn protect<O: Options>(options: O, address: &Address) -> (O, Protection) {
+    if options.is_near() {
         return (options, Protection::Local);
     }
     let options = match is_chosen(address) {
         true => options,
-        false => options.ssl_mode(PgSslMode::VerifyFull),
+        false => options.verified(),
     };
-    let protection = match options.get_ssl_mode() {
-        PgSslMode::VerifyFull => Protection::Verified,
-        PgSslMode::VerifyCa => Protection::AnyName,
-        PgSslMode::Require => Protection::Unverified,
-        PgSslMode::Prefer => Protection::IfOffered,
-        // The driver does not encrypt for "allow".
-        PgSslMode::Allow | PgSslMode::Disable => Protection::Clear,
-    };
+    let protection = options.protection();
     (options, protection)
 }
 
-/// The same for MySQL. The driver sends a password in clear text where a server's first word asks for that, so only
-/// TLS keeps the password.
-pub(super) fn on_mysql(
-    options: MySqlConnectOptions,
-    address: &Address,
-) -> (MySqlConnectOptions, Protection) {
-    if options.get_socket().is_some() || is_this_machine(options.get_host()) {
-        return (options, Protection::Local);
+impl Options for PgConnectOptions {
+    fn is_near(&self) -> bool {
+        self.get_socket().is_some() || is_this_machine(self.get_host())
     }
-    let options = match is_chosen(address) {
-        true => options,
-        false => options.ssl_mode(MySqlSslMode::VerifyIdentity),
-    };
-    let protection = match options.get_ssl_mode() {
-        MySqlSslMode::VerifyIdentity => Protection::Verified,
-        MySqlSslMode::VerifyCa => Protection::AnyName,
-        MySqlSslMode::Required => Protection::Unverified,
-        MySqlSslMode::Preferred => Protection::IfOffered,
-        MySqlSslMode::Disabled => Protection::Clear,
-    };
-    (options, protection)
+
+    fn verified(self) -> Self {
+        self.ssl_mode(PgSslMode::VerifyFull)
+    }
+
+    fn protection(&self) -> Protection {
+        match self.get_ssl_mode() {
+            PgSslMode::VerifyFull => Protection::Verified,
+            PgSslMode::VerifyCa => Protection::AnyName,
+            PgSslMode::Require => Protection::Unverified,
+            PgSslMode::Prefer => Protection::IfOffered,
+            // The driver does not encrypt for "allow".
+            PgSslMode::Allow | PgSslMode::Disable => Protection::Clear,
+        }
+    }
+}
+
+impl Options for MySqlConnectOptions {
+    fn is_near(&self) -> bool {
+        self.get_socket().is_some() || is_this_machine(self.get_host())
+    }
+
+    fn verified(self) -> Self {
+        self.ssl_mode(MySqlSslMode::VerifyIdentity)
+    }
+
+    fn protection(&self) -> Protection {
+        match self.get_ssl_mode() {
+            MySqlSslMode::VerifyIdentity => Protection::Verified,
+            MySqlSslMode::VerifyCa => Protection::AnyName,
+            MySqlSslMode::Required => Protection::Unverified,
+            MySqlSslMode::Preferred => Protection::IfOffered,
+            MySqlSslMode::Disabled => Protection::Clear,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -136,13 +155,15 @@ mod tests {
 
     fn postgres(text: &str) -> (PgSslMode, Protection) {
         let address = Address::parse(text).unwrap();
-        let (options, protection) = on_postgres(address.expose().parse().unwrap(), &address);
+        let options: PgConnectOptions = address.expose().parse().unwrap();
+        let (options, protection) = protect(options, &address);
         (options.get_ssl_mode(), protection)
     }
 
     fn mysql(text: &str) -> Protection {
         let address = Address::parse(text).unwrap();
-        on_mysql(address.expose().parse().unwrap(), &address).1
+        let options: MySqlConnectOptions = address.expose().parse().unwrap();
+        protect(options, &address).1
     }
 
     #[test]

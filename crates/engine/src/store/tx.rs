@@ -5,8 +5,7 @@ use std::time::Duration;
 use sea_query_sqlx::SqlxBinder;
 use sqlx::{MySql, Postgres, Sqlite, Transaction};
 
-use super::db::Failure;
-use super::explain::explain;
+use super::db::{Failure, asked};
 use super::lines::{Line, quietly};
 use super::mysql::{Able, Passing};
 use super::schema::Dialect;
@@ -149,10 +148,7 @@ impl Tx {
     /// # Errors
     /// [`Failure::Unsure`] if the connection broke before the server answered: the work may be done.
     pub async fn commit(self) -> Result<(), Failure> {
-        self.commit_driver().await.map_err(|error| match error {
-            sqlx::Error::Database(_) => Failure::Driver(error),
-            other => Failure::Unsure(explain(&other)),
-        })
+        self.commit_driver().await.map_err(asked)
     }
 
     /// As [`Self::commit`], for a transaction that only reads.

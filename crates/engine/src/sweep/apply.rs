@@ -22,7 +22,6 @@ use crate::view::SweepReason;
 const BATCH: usize = 50;
 /// Where batches take longer, the last connection is left to looks.
 const QUICK: Duration = Duration::from_millis(300);
-const REFUSED: &str = "stays: the database refused to delete their sessions";
 
 /// What the batches did, put together.
 #[derive(Default)]
@@ -33,7 +32,7 @@ pub(super) struct Done {
     pub there: Vec<SessionKey>,
     /// Dates tell what is saved, whoever's sessions went: looks find what they found before.
     pub dates_told: bool,
-    pub spared: HashMap<UserId, &'static str>,
+    pub spared: HashMap<UserId, Hold>,
     /// The database would not do it for someone, and said so.
     pub refused: Option<Error>,
     /// Why the sweep ended before its last batch.
@@ -45,9 +44,7 @@ pub(super) struct Done {
 impl Done {
     /// Whether somebody who is overdue is still here although nothing of their own doing speaks for it.
     pub fn kept_somebody(&self) -> bool {
-        self.spared
-            .values()
-            .any(|why| Hold::keeps(why) || *why == REFUSED)
+        self.spared.values().any(|hold| hold.keeps())
     }
 }
 
@@ -127,7 +124,7 @@ impl Site {
                     self.forget(&batch);
                     asking.push(self.there_again(batch.deleted));
                     done.marked.extend(batch.marked);
-                    let unsure = |(_, why): &(UserId, &str)| *why == Hold::Unsure.why();
+                    let unsure = |(_, hold): &(UserId, Hold)| *hold == Hold::Unsure;
                     done.unsure |= batch.spared.iter().any(unsure);
                     done.spared.extend(batch.spared);
                     if let Some(error) = batch.broken {
@@ -138,7 +135,7 @@ impl Site {
                 Err(error) if error.code == Code::Database => match people.as_slice() {
                     [one] => {
                         done.refused = Some(error);
-                        done.spared.insert(one.id.clone(), REFUSED);
+                        done.spared.insert(one.id.clone(), Hold::Refused);
                     }
                     several => several
                         .iter()

@@ -18,14 +18,15 @@ use crate::event::Event;
 use crate::journal::{self, Draft};
 use crate::policy::Rules;
 use crate::site::{Site, hold};
-use crate::store::{AGES, UserId};
+use crate::store::{AGES, Hold, UserId};
 use crate::tell::webhook::Message;
-use crate::view::{Doubt, ReasonCode, Skipped, SweepReason, SweepReport, SweepSummary, SweepUser};
+use crate::view::{
+    Doubt, ReasonCode, SkipCode, Skipped, SweepReason, SweepReport, SweepSummary, SweepUser,
+};
 
 use apply::Done;
 use plan::Plan;
 use record::{Gone, intent, outcome, summary};
-use verify::CAME_BACK;
 
 impl Site {
     /// What a sweep would do now, after a fresh look. Touches nothing, and works where nothing may be touched.
@@ -140,6 +141,7 @@ impl Site {
         let verified = self.verify(&plan, &mut done).await;
         let mut doubts = self.doubts("these users").await;
         doubts.extend(self.swallowed(&plan, &mut done).await);
+        doubts.extend(record::not_known(&done));
         let verified = verified && doubts.is_empty();
         let gone = Gone::of(&plan, &done.deleted);
         let report = self.report(&plan, &done, &gone, verified, doubts);
@@ -215,18 +217,22 @@ impl Site {
         let mut skipped = plan.skipped.clone();
         for taken in &plan.taken {
             let count = taken.keys().filter(|key| gone.has(key)).count();
-            let back = done.spared.get(&taken.id) == Some(&CAME_BACK);
+            let back = done.spared.get(&taken.id) == Some(&Hold::CameBack);
             if !back && (count > 0 || marked.contains(&taken.id)) {
                 users.push(taken.view(u32::try_from(count).unwrap_or(u32::MAX)));
             } else {
-                let why = match (done.spared.get(&taken.id), &done.broken) {
-                    (Some(why), _) => *why,
-                    (None, Some(_)) => "the sweep ended before",
-                    (None, None) => "was already signed out by someone else",
+                let (why, code) = match (done.spared.get(&taken.id), &done.broken) {
+                    (Some(hold), _) => (hold.why(), record::skip_code(*hold)),
+                    (None, Some(_)) => ("the sweep ended before", SkipCode::NotReached),
+                    (None, None) => (
+                        "was already signed out by someone else",
+                        SkipCode::GoneAlready,
+                    ),
                 };
                 skipped.push(Skipped {
                     username: taken.username.clone(),
                     why: why.into(),
+                    code,
                 });
             }
         }

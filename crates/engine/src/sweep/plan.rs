@@ -8,7 +8,7 @@ use crate::evidence::{AGREE, both, later_save};
 use crate::policy::{Rules, exemption};
 use crate::roster::{Person, Roster};
 use crate::store::{SessionKey, UserId};
-use crate::view::{Counts, Evidence, Skipped, State, SweepReason, SweepUser};
+use crate::view::{Counts, Evidence, SkipCode, Skipped, State, SweepReason, SweepUser};
 
 /// Below this many people no share is unusual.
 const FEW: usize = 20;
@@ -105,6 +105,7 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             skipped.push(Skipped {
                 username: person.username().to_string(),
                 why: why.into(),
+                code: SkipCode::Exempt,
             });
             continue;
         }
@@ -113,6 +114,7 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             skipped.push(Skipped {
                 username: person.username().to_string(),
                 why: "is only here as another user, and is swept with that user's sessions".into(),
+                code: SkipCode::OnlyAsOther,
             });
             continue;
         }
@@ -120,6 +122,7 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             skipped.push(Skipped {
                 username: person.username().to_string(),
                 why: format!("{who} acts as this user: {why}"),
+                code: SkipCode::ActedAs,
             });
             continue;
         }
@@ -128,6 +131,7 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             skipped.push(Skipped {
                 username: person.username().to_string(),
                 why: "no session of this user can be seen".into(),
+                code: SkipCode::NoSessionSeen,
             });
             continue;
         }
@@ -135,6 +139,7 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             skipped.push(Skipped {
                 username: person.username().to_string(),
                 why,
+                code: SkipCode::Conflict,
             });
             continue;
         }
@@ -144,6 +149,7 @@ pub fn plan(roster: &Roster, at: Timestamp, rules: &Rules, policy: &Policy) -> R
             skipped.push(Skipped {
                 username: person.username().to_string(),
                 why: format!("acts as {other}, who is not overdue"),
+                code: SkipCode::ActsAs,
             });
             continue;
         }

@@ -6,8 +6,10 @@ use super::apply::Done;
 use super::plan::{Plan, Taken};
 use crate::journal::Draft;
 use crate::site::Site;
-use crate::store::SessionKey;
-use crate::view::{Deed, EntryUser, Phase, SweepReason, SweepReport, SweepSummary};
+use crate::store::{Hold, SessionKey};
+use crate::view::{
+    Deed, Doubt, EntryUser, Phase, SkipCode, SweepReason, SweepReport, SweepSummary,
+};
 
 /// Which of a plan's sessions went.
 pub(super) enum Gone<'a> {
@@ -52,6 +54,30 @@ pub(super) fn summary(report: &SweepReport) -> SweepSummary {
         verified: report.verified,
         held: None,
     }
+}
+
+/// The public code of what kept a user here.
+pub(super) fn skip_code(hold: Hold) -> SkipCode {
+    match hold {
+        Hold::Exempt(_) => SkipCode::Exempt,
+        Hold::SeenAgain => SkipCode::SeenAgain,
+        Hold::CameBack => SkipCode::CameBack,
+        Hold::Written => SkipCode::Written,
+        Hold::Row => SkipCode::RowLocked,
+        Hold::Table => SkipCode::TableLocked,
+        Hold::File => SkipCode::FileLocked,
+        Hold::Slow => SkipCode::Slow,
+        Hold::Refused => SkipCode::Refused,
+        Hold::Swallowed => SkipCode::DeleteSwallowed,
+        Hold::Unsure => SkipCode::NotKnown,
+    }
+}
+
+/// The doubt of a sweep that has no answer to its last statement. Its numbers count what is known.
+pub(super) fn not_known(done: &Done) -> Option<Doubt> {
+    let unsure = done.spared.values().filter(|hold| **hold == Hold::Unsure);
+    let users = u32::try_from(unsure.count()).unwrap_or(u32::MAX);
+    done.unsure.then(|| Doubt::not_known(users))
 }
 
 pub(super) fn intent(site: &Site, plan: &Plan, id: &str) -> Draft {
@@ -102,8 +128,8 @@ pub(super) fn outcome(
     let acted: HashSet<&str> = report.users.iter().map(|u| u.id.as_str()).collect();
     let text = match (&done.broken, &done.refused) {
         (Some(error), _) if done.unsure => format!(
-            "not known: no answer came to the last statement; more may have been done than is written here: {}",
-            error.message
+            "not known: no answer came to the last statement, so it is not known how many sessions were deleted ({} for certain): {}",
+            report.sessions_deleted, error.message
         ),
         (Some(error), _) => format!("ended early: {}", error.message),
         (None, Some(error)) => format!("done in part: {}", error.message),
@@ -111,6 +137,8 @@ pub(super) fn outcome(
         (None, None) => "signed out, not verified".to_string(),
     };
     let gone = |key: &SessionKey| gone.has(key);
+    // A number that may be too low is none.
+    let known = |count: u32| (!done.unsure).then_some(count);
     let users = plan
         .taken
         .iter()
@@ -121,8 +149,8 @@ pub(super) fn outcome(
         at: site.db_now().unwrap_or(plan.at),
         phase: Phase::Outcome,
         outcome: Some(text),
-        users_marked: Some(report.users_marked),
-        sessions_deleted: Some(report.sessions_deleted),
+        users_marked: known(report.users_marked),
+        sessions_deleted: known(report.sessions_deleted),
         verified: Some(report.verified),
         ..draft(site, plan, id, users)
     }

@@ -3,10 +3,8 @@
 use super::apply::Done;
 use super::plan::Plan;
 use crate::site::{Site, hold};
-use crate::store::{SessionKey, UserId};
+use crate::store::{Hold, SessionKey, UserId};
 use crate::view::Doubt;
-
-const KEPT: &str = "stays: the database kept their sessions although it accepted the deletion";
 
 impl Site {
     /// Compares what was to go with what is still there. Of those who were spared, some came back, and some have rows that
@@ -36,7 +34,7 @@ impl Site {
             };
             let count = keys.iter().filter(|key| there.contains(key)).count();
             if count > 0 && seen.is_none_or(|at| at <= plan.cutoff) {
-                done.spared.insert(id.clone(), KEPT);
+                done.spared.insert(id.clone(), Hold::Swallowed);
                 kept += u32::try_from(count).unwrap_or(u32::MAX);
             }
         }

@@ -7,11 +7,10 @@ use super::apply::Done;
 use super::plan::{Plan, Taken};
 use crate::error::Result;
 use crate::site::{Site, hold};
-use crate::store::{AGES, BatchDone, SessionKey, Sink, UserId, held_up};
+use crate::store::{AGES, BatchDone, Hold, SessionKey, Sink, UserId, held_up};
 
 /// Where a request under way can bring a session back, it is looked again after this long.
 const SOON: Duration = Duration::from_secs(5);
-pub(super) const CAME_BACK: &str = "came back";
 
 impl Site {
     /// Looks again: the sessions are gone, and the flags are down. A site's full save of a user can write an
@@ -61,7 +60,7 @@ impl Site {
                 .collect();
             for key in &back {
                 if let Some(taken) = owners.get(key) {
-                    done.spared.insert(taken.id.clone(), CAME_BACK);
+                    done.spared.insert(taken.id.clone(), Hold::CameBack);
                 }
             }
             done.deleted.retain(|key| !back.contains(key));

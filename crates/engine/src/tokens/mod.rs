@@ -7,6 +7,7 @@ mod words;
 
 pub use known::discover;
 
+use crate::error::Code;
 use crate::site::Site;
 use crate::store::UserId;
 use crate::store::tokens::{Revoke, TokenTable};
@@ -34,6 +35,8 @@ struct Row {
     left: u32,
     until: Option<jiff::Timestamp>,
     why: Option<String>,
+    /// No answer came to the revocation, and the table cannot be counted.
+    unanswered: bool,
 }
 
 /// The tokens of one user.
@@ -146,6 +149,7 @@ impl Site {
                                 left: one.count,
                                 until: one.until,
                                 why: None,
+                                unanswered: false,
                             });
                         }
                     }
@@ -192,7 +196,10 @@ impl Site {
                     row.revoked = revoked;
                     row.left = row.found.saturating_sub(revoked);
                 }
-                Err(error) => row.why = Some(error.message),
+                Err(error) => {
+                    row.unanswered = error.code == Code::NotKnown;
+                    row.why = Some(error.message);
+                }
             }
         }
     }
@@ -214,6 +221,7 @@ impl Site {
             // A table that cannot be read again proves nothing: what was found there counts as left.
             let all_read = after.unchecked.is_empty();
             for row in &mut standing.rows {
+                row.unanswered &= !all_read;
                 row.left = match all_read {
                     true => 0,
                     false => row.found,
@@ -233,7 +241,8 @@ impl Site {
                 }
             }
             // The answer to a commit may have been lost. The recount says what happened.
-            for row in standing.rows.iter_mut().filter(|row| row.why.is_some()) {
+            let recounted = |row: &&mut Row| row.why.is_some() && !row.unanswered;
+            for row in standing.rows.iter_mut().filter(recounted) {
                 row.revoked = row.found.saturating_sub(row.left);
                 if row.left == 0 {
                     row.why = None;
@@ -304,7 +313,9 @@ impl Site {
             complete: !standing.is_short(),
             detail: String::new(),
         };
-        view.detail = words::say(&standing.username, &view);
+        let unanswered = standing.rows.iter().filter(|row| row.unanswered);
+        let unanswered: u32 = unanswered.map(|row| row.found).sum();
+        view.detail = words::say(&standing.username, &view, unanswered);
         view
     }
 }

@@ -61,10 +61,16 @@ fn tokens(n: u32) -> String {
     }
 }
 
-/// Empty if there is nothing to say.
-pub(super) fn say(name: &str, view: &TokensView) -> String {
+/// Empty if there is nothing to say. `unanswered`: tokens of which nobody knows whether they are revoked.
+pub(super) fn say(name: &str, view: &TokensView, unanswered: u32) -> String {
     let mut text = Vec::new();
-    if view.found > 0 && !view.asked {
+    if unanswered > 0 {
+        text.push(format!(
+            "It is not known whether {} of {name} {} revoked: no answer came, and the database cannot be asked again.",
+            tokens(unanswered),
+            if unanswered == 1 { "was" } else { "were" },
+        ));
+    } else if view.found > 0 && !view.asked {
         text.push(format!(
             "{name} also has {}, not revoked: {}.",
             tokens(view.found),

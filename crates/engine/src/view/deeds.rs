@@ -29,6 +29,50 @@ pub struct SweepUser {
 pub struct Skipped {
     pub username: String,
     pub why: String,
+    /// The same for programs.
+    pub code: SkipCode,
+}
+
+/// Why a sweep leaves somebody alone who is overdue or bears the flag only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipCode {
+    /// The policy exempts the user.
+    Exempt,
+    /// No session of the user can be seen.
+    NoSessionSeen,
+    /// The sources of evidence contradict one another.
+    Conflict,
+    /// The user acts as somebody who is not overdue.
+    ActsAs,
+    /// The user is here as another user only, and leaves with that user's sessions.
+    OnlyAsOther,
+    /// Somebody who stays acts as this user.
+    ActedAs,
+    /// The user was seen after the plan.
+    SeenAgain,
+    /// A session of the user came back after its deletion.
+    CameBack,
+    /// Somebody is writing the user's row.
+    Written,
+    /// Another transaction holds a row of the user or of a session.
+    RowLocked,
+    /// A table is locked.
+    TableLocked,
+    /// Another process is writing to the SQLite file.
+    FileLocked,
+    /// The database was too slow.
+    Slow,
+    /// The database refused the deletion with an error.
+    Refused,
+    /// The database accepted the deletion and kept the rows.
+    DeleteSwallowed,
+    /// No answer came, so it is not known whether the user was signed out.
+    NotKnown,
+    /// The sweep ended before it came to this user.
+    NotReached,
+    /// Somebody else had signed the user out.
+    GoneAlready,
 }
 
 /// What a sweep did, or with `dry_run` what it would do.

@@ -17,6 +17,8 @@ pub enum ReasonCode {
     NotPossible,
     /// The deletion or a check failed.
     Failed,
+    /// No answer came to a deletion, and the database cannot be asked what became of it.
+    NotKnown,
     /// Sessions are deleted; a request under way can bring one back.
     CanComeBack,
     /// Sessions came back each time they were deleted.

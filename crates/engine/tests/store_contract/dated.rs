@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use curfew_engine::store::{SessionKey, Store, SweepBatch, UserRow};
+use curfew_engine::store::{Hold, SessionKey, Store, SweepBatch, UserRow};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::common::{COOKIE_AGE, Engine, Ground, Shape, may_go, sorted};
@@ -196,7 +196,7 @@ async fn somebody_made_exempt_since_the_plan_is_spared(engine: Engine) {
     assert_eq!(done.deleted, [SessionKey::new("b1")]);
     assert_eq!(done.marked, [ground.id(2)]);
     let spared = sorted(done.spared.iter().map(|(id, why)| (id.clone(), *why)));
-    let why = "exempt by name";
+    let why = Hold::Exempt("exempt by name");
     assert_eq!(spared, [(ground.id(1), why), (ground.id(3), why)]);
     assert_eq!(ground.keys().await, ["a1", "a2"]);
 }

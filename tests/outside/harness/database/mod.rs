@@ -124,6 +124,18 @@ impl Database {
         }
     }
 
+    /// The address of the database for whoever owns it.
+    pub fn owner_url(&self) -> String {
+        match self {
+            Self::Sqlite { .. } => self.url(),
+            Self::Postgres { name, admin, .. } | Self::Mysql { name, admin, .. } => {
+                let mut url = admin.clone();
+                url.set_path(name);
+                url.into()
+            }
+        }
+    }
+
     pub async fn execute(&self, sql: &str) -> u64 {
         let safe = AssertSqlSafe(sql.to_owned());
         let done = on_pool!(self, pool => sqlx::raw_sql(safe).execute(pool).await.map(|done| done.rows_affected()));

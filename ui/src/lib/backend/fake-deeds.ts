@@ -142,7 +142,7 @@ export function plan(site: FakeSite, dry: boolean): SweepReport {
     sessions_deleted: dry ? 0 : taken.reduce((n, p) => n + p.sessions.length, 0),
     skipped: due
       .filter((p) => site.exempt(p))
-      .map((p) => ({ username: p.username, why: `exempt: ${site.exempt(p)}` })),
+      .map((p) => ({ username: p.username, why: `exempt: ${site.exempt(p)}`, code: "exempt" as const })),
     verified: true,
     doubts: [],
     held: many ? `${overdue.length} of ${here} people signed in would be signed out, more than half.` : null,

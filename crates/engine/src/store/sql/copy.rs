@@ -225,6 +225,8 @@ impl Blocks {
 pub(super) struct Steps<'a> {
     stride: &'a mut BlockStride,
     blocks: u32,
+    /// Where the step that is being made begins.
+    from: u32,
     next: Option<u32>,
     db: &'a Db,
     /// Of the step that is being made.
@@ -236,6 +238,7 @@ impl<'a> Steps<'a> {
         Self {
             stride,
             blocks,
+            from: 0,
             next: Some(0),
             db,
             meter: db.meter(),
@@ -244,15 +247,23 @@ impl<'a> Steps<'a> {
 
     /// The blocks that come next; none after the last.
     pub fn next(&mut self) -> Option<Blocks> {
-        let step = Blocks::step(self.next?, self.stride.size(), self.blocks);
+        self.from = self.next?;
+        let step = Blocks::step(self.from, self.stride.size(), self.blocks);
         self.next = step.next();
         self.meter = self.db.meter();
         Some(step)
     }
 
-    /// They were copied, or not: fits the next step to what this one cost, and leaves a slow database alone for a while.
+    /// They were copied, or not: fits the next step to what this one cost, and leaves a slow database alone for a while. A
+    /// step that met the server's deadline is made again in smaller ones.
     pub async fn done(&mut self, copied: Result<()>) -> Result<()> {
         let cost = self.meter.cost();
+        if let Err(error) = &copied
+            && self.stride.shrinks_after(error)
+        {
+            self.next = Some(self.from);
+            return Ok(());
+        }
         // Where it was too much at once, the next try asks for less.
         let fitted = if copied.is_err() { Duration::MAX } else { cost };
         self.stride.fit(fitted, WHOLE);

@@ -6,7 +6,6 @@ use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement};
 
 use super::plain_view::shows_all_of;
 use super::{SqlSessions, SqlStore};
-use crate::doubt::MOST;
 use crate::error::Result;
 use crate::store::expr;
 use crate::store::hiding::{HiddenBy, Hiding};
@@ -158,7 +157,12 @@ impl SqlSessions {
 }
 
 /// A whole statement about one table of PostgreSQL's.
-fn about(statement: &str, table: &TableName, columns: &str, named: &str) -> SelectStatement {
+pub(super) fn about(
+    statement: &str,
+    table: &TableName,
+    columns: &str,
+    named: &str,
+) -> SelectStatement {
     let inner = Expr::cust_with_values(
         format!("{columns} FROM ({statement}) AS {named}").replace("$1", "CAST($1 AS text)"),
         [quoted(table)],
@@ -167,8 +171,13 @@ fn about(statement: &str, table: &TableName, columns: &str, named: &str) -> Sele
 }
 
 impl SqlStore {
-    /// How many users were active or signed in after `since` and not after `now`. Stops counting at [`MOST`].
-    pub(super) async fn users_seen_since(&self, since: Timestamp, now: Timestamp) -> Result<u32> {
+    /// How many users were active or signed in after `since` and not after `now`. Stops counting at `most`.
+    pub(super) async fn users_seen_since(
+        &self,
+        since: Timestamp,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<u32> {
         let d = self.dialect();
         let users = &self.users;
         let until = now.checked_add(MARGIN).unwrap_or(now);
@@ -189,7 +198,7 @@ impl SqlStore {
             .expr(expr::text(d, expr::col(&users.id)))
             .from(expr::table(&users.table))
             .cond_where(any)
-            .limit(u64::from(MOST))
+            .limit(u64::from(most))
             .to_owned();
         let rows = self.db.rows(&query, &[Read::Text]).await?;
         Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::copy::{Blocks, Size, copy, size};
 use super::seen::Seen;
-use super::stride::{BlockStride, Stride, WHOLE, rest_after};
+use super::stride::{BlockStride, KeyStride, WHOLE, rest_after};
 use super::{KEY, OVERLAP, SqlSessions};
 use crate::error::Result;
 use crate::store::key::{KeyRef, SessionKey};
@@ -42,7 +42,7 @@ pub(crate) struct Course {
     /// itself, where none.
     pub(super) settled: Option<Timestamp>,
     pub(super) blocks: BlockStride,
-    pub(super) keys: Stride<200, 2_000, 20_000>,
+    pub(super) keys: KeyStride,
 }
 
 /// What comes next.
@@ -136,12 +136,18 @@ impl SqlSessions {
             let next = match &place {
                 Place::Block(from, blocks) => {
                     let these = Blocks::step(*from, mark.course.blocks.size(), *blocks);
-                    self.list_blocks(now, these, sink).await?;
+                    match self.list_blocks(now, these, sink).await {
+                        Err(error) if mark.course.blocks.shrinks_after(&error) => continue,
+                        listed => listed?,
+                    }
                     these.next().map(|next| Place::Block(next, *blocks))
                 }
                 Place::After(key) => {
                     let size = mark.course.keys.size();
-                    let last = self.list_keys(now, key.as_ref(), size, sink).await?;
+                    let last = match self.list_keys(now, key.as_ref(), size, sink).await {
+                        Err(error) if mark.course.keys.shrinks_after(&error) => continue,
+                        last => last?,
+                    };
                     last.map(|key| Place::After(Some(key)))
                 }
             };

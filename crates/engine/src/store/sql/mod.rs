@@ -3,6 +3,7 @@
 
 mod arrays;
 mod batch;
+mod blocked;
 mod copy;
 mod crew;
 mod hidden;
@@ -11,6 +12,7 @@ mod numbered;
 mod own;
 mod plain_view;
 mod reach;
+mod read_back;
 pub(crate) mod replica;
 mod rounds;
 mod seen;
@@ -305,8 +307,8 @@ impl Store for SqlStore {
         self.sessions().keepers().await
     }
 
-    async fn seen_since(&self, since: Timestamp, now: Timestamp) -> Result<u32> {
-        self.users_seen_since(since, now).await
+    async fn seen_since(&self, since: Timestamp, now: Timestamp, most: u32) -> Result<u32> {
+        self.users_seen_since(since, now, most).await
     }
 
     fn whole(&self) -> bool {

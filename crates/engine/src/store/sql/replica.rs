@@ -12,7 +12,8 @@ use super::{At, SqlSessions, SqlStore};
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
 use crate::store::db::Db;
-use crate::store::postgres::{self, Reached};
+use crate::store::db::Reached;
+use crate::store::postgres;
 use crate::store::statement::{Cell, Read};
 use crate::store::tls::Protection;
 

@@ -14,7 +14,6 @@ use super::stride::{BlockStride, Stride};
 use super::users::user_row;
 use super::{ASKED_AT_ONCE, SqlStore};
 use crate::error::{Code, Error, Result};
-use crate::store::explain::held_up;
 use crate::store::key::UserId;
 use crate::store::pace::{Pace, Share};
 use crate::store::statement::field;
@@ -161,7 +160,7 @@ impl SqlStore {
             step.bound(&mut query);
             let copied = copy(&self.db, &query, &mut take).await;
             match steps.done(copied).await {
-                Err(error) if error.code == Code::Database && !held_up(&error) => {
+                Err(error) if error.code == Code::Database => {
                     return Ok(false);
                 }
                 copied => copied?,

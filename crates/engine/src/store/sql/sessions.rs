@@ -4,19 +4,18 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement, SimpleExpr};
 
+use super::read_back::{Found, not_made, read_back};
 use super::take::Take;
 use super::{ASKED_AT_ONCE, CHUNK, DATA, KEY};
 use crate::django::session::{Form, version_of};
 use crate::error::{Code, Error, Result};
 use crate::store::db::Db;
-use crate::store::explain::put_off;
 use crate::store::hiding::Hiding;
 use crate::store::key::SessionKey;
 use crate::store::schema::{Dialect, SessionTable};
@@ -83,14 +82,15 @@ impl Sessions for SqlSessions {
                     deleted.extend(taken.keys.into_iter().map(SessionKey::new));
                     held |= taken.held;
                 }
-                Err(error) if error.code == Code::Unreachable => {
+                Err(error) if error.code == Code::Held => return Err(self.held().await),
+                Err(error) if error.code == Code::NotKnown => {
                     deleted.extend(self.read_back(chunk, error).await?);
                 }
                 Err(error) => return Err(error),
             }
         }
         match held && deleted.is_empty() {
-            true => Err(put_off()),
+            true => Err(self.held().await),
             false => Ok(deleted),
         }
     }
@@ -114,34 +114,26 @@ impl Sessions for SqlSessions {
     }
 }
 
-/// Pauses before each question what an unanswered deletion came to: the server may be at it still, and the network away.
-const ASK_AGAIN: [u64; 4] = [100, 400, 1_500, 3_000];
-/// No further question is asked after this: in a network that is silent each takes long.
-const ASK_UNTIL: Duration = Duration::from_secs(6);
-
 impl SqlSessions {
     /// No answer came to the deletion of these: returns those that are gone.
     ///
     /// # Errors
-    /// `why`, if nothing is gone or nobody can be asked.
+    /// Nothing is gone, or, with [`Code::NotKnown`], nobody can be asked.
     async fn read_back(&self, keys: &[SessionKey], why: Error) -> Result<Vec<SessionKey>> {
-        let began = tokio::time::Instant::now();
-        for pause in ASK_AGAIN {
-            if began.elapsed() > ASK_UNTIL {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-            let Ok(there) = self.surviving(keys).await else {
-                continue;
-            };
-            if there.len() < keys.len() {
-                tracing::warn!(error = %why, "no answer came to a deletion; it was found to be done");
-                let there: HashSet<&SessionKey> = there.iter().collect();
-                let gone = keys.iter().filter(|key| !there.contains(key));
-                return Ok(gone.cloned().collect());
-            }
+        let gone = || async {
+            let there: HashSet<SessionKey> = self.surviving(keys).await?.into_iter().collect();
+            let gone: Vec<SessionKey> = keys
+                .iter()
+                .filter(|key| !there.contains(key))
+                .cloned()
+                .collect();
+            Ok((!gone.is_empty()).then_some(gone))
+        };
+        match read_back(gone).await {
+            Found::Made(gone) => Ok(gone),
+            Found::NotMade => Err(not_made(&why)),
+            Found::NotKnown => Err(why),
         }
-        Err(why)
     }
 
     pub fn new(db: Db, table: SessionTable) -> Self {

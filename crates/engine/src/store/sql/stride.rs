@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::error::{Code, Error};
+
 /// How long a step may take where all of something is read.
 pub(super) const WHOLE: Duration = Duration::from_millis(100);
 /// After a step that took longer the database is left alone for as long, but not for more than this.
@@ -11,9 +13,13 @@ const SLOW: Duration = Duration::from_millis(250);
 const REST: Duration = Duration::from_secs(1);
 
 /// Blocks of a table.
-pub(super) type BlockStride = Stride<16, 128, 32_768>;
+pub(super) type BlockStride = Stride<4, 128, 32_768>;
+
+/// Rows along a key.
+pub(super) type KeyStride = Stride<50, 2_000, 20_000>;
 
 /// How much one step takes, fitted to what the last one cost.
+#[derive(Clone, Copy)]
 pub(super) struct Stride<const LEAST: u32, const FIRST: u32, const MOST: u32>(u32);
 
 impl<const LEAST: u32, const FIRST: u32, const MOST: u32> Default for Stride<LEAST, FIRST, MOST> {
@@ -25,6 +31,16 @@ impl<const LEAST: u32, const FIRST: u32, const MOST: u32> Default for Stride<LEA
 impl<const LEAST: u32, const FIRST: u32, const MOST: u32> Stride<LEAST, FIRST, MOST> {
     pub fn size(&self) -> u32 {
         self.0
+    }
+
+    /// The server ended a step at its deadline, perhaps because the line is slow. Returns whether a smaller step is worth a
+    /// try, and makes the next one a sixteenth.
+    pub fn shrinks_after(&mut self, error: &Error) -> bool {
+        let shrinks = error.code == Code::TooSlow && self.0 > LEAST;
+        if shrinks {
+            self.0 = (self.0 / 16).max(LEAST);
+        }
+        shrinks
     }
 
     pub fn fit(&mut self, took: Duration, aim: Duration) {
@@ -57,10 +73,17 @@ mod tests {
         for _ in 0..20 {
             stride.fit(Duration::MAX, ms(10));
         }
-        assert_eq!(stride.size(), 16);
+        assert_eq!(stride.size(), 4);
         for _ in 0..20 {
             stride.fit(ms(0), ms(10));
         }
         assert_eq!(stride.size(), 32_768);
+        let error = |code| Error::new(code, "no");
+        assert!(!stride.shrinks_after(&error(Code::Unreachable)));
+        for size in [2_048, 128, 8, 4] {
+            assert!(stride.shrinks_after(&error(Code::TooSlow)));
+            assert_eq!(stride.size(), size);
+        }
+        assert!(!stride.shrinks_after(&error(Code::TooSlow)));
     }
 }

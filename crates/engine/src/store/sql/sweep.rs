@@ -10,18 +10,16 @@ use sea_query::{Cond, ExprTrait};
 use tokio::time::Instant;
 
 use super::batch::{Held, dates, delete, lock, mark, matching, read, touch};
+use super::read_back::{Found, read_back};
 use super::{At, SqlStore};
 use crate::error::{Code, Error, Result};
 use crate::store::db::Failure;
-use crate::store::explain::{explain, held_up, put_off};
+use crate::store::explain::{explain, held_up};
 use crate::store::key::{SessionKey, UserId};
 use crate::store::mysql::Passing;
 use crate::store::schema::{Dialect, SessionTable};
 use crate::store::tx::Tx;
 use crate::store::{BatchDone, Hold, SessionRow, SweepBatch, expr};
-
-pub(super) const CAME_BACK: &str = "was seen again in the meantime";
-const REFUSED: &str = "stays: the database refused to delete their sessions";
 
 /// How long a batch is taken apart for, to find whose row somebody else holds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,18 +38,22 @@ pub async fn run(store: SqlStore, batch: SweepBatch) -> Result<BatchDone> {
     let (mut done, mut whole, mut left) = (BatchDone::default(), true, vec![batch]);
     while let Some(batch) = left.pop() {
         let applied = store.db.finish(apply(store.clone(), batch.clone()));
-        match applied.await {
+        let applied = match applied.await {
+            Ok(Applied::Held(hold)) => Ok(Applied::Held(store.told_apart(hold).await)),
+            other => other,
+        };
+        match applied {
             Ok(Applied::Done(part)) => done.add(part),
             Ok(Applied::Held(Hold::Row)) if batch.size() > 1 && began.elapsed() < PATIENCE => {
                 left.extend(batch.halves());
             }
-            Ok(Applied::Held(hold)) => done.spare(batch.users(), hold.why()),
+            Ok(Applied::Held(hold)) => done.spare(batch.users(), hold),
             // Nothing is done yet: the caller decides.
             Err(error) if whole => return Err(error),
             Err(error) if error.code == Code::Database && batch.size() > 1 => {
                 left.extend(batch.halves());
             }
-            Err(error) if error.code == Code::Database => done.spare(batch.users(), REFUSED),
+            Err(error) if error.code == Code::Database => done.spare(batch.users(), Hold::Refused),
             Err(error) => done.broken = Some(error),
         }
         whole = false;
@@ -85,7 +87,7 @@ type Leaving<'a> = HashMap<&'a UserId, &'a [SessionKey]>;
 type Owners<'a> = HashMap<&'a SessionKey, &'a UserId>;
 
 /// Who stays, and why.
-type Back<'a> = Vec<(&'a UserId, &'static str)>;
+type Back<'a> = Vec<(&'a UserId, Hold)>;
 
 /// How it is known whether a session has the date still that it had when it was judged.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -156,7 +158,7 @@ async fn attempt(
             done.broken = Some(error.into());
             Ok(Some(Applied::Done(done)))
         }
-        Err(Failure::Unsure(why)) => read_back(store, batch, done, why).await.map(Some),
+        Err(Failure::Unsure(why)) => what_became(store, batch, done, why).await.map(Some),
         Err(error) => match held(&error, table) {
             Some(hold) => Ok(Some(Applied::Held(hold))),
             None => Err(error),
@@ -164,45 +166,27 @@ async fn attempt(
     }
 }
 
-/// Pauses before each question what a lost COMMIT came to: the server may be at it still, and the network away.
-const ASK_AGAIN: [u64; 4] = [100, 400, 1_500, 3_000];
-/// No further question is asked after this: in a network that is silent each takes long.
-const ASK_UNTIL: Duration = Duration::from_secs(6);
-
 /// No answer came to the COMMIT: reads what it came to. If nobody can be asked, nothing is claimed, and the users are named.
-async fn read_back(
+async fn what_became(
     store: &SqlStore,
     batch: &SweepBatch,
     mut done: BatchDone,
     why: Error,
 ) -> Result<Applied, Failure> {
-    let (mut answered, began) = (false, Instant::now());
-    for pause in ASK_AGAIN {
-        if began.elapsed() > ASK_UNTIL {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(pause)).await;
-        let asked = async {
-            let there = match done.deleted.as_slice() {
-                [] => Vec::new(),
-                keys => store.sessions().surviving(keys).await?,
-            };
-            let flagged = store.flagged_of(&done.marked).await?;
-            Ok::<_, Error>((there, flagged))
+    // All of it, or none: it was one transaction. A row that came back since does not count against it.
+    let some_gone = || async {
+        let there = match done.deleted.as_slice() {
+            [] => Vec::new(),
+            keys => store.sessions().surviving(keys).await?,
         };
-        let Ok((there, flagged)) = asked.await else {
-            continue;
-        };
-        answered = true;
-        // All of it, or none: it was one transaction. A row that came back since does not count against it.
-        let some_gone = there.len() < done.deleted.len() || flagged.len() < done.marked.len();
-        if some_gone {
-            tracing::warn!(error = %why, "no answer came to a COMMIT; it was found to be done");
-            return Ok(Applied::Done(done));
-        }
-    }
-    if answered {
-        return Err(Failure::Said(why));
+        let flagged = store.flagged_of(&done.marked).await?;
+        let gone = there.len() < done.deleted.len() || flagged.len() < done.marked.len();
+        Ok(gone.then_some(()))
+    };
+    match read_back(some_gone).await {
+        Found::Made(()) => return Ok(Applied::Done(done)),
+        Found::NotMade => return Err(Failure::Said(why)),
+        Found::NotKnown => {}
     }
     let mut unsure = BatchDone {
         broken: Some(why),
@@ -210,7 +194,7 @@ async fn read_back(
     };
     let spared: HashSet<&UserId> = done.spared.iter().map(|(id, _)| id).collect();
     let others = batch.users().filter(|id| !spared.contains(id));
-    unsure.spare(others, Hold::Unsure.why());
+    unsure.spare(others, Hold::Unsure);
     unsure.spared.append(&mut done.spared);
     Ok(Applied::Done(unsure))
 }
@@ -244,7 +228,7 @@ async fn within(
             Some(Held {
                 exempt: Some(exempt),
                 ..
-            }) => done.spared.push((id.clone(), exempt)),
+            }) => done.spared.push((id.clone(), Hold::Exempt(exempt))),
             Some(_) => {
                 leaving.insert(id, keys);
             }
@@ -266,7 +250,7 @@ async fn within(
     let doomed: Vec<Judged<'_>> = sessions.into_iter().filter(|one| goes(one.key)).collect();
     let ids: Vec<UserId> = leaving.keys().map(|id| (*id).clone()).collect();
     if store.is_apart() && began.elapsed() > LATEST {
-        return Err(put_off().into());
+        return Err(Hold::Slow.error().into());
     }
     done.deleted.reserve(doomed.len());
     let ended = delete(store, tx, &doomed, &ids, batch, how, &mut done.deleted).await;
@@ -298,8 +282,8 @@ async fn name_missing(
     let held: HashSet<UserId> = matching(store, tx, missing, condition).await?;
     for id in missing {
         let why = match held.contains(id) {
-            true => Hold::Written.why(),
-            false => CAME_BACK,
+            true => Hold::Written,
+            false => Hold::SeenAgain,
         };
         done.spared.push((id.clone(), why));
     }
@@ -337,7 +321,7 @@ async fn judge<'a>(
     let dated = dates(store, tx, &dated).await?;
     // What somebody else holds right now may be what they save.
     let busy = dated.busy.iter().filter_map(|key| owners.get(key).copied());
-    back.extend(busy.map(|id| (id, Hold::Row.why())));
+    back.extend(busy.map(|id| (id, Hold::Row)));
     for (key, expires) in dated.found {
         let Some((&key, &id)) = owners.get_key_value(&key) else {
             continue;
@@ -349,7 +333,7 @@ async fn judge<'a>(
             }),
             // A cache's expiry may be off by a moment from what the roster took it for: what the session holds tells.
             false if apart => others.push(key.clone()),
-            false => back.push((id, CAME_BACK)),
+            false => back.push((id, Hold::SeenAgain)),
         }
     }
     for row in read(store, tx, &others).await? {
@@ -361,7 +345,7 @@ async fn judge<'a>(
                 key,
                 now: Now::Row(row),
             }),
-            false => back.push((id, CAME_BACK)),
+            false => back.push((id, Hold::SeenAgain)),
         }
     }
     Ok((sessions, back))
@@ -433,9 +417,9 @@ async fn conclude(
         {
             let why = match (kept.contains(session.key), tx.dialect()) {
                 // Nothing there swallows a deletion: it passed over what somebody holds.
-                (true, Dialect::Mysql) => Hold::Row.why(),
-                (true, Dialect::Postgres | Dialect::Sqlite) => Hold::Swallowed.why(),
-                (false, _) => CAME_BACK,
+                (true, Dialect::Mysql) => Hold::Row,
+                (true, Dialect::Postgres | Dialect::Sqlite) => Hold::Swallowed,
+                (false, _) => Hold::SeenAgain,
             };
             done.spared.push(((*id).clone(), why));
         }
@@ -456,7 +440,7 @@ async fn conclude(
             Some(Held {
                 exempt: Some(exempt),
                 ..
-            }) => done.spared.push((id.clone(), exempt)),
+            }) => done.spared.push((id.clone(), Hold::Exempt(exempt))),
             Some(held) if held.flagged => to_mark.push(id.clone()),
             Some(_) => {}
             None => {

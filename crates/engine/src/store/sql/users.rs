@@ -5,15 +5,15 @@ use sea_query::{Cond, Expr, ExprTrait, Order, SelectStatement};
 use secrecy::SecretString;
 
 use super::arrays::{self, as_arrays};
+use super::read_back::{Found, not_made, read_back};
 use super::take::Take;
 use super::{OVERLAP, SOON, SqlStore};
-use crate::error::Result;
-use crate::store::explain::put_off;
+use crate::error::{Code, Error, Result};
 use crate::store::id_form::IdForm;
 use crate::store::key::UserId;
 use crate::store::schema::{Dialect, TimeColumn, UserTable};
 use crate::store::statement::{Cell, Read};
-use crate::store::{Sink, UserRow, expr};
+use crate::store::{Hold, Sink, Store, UserRow, expr};
 
 /// Where so many bear the flag and are not read in pieces, they are asked for row by row from the beginning.
 const NOT_MANY: usize = 90_000;
@@ -128,10 +128,39 @@ impl SqlStore {
         let Some(take) = self.take(ids, false, column, to) else {
             return Ok(false);
         };
-        let taken = take.alone(&self.db).await?;
+        let taken = match take.alone(&self.db).await {
+            Err(error) if error.code == Code::NotKnown => {
+                return self.read_truth_back(column, id, to, error).await;
+            }
+            taken => taken?,
+        };
         match taken.held && taken.keys.is_empty() {
-            true => Err(put_off()),
+            true => Err(Hold::Row.error()),
             false => Ok(!taken.keys.is_empty()),
+        }
+    }
+
+    /// No answer came to [`Self::set_truth`]: returns true if the row has the truth now.
+    ///
+    /// # Errors
+    /// The row has it not, or, with [`Code::NotKnown`], nobody can be asked.
+    async fn read_truth_back(
+        &self,
+        column: &str,
+        id: &UserId,
+        to: bool,
+        why: Error,
+    ) -> Result<bool> {
+        let of_flag = self.users.flag.as_deref() == Some(column);
+        let set = || async {
+            let rows = Store::users(self, std::slice::from_ref(id)).await?;
+            let truth = |row: &UserRow| if of_flag { row.flagged } else { row.enabled };
+            Ok(rows.iter().any(|row| truth(row) == to).then_some(()))
+        };
+        match read_back(set).await {
+            Found::Made(()) => Ok(true),
+            Found::NotMade => Err(not_made(&why)),
+            Found::NotKnown => Err(why),
         }
     }
 

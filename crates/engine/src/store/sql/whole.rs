@@ -13,9 +13,8 @@ use super::crew::{Crew, Hand};
 use super::listing::Course;
 use super::numbered::{After, Step};
 use super::stream::{Fields, Rows};
-use super::stride::{BlockStride, WHOLE, rest_after};
+use super::stride::{BlockStride, KeyStride, WHOLE, rest_after};
 use crate::error::{Code, Error, Result};
-use crate::store::explain::held_up;
 use crate::store::key::KeyRef;
 use crate::store::pace::Share;
 use crate::store::statement::{Read, field};
@@ -57,7 +56,7 @@ impl SqlSessions {
         };
         match self.copy_blocks(now, size.blocks, mark, sink).await {
             // Others speak PostgreSQL's language, and do not keep their tables in blocks.
-            Err(error) if error.code == Code::Database && !held_up(&error) => {
+            Err(error) if error.code == Code::Database => {
                 tracing::warn!(%error, "the table is read along its key");
                 (mark.course.no_blocks, mark.course.numbered) = (true, false);
                 return Ok(false);
@@ -111,6 +110,10 @@ impl SqlSessions {
                     copy(&self.db, &query, take).await
                 }
             };
+            if let (Err(_), Some(crew)) = (&copied, &mut crew) {
+                // What its hands hold of the broken copy is taken in first.
+                crew.rest().await?;
+            }
             steps.done(copied).await?;
         }
         Ok(())
@@ -139,17 +142,36 @@ impl SqlSessions {
         let mut crew = Crew::of(|| sink.helper().map(Taking));
         let mut stride = Course::default().keys;
         let mut meter = self.db.meter();
-        let mut step = self.step(now, place, stride.size()).await?;
+        let mut step = self.fitting_step(now, place, &mut stride).await?;
         while let Some(next) = step.next {
             stride.fit(meter.cost(), WHOLE);
             rest_after(meter.cost()).await;
             meter = self.db.meter();
-            let (sessions, size) = (self.clone(), stride.size());
-            let reading = tokio::spawn(async move { sessions.step(now, next, size).await });
+            let (sessions, mut fitting) = (self.clone(), stride);
+            let reading = tokio::spawn(async move {
+                let step = sessions.fitting_step(now, next, &mut fitting).await;
+                (step, fitting)
+            });
             take_in(step.rows, crew.as_mut(), sink).await?;
-            step = reading.await.unwrap_or_else(|_| Err(broke_off()))?;
+            let (read, fitted) = reading.await.map_err(|_| broke_off())?;
+            (step, stride) = (read?, fitted);
         }
         take_in(step.rows, crew.as_mut(), sink).await
+    }
+
+    /// A step, made again smaller if the server ended it at its deadline.
+    async fn fitting_step(
+        &self,
+        now: Timestamp,
+        after: After,
+        stride: &mut KeyStride,
+    ) -> Result<Step> {
+        loop {
+            match self.step(now, after.clone(), stride.size()).await {
+                Err(error) if stride.shrinks_after(&error) => {}
+                step => return step,
+            }
+        }
     }
 
     async fn step(&self, now: Timestamp, after: After, size: u32) -> Result<Step> {

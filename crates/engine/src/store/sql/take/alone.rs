@@ -68,7 +68,7 @@ impl Take {
     async fn tried(self, db: &Db, pauses: &[u64]) -> Result<Alone> {
         let d = db.dialect();
         match d {
-            Dialect::Sqlite => db.run(self.returning(d)).await.map(Alone::all),
+            Dialect::Sqlite => db.run_change(self.returning(d)).await.map(Alone::all),
             Dialect::Postgres => self.on_postgres(db, pauses.len()).await,
             Dialect::Mysql => self.on_mysql(db, pauses).await,
         }
@@ -77,7 +77,7 @@ impl Take {
     /// In one statement; where somebody holds one of them, each by itself: nobody's is held for another's.
     async fn on_postgres(self, db: &Db, mut waits: usize) -> Result<Alone> {
         let d = Dialect::Postgres;
-        match db.run(self.waiting(Wait::Moment).returning(d)).await {
+        match db.run_change(self.waiting(Wait::Moment).returning(d)).await {
             Err(error) if held_up(&error) => {}
             taken => return taken.map(Alone::all),
         }
@@ -101,7 +101,7 @@ impl Take {
                     condition: self.condition.clone().add(this),
                     ..self.clone()
                 };
-                match db.run(one.waiting(wait).returning(d)).await {
+                match db.run_change(one.waiting(wait).returning(d)).await {
                     Ok(taken) => keys.extend(texts(taken)),
                     Err(error) if held_up(&error) => {
                         waits = waits.saturating_sub(1);
@@ -109,7 +109,10 @@ impl Take {
                     }
                     // Some row of another table needs this one, say. The others go.
                     Err(error) if error.code == Code::Database => failed = Some(error),
-                    Err(error) if keys.is_empty() => return Err(error),
+                    // Reading back tells of those that went before, too.
+                    Err(error) if keys.is_empty() || error.code == Code::NotKnown => {
+                        return Err(error);
+                    }
                     Err(_) => return Ok(Alone { keys, held: true }),
                 }
             }
@@ -141,7 +144,7 @@ impl Take {
             let key = expr::text(d, expr::col(&self.key));
             let deletion = self.deletion(d, self.condition.clone(), self.most);
             let deletion = Statement::deleting_at_once(&deletion, vec![key], &[Read::Text]);
-            match db.run(deletion).await {
+            match db.run_change(deletion).await {
                 // Somebody holds one of them, or the table, and none went.
                 Err(error) if held_up(&error) => {}
                 taken => return taken.map(Alone::all),
@@ -153,6 +156,7 @@ impl Take {
             match self.clone().once(db).await {
                 Ok(taken) => all.extend(taken),
                 Err(error) if held_up(&error) => {}
+                Err(error) if error.code == Code::NotKnown => return Err(error),
                 // What went has to be told of; whoever asks for the rest will hear of this.
                 Err(_) if !all.is_empty() => break,
                 Err(error) => return Err(error),
