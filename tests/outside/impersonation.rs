@@ -236,3 +236,29 @@ async fn a_sweep_leaves_the_session_of_an_exempt_impersonator() {
     let report = site.configured(&toml(false)).done(&["sweep"]).await;
     assert_eq!(names(&report), ["ben"], "{report:#}");
 }
+
+/// The site renamed the key under which django-loginas keeps the administrator.
+#[tokio::test]
+async fn a_renamed_key_is_read_under_its_name() {
+    let site = Site::on(Django::V52, Engine::Postgres)
+        .setting("SITE_WAYS", "1")
+        .setting("SITE_LOGINAS_KEY", "acted_by")
+        .start()
+        .await;
+    site.migrate().await;
+    let package = &PACKAGES[1];
+    let people = [person(&package.root()).superuser(), person(&package.ben())];
+    let people = site.seed(&people).await;
+    let mut browser = package.acting(&site, &people).await;
+    let curfew = site.configured(
+        "[[site]]\nname = \"shop\"\nurl = \"{url}\"\narmed = true\n[site.sessions]\n\
+         engine = \"django.contrib.sessions.backends.db\"\nloginas_key = \"acted_by\"\n",
+    );
+    let shown = curfew.done(&["sessions", &package.root()]).await;
+    let pair = format!("{} as {}", package.root(), package.ben());
+    assert_eq!(acting(&shown), [pair], "{shown:#}");
+    curfew.done(&["logout", &package.root()]).await;
+    assert_eq!(browser.whoami().await, None);
+    package.release(&mut browser).await;
+    assert_eq!(browser.whoami().await, None);
+}

@@ -144,6 +144,8 @@ pub struct SessionsConfig {
     pub path: Option<PathBuf>,
     /// SESSION_COOKIE_NAME: the file engine's files begin with it.
     pub cookie_name: String,
+    /// django-loginas' LOGINAS_FROM_USER_SESSION_FLAG, if the site changed it.
+    pub loginas_key: Option<String>,
 }
 
 /// How the site records activity.
@@ -188,6 +190,7 @@ impl Default for SessionsConfig {
             cache_key: None,
             path: None,
             cookie_name: "sessionid".into(),
+            loginas_key: None,
         }
     }
 }

@@ -70,6 +70,8 @@ pub(super) struct Sessions {
     pub built_on: Option<String>,
     pub cookie_age: i64,
     pub cookie_name: String,
+    #[serde(default)]
+    pub loginas_key: Option<String>,
     pub save_every_request: bool,
     pub path: String,
     /// Signatures are salted in a way of the site's own.

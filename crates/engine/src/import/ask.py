@@ -219,6 +219,7 @@ def curfew_asks(mark):
             "built_on": built_on,
             "cookie_age": int(settings.SESSION_COOKIE_AGE),
             "cookie_name": settings.SESSION_COOKIE_NAME,
+            "loginas_key": text(getattr(settings, "LOGINAS_FROM_USER_SESSION_FLAG", None)),
             "save_every_request": bool(settings.SESSION_SAVE_EVERY_REQUEST),
             "serializer": text(settings.SESSION_SERIALIZER),
             "path": text(settings.SESSION_FILE_PATH) or tempfile.gettempdir(),

@@ -10,7 +10,7 @@ use crate::secrets::keychain::Item;
 
 const TABLE: Option<&str> = Some("sessions");
 /// Keys that an earlier import of the same site may have left, and this one may not set.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "base",
     "url",
     "table",
@@ -21,6 +21,7 @@ const KEYS: [&str; 10] = [
     "cache_key",
     "path",
     "cookie_name",
+    "loginas_key",
 ];
 
 /// Sets what belongs to the sessions, and returns what their engine is built on. What cannot be taken over becomes a note: the users can be looked at all the same.
@@ -39,6 +40,10 @@ pub(super) fn take(
         let age = span(seconds);
         taken.text(TABLE, "cookie_age", Some(&age));
         taken.row("session age", age, "SESSION_COOKIE_AGE");
+    }
+    if let Some(key) = &sessions.loginas_key {
+        taken.text(TABLE, "loginas_key", Some(key));
+        taken.row("django-loginas' key", key, "LOGINAS_FROM_USER_SESSION_FLAG");
     }
     if sessions.save_every_request {
         taken.set(TABLE, "saved_every_request", Some(Plain::Truth(true)));

@@ -122,6 +122,12 @@ impl Roster {
         self
     }
 
+    /// Of a site that keeps django-loginas' user under this key.
+    pub fn with_loginas_key(mut self, key: Option<String>) -> Self {
+        self.reader = self.reader.with_loginas_key(key);
+        self
+    }
+
     /// The database's time at the last settling.
     pub fn now(&self) -> Option<Timestamp> {
         self.now

@@ -89,6 +89,12 @@ impl Reader {
         Self { ids, ..self }
     }
 
+    /// Of a site that keeps django-loginas' user under this key.
+    pub fn with_loginas_key(self, key: Option<String>) -> Self {
+        let decoder = self.decoder.with_loginas_key(key);
+        Self { decoder, ..self }
+    }
+
     /// Of a site with these authentication backends.
     pub fn with_backends(self, backends: Backends) -> Self {
         Self { backends, ..self }

@@ -198,6 +198,7 @@ impl Site {
             roster: self.roster.clone(),
             reader: Reader::new(keys.as_ref(), config.sessions.cookie_age)
                 .with_ids(self.schema.users.id_form)
+                .with_loginas_key(config.sessions.loginas_key.clone())
                 .with_backends(config.users.accepted()),
             read: Vec::new(),
         }

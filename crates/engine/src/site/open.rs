@@ -112,6 +112,7 @@ impl Site {
         let cookie_age = config.sessions.cookie_age;
         let ids = explored.schema.users.id_form;
         let backends = config.users.accepted();
+        let loginas = config.sessions.loginas_key.clone();
         let tokens = Tokens::new(reached.db.clone(), explored.tokens.clone());
         let (store, barrier) = wire(&config, reached.db, &explored, keys.is_some()).await;
         let (events, _) = broadcast::channel(EVENTS);
@@ -151,7 +152,8 @@ impl Site {
             roster: Arc::new(Mutex::new(
                 Roster::with_cookie_age(keys.as_ref(), cookie_age)
                     .with_ids(ids)
-                    .with_backends(backends),
+                    .with_backends(backends)
+                    .with_loginas_key(loginas),
             )),
             mark: tokio::sync::Mutex::new(Mark::default()),
             shared: super::shared::Shared::default(),

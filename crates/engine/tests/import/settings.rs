@@ -22,7 +22,8 @@ async fn a_new_project_is_taken_whole(django: Django) {
     let shop = Shop::new(
         django,
         "SECRET_KEY_FALLBACKS = ['secret-canary-two', 'secret-canary-three']\n\
-         SESSION_COOKIE_AGE = 3600\nSESSION_SAVE_EVERY_REQUEST = True",
+         SESSION_COOKIE_AGE = 3600\nSESSION_SAVE_EVERY_REQUEST = True\n\
+         LOGINAS_FROM_USER_SESSION_FLAG = 'acted_by'",
     );
     let taken = shop.taken().await;
     assert_eq!(taken.0.name, "shop");
@@ -36,6 +37,7 @@ async fn a_new_project_is_taken_whole(django: Django) {
         .is("session table", "django_session")
         .is("session age", "1h")
         .is("saved on every request", "yes")
+        .is("django-loginas' key", "acted_by")
         .is("SECRET_KEY", "known, with 2 fallbacks")
         .no("time zone")
         .no("cache")

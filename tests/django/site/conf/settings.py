@@ -62,6 +62,8 @@ MIDDLEWARE = [
 ]
 if ways.ON:
     AUTHENTICATION_BACKENDS = ways.BACKENDS
+    if "SITE_LOGINAS_KEY" in os.environ:
+        LOGINAS_FROM_USER_SESSION_FLAG = os.environ["SITE_LOGINAS_KEY"]
     LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/whoami"
     SIMPLE_JWT = {"ROTATE_REFRESH_TOKENS": False}
     OAUTH2_PROVIDER = {"SCOPES": {"read": "read", "write": "write"}}

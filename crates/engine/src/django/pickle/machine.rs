@@ -2,6 +2,7 @@
 //! Invariant: an opcode's work is that of the bytes it takes, or of values that earlier bytes put there.
 
 use super::super::session::Unreadable;
+use super::super::session::impersonation::Names;
 use super::input::Input;
 use super::stack::Machine;
 use super::text;
@@ -10,8 +11,8 @@ use super::value::{Found, Known, Value};
 const NEWEST_PROTOCOL: u8 = 5;
 
 /// Runs a pickle to its end. Bytes after that are no part of it, to Python neither.
-pub(super) fn run(bytes: &[u8]) -> Result<Found<'_>, Unreadable> {
-    let mut machine = Machine::default();
+pub(super) fn run<'a>(bytes: &'a [u8], names: Names<'a>) -> Result<Found<'a>, Unreadable> {
+    let mut machine = Machine::of(names);
     let mut input = Input::new(bytes);
     loop {
         match input.byte()? {

@@ -17,6 +17,7 @@ mod value;
 use std::io::BufRead;
 
 use super::session::Unreadable;
+use super::session::impersonation::Names;
 use super::session::payload::Payload;
 
 /// The largest pickle that is read as it is, in bytes. Each opcode takes one at least, so it limits their number too.
@@ -36,21 +37,21 @@ pub(super) fn begins(bytes: &[u8]) -> bool {
 
 /// Reads protocols 0 to 5. What only Python could make sense of is [`Unreadable::Opaque`] where it stands
 /// under one of the three keys or around them, and passed over anywhere else.
-pub(super) fn read(bytes: &[u8]) -> Result<Payload, Unreadable> {
+pub(super) fn read(bytes: &[u8], names: Names<'_>) -> Result<Payload, Unreadable> {
     if bytes.len() > MAX_BYTES {
-        return read_large(bytes);
+        return read_large(bytes, names);
     }
-    match machine::run(bytes) {
+    match machine::run(bytes, names) {
         // Many short texts take many places of the memo.
-        Err(Unreadable::TooLarge) => read_large(bytes),
+        Err(Unreadable::TooLarge) => read_large(bytes, names),
         found => found?.into_payload(),
     }
 }
 
 /// Reads a pickle that is too large to be held, from what unpacks it.
-pub(super) fn read_large(from: impl BufRead) -> Result<Payload, Unreadable> {
+pub(super) fn read_large(from: impl BufRead, names: Names<'_>) -> Result<Payload, Unreadable> {
     let short = condense::condensed(from)?;
-    machine::run(&short)?.into_payload()
+    machine::run(&short, names)?.into_payload()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! since it cannot be mentioned again, nothing else in the pickle can change it.
 
 use super::super::session::Unreadable;
-use super::super::session::impersonation::Clue;
+use super::super::session::impersonation::{Clue, Names};
 use super::input::Input;
 use super::value::{Found, Value};
 use super::{MAX_MARKS, MAX_MEMO, MAX_STACK, reduce, text};
@@ -33,6 +33,14 @@ pub(super) struct Machine<'a> {
 type Done = Result<(), Unreadable>;
 
 impl<'a> Machine<'a> {
+    /// For a site that calls its keys so.
+    pub(super) fn of(names: Names<'a>) -> Self {
+        Self {
+            found: Found::of(names),
+            ..Self::default()
+        }
+    }
+
     /// What was found, where the session's dict is what the pickle made.
     pub(super) fn into_found(self) -> Result<Found<'a>, Unreadable> {
         match *self.stack {

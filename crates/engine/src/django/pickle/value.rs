@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::super::session::Unreadable;
-use super::super::session::impersonation::{Clue, Impersonation};
+use super::super::session::impersonation::{Clue, Impersonation, Names};
 use super::super::session::payload::{Payload, Scalar};
 use super::{moment, text};
 
@@ -154,6 +154,7 @@ impl<'a> Value<'a> {
 /// What the keys that matter held when the pickle ended.
 #[derive(Debug, Default)]
 pub(super) struct Found<'a> {
+    names: Names<'a>,
     user: Option<Value<'a>>,
     backend: Option<Value<'a>>,
     auth_hash: Option<Value<'a>>,
@@ -165,6 +166,13 @@ pub(super) struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
+    pub(super) fn of(names: Names<'a>) -> Self {
+        Self {
+            names,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn put(&mut self, key: Value<'a>, value: Value<'a>) {
         let slot = match text::short(key).as_ref() {
             b"_auth_user_id" => &mut self.user,
@@ -172,7 +180,7 @@ impl<'a> Found<'a> {
             b"_auth_user_hash" => &mut self.auth_hash,
             b"_session_expiry" => &mut self.expiry,
             key => {
-                if let Some(clue) = Clue::of(key) {
+                if let Some(clue) = self.names.clue_of(key) {
                     self.clues.retain(|(known, _)| *known != clue);
                     self.clues.push((clue, value));
                 }

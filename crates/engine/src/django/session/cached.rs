@@ -4,6 +4,7 @@
 //! serializers. They are [`Unreadable::Opaque`].
 //! Invariant: nothing here is signed: who can write into the cache can say anything in it.
 
+use super::impersonation::Names;
 use super::large;
 use super::payload::{self, Payload};
 use super::unpack::Packing;
@@ -18,17 +19,20 @@ impl Decoder {
         if value.is_empty() {
             return Err(Unreadable::Empty);
         }
+        let names = Names {
+            loginas: self.loginas.as_deref(),
+        };
         let read = match Packing::of(value) {
             Some(packing) => match packing.unpack(&mut self.inflate, value, &mut self.inflated) {
-                Ok(dict) => dict_of(dict),
-                Err(Unreadable::TooLarge) => large::read(packing.reader(value)?),
+                Ok(dict) => dict_of(dict, names),
+                Err(Unreadable::TooLarge) => large::read(packing.reader(value)?, names),
                 Err(why) => Err(why),
             },
-            None if value.len() > MAX_INFLATED => large::read(value),
+            None if value.len() > MAX_INFLATED => large::read(value, names),
             None => {
                 self.bytes.clear();
                 self.bytes.extend_from_slice(value);
-                dict_of(&mut self.bytes)
+                dict_of(&mut self.bytes, names)
             }
         };
         let Payload {
@@ -51,15 +55,15 @@ impl Decoder {
     }
 }
 
-fn dict_of(bytes: &mut [u8]) -> Result<Payload, Unreadable> {
+fn dict_of(bytes: &mut [u8], names: Names<'_>) -> Result<Payload, Unreadable> {
     match bytes {
         [] => Err(Unreadable::NotInflatable),
         // The empty dict in msgpack. With anything behind it, 0x80 begins a pickle: Python reads no msgpack that
         // has bytes left over.
-        [0x80] | [0x81..=0x8f | 0xde | 0xdf, ..] => payload::read_msgpack(bytes),
+        [0x80] | [0x81..=0x8f | 0xde | 0xdf, ..] => payload::read_msgpack(bytes, names),
         // Redis counts with these, and Django stores its integers so.
         [b'0'..=b'9' | b'-', ..] => Err(Unreadable::Malformed),
-        _ => payload::read(bytes),
+        _ => payload::read(bytes, names),
     }
 }
 

@@ -11,6 +11,7 @@ use libdeflater::Decompressor;
 use super::super::base62;
 use super::super::secret::SecretKeys;
 use super::super::signing::{Salted1, Salted256, hex, same};
+use super::impersonation::Names;
 use super::large;
 use super::payload::{self, Payload};
 use super::unpack::{Packing, inflate};
@@ -40,6 +41,8 @@ const SIGNATURE: GeneralPurpose = base64::engine::general_purpose::URL_SAFE_NO_P
 pub struct Decoder {
     /// One pair for each key of the site; `None` where the keys are not known.
     keys: Option<Vec<(Salted256, Salted1)>>,
+    /// See [`Self::with_loginas_key`].
+    pub(super) loginas: Option<String>,
     pub(super) bytes: Vec<u8>,
     pub(super) inflated: Vec<u8>,
     pub(super) inflate: Decompressor,
@@ -67,10 +70,16 @@ impl Decoder {
         };
         Self {
             keys: keys.map(|keys| keys.all().map(pair).collect()),
+            loginas: None,
             bytes: Vec::new(),
             inflated: Vec::new(),
             inflate: Decompressor::new(),
         }
+    }
+
+    /// Of a site that keeps django-loginas' user under this key of its sessions.
+    pub fn with_loginas_key(self, loginas: Option<String>) -> Self {
+        Self { loginas, ..self }
     }
 
     /// Reads the text of one row. A row that does not verify is still read, and says so.
@@ -89,18 +98,23 @@ impl Decoder {
         let (value, signature) = data.rsplit_once(':').ok_or(Unreadable::Malformed)?;
         let (payload, timestamp) = value.rsplit_once(':').ok_or(Unreadable::Malformed)?;
         let last_saved = base62::decode(timestamp.as_bytes()).ok_or(Unreadable::BadTimestamp)?;
+        let names = Names {
+            loginas: self.loginas.as_deref(),
+        };
         let read = match payload.strip_prefix('.') {
             Some(compressed) => {
                 unbase64(URL_SAFE, compressed, &mut self.bytes)?;
                 match inflate(&mut self.inflate, &self.bytes, &mut self.inflated) {
-                    Ok(json) => payload::read(json),
-                    Err(Unreadable::TooLarge) => large::read(Packing::Zlib.reader(&self.bytes)?),
+                    Ok(json) => payload::read(json, names),
+                    Err(Unreadable::TooLarge) => {
+                        large::read(Packing::Zlib.reader(&self.bytes)?, names)
+                    }
                     Err(why) => Err(why),
                 }
             }
             None => {
                 unbase64(URL_SAFE, payload, &mut self.bytes)?;
-                payload::read(&mut self.bytes)
+                payload::read(&mut self.bytes, names)
             }
         };
         let Payload {
@@ -132,6 +146,9 @@ impl Decoder {
     }
 
     fn legacy(&mut self, data: &str) -> Result<Decoded, Unreadable> {
+        let names = Names {
+            loginas: self.loginas.as_deref(),
+        };
         unbase64(STANDARD, data, &mut self.bytes)?;
         let colon = self.bytes.iter().position(|byte| *byte == b':');
         let (digest, rest) = self.bytes.split_at_mut(colon.ok_or(Unreadable::Malformed)?);
@@ -147,7 +164,7 @@ impl Decoder {
             auth_hash,
             expiry,
             impersonation,
-        } = payload::read(json)?;
+        } = payload::read(json, names)?;
         Ok(Decoded {
             user,
             backend,

@@ -57,6 +57,23 @@ pub(in crate::django) enum Clue {
     Impersonate,
 }
 
+/// What a site calls the keys that it may rename.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::django) struct Names<'n> {
+    /// django-loginas' `LOGINAS_FROM_USER_SESSION_FLAG`, if it is not the package's own.
+    pub loginas: Option<&'n str>,
+}
+
+impl Names<'_> {
+    /// The clue under this key of this site's sessions.
+    pub(in crate::django) fn clue_of(self, key: &[u8]) -> Option<Clue> {
+        match self.loginas {
+            Some(own) if own.as_bytes() == key => Some(Clue::LoginAs),
+            _ => Clue::of(key),
+        }
+    }
+}
+
 impl Clue {
     pub(in crate::django) fn of(key: &[u8]) -> Option<Self> {
         Some(match key {

@@ -1,11 +1,11 @@
 //! What each package leaves in a session, in JSON, msgpack and pickle. The bytes of the pickles are Python's own.
 #![allow(clippy::unwrap_used)]
 
-use super::super::payload;
+use super::super::{large, payload};
 use super::*;
 
 fn json(text: &str) -> Impersonation {
-    let read = payload::read(&mut text.as_bytes().to_vec()).unwrap();
+    let read = payload::read(&mut text.as_bytes().to_vec(), Names::default()).unwrap();
     assert_eq!(read.user.as_deref(), Some("2"), "{text}");
     read.impersonation.map(|one| *one).unwrap_or_default()
 }
@@ -89,12 +89,47 @@ fn pickles_say_the_same() {
             .chunks(2)
             .map(|pair| (pair[0] * 16 + pair[1]) as u8)
             .collect();
-        let read = payload::read(&mut bytes).unwrap();
+        let read = payload::read(&mut bytes, Names::default()).unwrap();
         assert_eq!(read.user.as_deref(), Some("2"));
         let want = Impersonation {
             returns_to: ["1", "7", "8", "9", "5"].map(str::to_owned).into(),
             acts_as: Some("6".into()),
         };
         assert_eq!(read.impersonation.as_deref(), Some(&want), "{hex}");
+    }
+}
+
+#[test]
+fn a_renamed_key_is_read_in_each_serializer_and_size() {
+    use crate::django::pickle;
+
+    let names = Names {
+        loginas: Some("acted_by"),
+    };
+    let signed = format!("7:1abcde:{}", "s".repeat(43));
+    for filler in [10, 2 << 20] {
+        let dict = serde_json::json!({"acted_by": signed, "x": "y".repeat(filler)});
+        let json = serde_json::to_vec(&dict).unwrap();
+        let msgpack = rmp_serde::to_vec(&dict).unwrap();
+        let text = |text: &str| {
+            let length = u32::try_from(text.len()).unwrap().to_le_bytes();
+            [&b"X"[..], &length, text.as_bytes()].concat()
+        };
+        let pairs = [
+            text("acted_by"),
+            text(&signed),
+            text("x"),
+            text(&"y".repeat(filler)),
+        ];
+        let pickle = [&b"\x80\x05}("[..], &pairs.concat(), b"u."].concat();
+        let large = [&json, &msgpack, &pickle].map(|bytes| large::read(bytes.as_slice(), names));
+        let whole = [
+            payload::read(&mut json.clone(), names),
+            payload::read_msgpack(&msgpack, names),
+            pickle::read(&pickle, names),
+        ];
+        for read in large.into_iter().chain(whole) {
+            assert_eq!(read.unwrap().impersonation.unwrap().returns_to, ["7"]);
+        }
     }
 }

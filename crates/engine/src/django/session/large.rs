@@ -9,7 +9,7 @@ mod msgpack;
 use std::io::{self, BufReader, Cursor, Read};
 
 use super::Unreadable;
-use super::impersonation::Clue;
+use super::impersonation::{Clue, Names};
 use super::payload::Payload;
 use crate::django::pickle;
 
@@ -22,6 +22,7 @@ const LONGEST: usize = 2048;
 /// A key whose value matters, by its place among [`KEYS`].
 type Place = usize;
 
+const LOGINAS: &str = "loginas_from_user";
 /// The keys whose values are kept.
 const KEYS: [&str; 8] = [
     "_auth_user_id",
@@ -30,11 +31,13 @@ const KEYS: [&str; 8] = [
     "_session_expiry",
     "hijack_history",
     "exit_users_pk",
-    "loginas_from_user",
+    LOGINAS,
     "_impersonate",
 ];
 
-fn place_of(key: &[u8]) -> Option<Place> {
+fn place_of(key: &[u8], names: Names<'_>) -> Option<Place> {
+    let renamed = names.loginas.is_some_and(|own| own.as_bytes() == key);
+    let key = if renamed { LOGINAS.as_bytes() } else { key };
     KEYS.iter().position(|known| known.as_bytes() == key)
 }
 
@@ -44,17 +47,17 @@ fn nests(place: Place) -> bool {
 }
 
 /// Reads a session from what unpacks it.
-pub(super) fn read(mut from: impl Read) -> Result<Payload, Unreadable> {
+pub(super) fn read(mut from: impl Read, names: Names<'_>) -> Result<Payload, Unreadable> {
     let mut first = [0];
     from.read_exact(&mut first).map_err(|error| why(&error))?;
     let all = Cursor::new(first).chain(from);
     match first {
-        [0x81..=0x8f | 0xde | 0xdf] => msgpack::read(BufReader::with_capacity(CHUNK, all)),
+        [0x81..=0x8f | 0xde | 0xdf] => msgpack::read(BufReader::with_capacity(CHUNK, all), names),
         first if pickle::begins(&first) => {
             let most = all.take(FAR as u64);
-            pickle::read_large(BufReader::with_capacity(CHUNK, most))
+            pickle::read_large(BufReader::with_capacity(CHUNK, most), names)
         }
-        _ => json::read(all),
+        _ => json::read(all, names),
     }
 }
 

@@ -10,10 +10,12 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use memchr::memmem::Finder;
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 use super::super::pickle;
-use super::impersonation::{Clue, Ids, Impersonation};
+use super::impersonation::{Clue, Ids, Impersonation, Names};
 use super::{Expiry, Unreadable};
 
 /// Python's own parser gives up near this depth, and such a session is empty to Django.
@@ -31,18 +33,22 @@ pub(in crate::django) struct Payload {
 }
 
 /// Reads what a serializer of Django's wrote: JSON or a pickle. Overwrites Python's non-JSON numbers on the way.
-pub(super) fn read(bytes: &mut [u8]) -> Result<Payload, Unreadable> {
+pub(super) fn read(bytes: &mut [u8], names: Names<'_>) -> Result<Payload, Unreadable> {
     if pickle::begins(bytes) {
-        return pickle::read(bytes);
+        return pickle::read(bytes, names);
     }
     tame(bytes)?;
-    serde_json::from_slice(bytes).map_err(|_| Unreadable::Opaque)
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let payload = deserializer.deserialize_map(PayloadVisitor(names));
+    let payload = payload.and_then(|payload| deserializer.end().map(|()| payload));
+    payload.map_err(|_| Unreadable::Opaque)
 }
 
-pub(super) fn read_msgpack(mut bytes: &[u8]) -> Result<Payload, Unreadable> {
+pub(super) fn read_msgpack(mut bytes: &[u8], names: Names<'_>) -> Result<Payload, Unreadable> {
     let mut deserializer = rmp_serde::Deserializer::new(&mut bytes);
     deserializer.set_max_depth(MAX_DEPTH_MSGPACK);
-    let payload = Payload::deserialize(&mut deserializer).map_err(|error| match error {
+    let payload = (&mut deserializer).deserialize_map(PayloadVisitor(names));
+    let payload = payload.map_err(|error| match error {
         rmp_serde::decode::Error::DepthLimitExceeded => Unreadable::TooDeep,
         _ => Unreadable::Opaque,
     })?;
@@ -115,15 +121,9 @@ fn opening(json: &[u8]) -> usize {
         .sum()
 }
 
-impl<'de> Deserialize<'de> for Payload {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PayloadVisitor)
-    }
-}
+struct PayloadVisitor<'n>(Names<'n>);
 
-struct PayloadVisitor;
-
-impl<'de> Visitor<'de> for PayloadVisitor {
+impl<'de> Visitor<'de> for PayloadVisitor<'_> {
     type Value = Payload;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,7 +133,7 @@ impl<'de> Visitor<'de> for PayloadVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Payload, A::Error> {
         let mut payload = Payload::default();
         let mut impersonation = Impersonation::default();
-        while let Some(key) = map.next_key::<Key>()? {
+        while let Some(key) = map.next_key_seed(KeySeed(self.0))? {
             // Of a key that comes twice the last one counts, as in Python.
             match key {
                 Key::User => payload.user = map.next_value::<Scalar<'de>>()?.into_text(),
@@ -160,16 +160,19 @@ enum Key {
     Other,
 }
 
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+/// Recognises a key under the names of this site.
+struct KeySeed<'n>(Names<'n>);
+
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
         // As bytes: a foreign key may hold half of a surrogate pair, which is no text to Rust.
-        deserializer.deserialize_bytes(KeyVisitor)
+        deserializer.deserialize_bytes(self)
     }
 }
 
-struct KeyVisitor;
-
-impl Visitor<'_> for KeyVisitor {
+impl Visitor<'_> for KeySeed<'_> {
     type Value = Key;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,7 +189,7 @@ impl Visitor<'_> for KeyVisitor {
             b"_auth_user_backend" => Key::Backend,
             b"_auth_user_hash" => Key::AuthHash,
             b"_session_expiry" => Key::Expiry,
-            key => Clue::of(key).map_or(Key::Other, Key::Clue),
+            key => self.0.clue_of(key).map_or(Key::Other, Key::Clue),
         })
     }
 }

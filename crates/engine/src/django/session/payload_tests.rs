@@ -3,7 +3,7 @@
 use super::*;
 
 fn read_text(json: &str) -> Result<Payload, Unreadable> {
-    read(&mut json.as_bytes().to_vec())
+    read(&mut json.as_bytes().to_vec(), Names::default())
 }
 
 fn expiry_of(value: &str) -> Expiry {

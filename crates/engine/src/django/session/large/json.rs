@@ -6,12 +6,16 @@ use memchr::memchr2;
 
 use super::{CHUNK, FAR, KEYS, LONGEST, Place as Key, nests, place_of};
 use crate::django::session::Unreadable;
+use crate::django::session::impersonation::Names;
 use crate::django::session::payload::{self, MAX_DEPTH, Payload};
 
 /// Reads a session from what unpacks it. Beyond 64 MiB the user that was found so far counts.
-pub(super) fn read(mut from: impl Read) -> Result<Payload, Unreadable> {
+pub(super) fn read(mut from: impl Read, names: Names<'_>) -> Result<Payload, Unreadable> {
     let mut chunk = vec![0; CHUNK];
-    let mut scan = Scan::default();
+    let mut scan = Scan {
+        names,
+        ..Scan::default()
+    };
     let mut total = 0;
     loop {
         let read = from
@@ -47,7 +51,8 @@ enum Place {
 }
 
 #[derive(Default)]
-struct Scan {
+struct Scan<'n> {
+    names: Names<'n>,
     place: Place,
     depth: usize,
     in_string: bool,
@@ -61,7 +66,7 @@ struct Scan {
     values: [Option<Vec<u8>>; KEYS.len()],
 }
 
-impl Scan {
+impl Scan<'_> {
     fn take(&mut self, mut bytes: &[u8]) -> Result<(), Unreadable> {
         while let Some((&byte, rest)) = bytes.split_first() {
             if self.in_string && !self.escaped {
@@ -123,7 +128,7 @@ impl Scan {
                 let token = std::mem::take(&mut self.token);
                 self.key = match std::mem::take(&mut self.dropped) {
                     true => None,
-                    false => which(&token),
+                    false => which(&token, self.names),
                 };
                 self.place = Place::Value;
             }
@@ -182,24 +187,28 @@ impl Scan {
             }
         }
         json.push(b'}');
-        payload::read(&mut json)
+        payload::read(&mut json, Names::default())
     }
 }
 
 /// Which of the keys that matter this is, as it stands in the text.
-fn which(token: &[u8]) -> Option<Key> {
+fn which(token: &[u8], names: Names<'_>) -> Option<Key> {
     if !token.contains(&b'\\') {
         let bare = token.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        return place_of(bare);
+        return place_of(bare, names);
     }
     let plain: String = serde_json::from_slice(token).ok()?;
-    place_of(plain.as_bytes())
+    place_of(plain.as_bytes(), names)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    fn read(from: impl Read) -> Result<Payload, Unreadable> {
+        super::read(from, Names::default())
+    }
     use proptest::prelude::*;
 
     /// A reader that hands out a few bytes at a time.
@@ -216,7 +225,10 @@ mod tests {
 
     fn both(text: &str, step: usize) -> (Result<Payload, Unreadable>, Result<Payload, Unreadable>) {
         let scanned = read(Slowly(text.as_bytes(), step));
-        (scanned, payload::read(&mut text.as_bytes().to_vec()))
+        (
+            scanned,
+            payload::read(&mut text.as_bytes().to_vec(), Names::default()),
+        )
     }
 
     #[test]

@@ -4,16 +4,18 @@ use std::io::{self, BufRead, Read};
 
 use super::{FAR, KEYS, LONGEST, place_of, why};
 use crate::django::session::Unreadable;
+use crate::django::session::impersonation::Names;
 use crate::django::session::payload::{self, MAX_DEPTH_MSGPACK, Payload};
 
 /// The longest key that can be one of those that matter.
-const LONGEST_KEY: u64 = 32;
+const LONGEST_KEY: u64 = 128;
 const NIL: u8 = 0xc0;
 
 /// Reads a session. Beyond 64 MiB the user that was found so far counts.
-pub(super) fn read(from: impl BufRead) -> Result<Payload, Unreadable> {
+pub(super) fn read(from: impl BufRead, names: Names<'_>) -> Result<Payload, Unreadable> {
     let mut scan = Scan {
         from: from.take(FAR as u64),
+        names,
         kept: None,
     };
     let mut values: [Option<Vec<u8>>; KEYS.len()] = Default::default();
@@ -46,11 +48,12 @@ fn found(values: [Option<Vec<u8>>; KEYS.len()]) -> Result<Payload, Unreadable> {
         all.extend(value);
     }
     all.insert(0, 0x80 | count);
-    payload::read_msgpack(&all)
+    payload::read_msgpack(&all, Names::default())
 }
 
-struct Scan<R> {
+struct Scan<'n, R> {
     from: io::Take<R>,
+    names: Names<'n>,
     /// Where what is read is kept as well.
     kept: Option<Vec<u8>>,
 }
@@ -65,7 +68,7 @@ enum Content {
     Elements(u64),
 }
 
-impl<R: BufRead> Scan<R> {
+impl<R: BufRead> Scan<'_, R> {
     fn pairs(&mut self, values: &mut [Option<Vec<u8>>; KEYS.len()]) -> io::Result<()> {
         let pairs = match self.byte()? {
             first @ 0x80..=0x8f => u64::from(first & 0x0f),
@@ -77,7 +80,7 @@ impl<R: BufRead> Scan<R> {
                 Content::Text(length) if length <= LONGEST_KEY => {
                     let mut key = Vec::new();
                     self.from.by_ref().take(length).read_to_end(&mut key)?;
-                    place_of(&key)
+                    place_of(&key, self.names)
                 }
                 other => {
                     self.skip(other)?;
@@ -199,18 +202,24 @@ mod tests {
             "_session_expiry": 300,
         });
         let mut bytes = rmp_serde::to_vec(&whole).unwrap();
-        let scanned = read(bytes.as_slice());
-        assert_eq!(scanned, payload::read_msgpack(&bytes));
+        let scanned = read(bytes.as_slice(), Names::default());
+        assert_eq!(scanned, payload::read_msgpack(&bytes, Names::default()));
         assert_eq!(scanned.unwrap().user.as_deref(), Some("7"));
         bytes.push(NIL);
-        assert_eq!(read(bytes.as_slice()), Err(Unreadable::Opaque));
-        assert_eq!(read(&bytes[..1000]), Err(Unreadable::Opaque));
+        assert_eq!(
+            read(bytes.as_slice(), Names::default()),
+            Err(Unreadable::Opaque)
+        );
+        assert_eq!(
+            read(&bytes[..1000], Names::default()),
+            Err(Unreadable::Opaque)
+        );
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_scanned_without_a_panic(bytes: Vec<u8>) {
-            let _told = read([&[0x82][..], &bytes].concat().as_slice());
+            let _told = read([&[0x82][..], &bytes].concat().as_slice(), Names::default());
         }
     }
 }
