@@ -60,6 +60,10 @@ mod keys;
 #[path = "outside/schemas.rs"]
 mod schemas;
 
+/// PgBouncer before the database.
+#[path = "outside/pooler.rs"]
+mod pooler;
+
 /// Projects of django-tenants: a site for each tenant.
 #[path = "outside/tenants.rs"]
 mod tenants;

@@ -88,6 +88,9 @@ async fn parent_and_child_are_one_user(engine: Engine) {
         .filter_map(|v| v.as_str())
         .collect();
     assert_eq!(left, ["root"], "{engine:?}");
+    // Nobody is signed in after this, and both tables are asked who was here lately.
+    let last = curfew.done(&["logout", "root"]).await;
+    assert_eq!(last["verified"], true, "{engine:?}: {last:#}");
 }
 
 #[tokio::test]

@@ -127,6 +127,11 @@ async fn an_archive_of_the_sessions_is_not_the_site() {
             ))
             .await;
     }
+    let bare = site.configured(
+        "[[site]]\nname = \"shop\"\nurl = \"{url}\"\n[site.users]\ntable = \"shapes_user\"\n\
+         [site.sessions]\ntable = \"django_session\"\n",
+    );
+    assert_eq!(names(&bare.done(&["users"]).await), listed(["pam", "root"]));
     let curfew = site.curfew();
     assert_eq!(
         names(&curfew.done(&["users"]).await),

@@ -65,6 +65,7 @@ const PACKAGES: &[Package] = packages! {
     Headless "fonts-noto-core" "google-noto-sans-fonts" "noto-fonts" "google-noto-sans-fonts" Nothing;
     Headless "fonts-noto-cjk" "google-noto-sans-cjk-fonts" "noto-fonts-cjk" "google-noto-sans-cjk-fonts" Nothing;
     Test "postgresql" "" "" "" Program("psql");
+    Test "pgbouncer" "pgbouncer" "pgbouncer" "pgbouncer" Program("pgbouncer");
     Test "mariadb-server" "" "" "" Program("mariadb-install-db");
     Test "sqlite3" "sqlite" "sqlite" "sqlite3" Program("sqlite3");
     Test "redis-server" "" "" "" Program("redis-server");

@@ -336,7 +336,7 @@ impl Line<Postgres> {
     /// Runs a statement, and returns its rows. Behind a pooler the deadlines are set in a transaction around it.
     async fn run_postgres(mut self, statement: Statement) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
         if self.is_pooled() {
-            let mut tx = Tx::to_read_on_postgres(self).await?;
+            let mut tx = Tx::for_one_on_postgres(self).await?;
             let rows = tx.run(statement).await?;
             tx.commit_driver().await?;
             return Ok(rows);

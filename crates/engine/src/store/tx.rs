@@ -26,17 +26,17 @@ const LEAVING: Duration = Duration::from_millis(500);
 /// between, so nothing outlives the transaction.
 const BEGIN_ON_POSTGRES: &str = "BEGIN; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'; \
      SET LOCAL idle_in_transaction_session_timeout = '10s'";
-/// The same for a reading behind a pooler.
-const BEGIN_TO_READ: &str =
-    "BEGIN READ ONLY; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'";
+/// For one statement behind a pooler, which does not pass the deadlines of a connection on. The statement may write.
+const BEGIN_FOR_ONE: &str =
+    "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'";
 
 impl Tx {
     pub(super) async fn on_postgres(line: Line<Postgres>) -> Result<Self, sqlx::Error> {
         Self::begun(Self::Postgres(line), BEGIN_ON_POSTGRES).await
     }
 
-    pub(super) async fn to_read_on_postgres(line: Line<Postgres>) -> Result<Self, sqlx::Error> {
-        Self::begun(Self::Postgres(line), BEGIN_TO_READ).await
+    pub(super) async fn for_one_on_postgres(line: Line<Postgres>) -> Result<Self, sqlx::Error> {
+        Self::begun(Self::Postgres(line), BEGIN_FOR_ONE).await
     }
 
     pub(super) async fn on_mysql(line: Line<MySql>, able: Able) -> Result<Self, sqlx::Error> {

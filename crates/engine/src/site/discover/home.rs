@@ -38,14 +38,41 @@ impl<'a> Home<'a> {
 
     /// A table by the name that the configuration gives, with its schema or without.
     pub fn named(&self, name: &str) -> Option<&'a Table> {
-        let mut own = self.own.iter().copied();
-        own.find(|table| table.name == name)
-            .or_else(|| {
-                let mut visible = self.all.iter().filter(|table| table.schema.is_none());
-                visible.find(|table| table.name == name)
-            })
+        let own = self.own.iter().copied().filter(|table| table.name == name);
+        // The server itself takes a bare name for the table that the search path leads to.
+        own.min_by_key(|table| table.schema.is_some())
+            .or_else(|| visible(self.all.iter(), name))
             .or_else(|| self.all.iter().find(|table| table.whole_name() == name))
     }
+
+    /// Whether a name of the configuration means one table, whatever the other name is.
+    fn means(&self, name: &str) -> Meaning<'a> {
+        let whole = |table: &&Table| table.name != name && table.whole_name() == name;
+        let whole = self.all.iter().find(whole);
+        if let Some(table) = whole.or_else(|| visible(self.own.iter().copied(), name)) {
+            return Meaning::This(table);
+        }
+        let mut own = self.own.iter().copied().filter(|table| table.name == name);
+        match (own.next(), own.next()) {
+            (Some(only), None) => Meaning::Only(only),
+            _ => Meaning::Unclear,
+        }
+    }
+}
+
+/// What a name of the configuration means.
+#[derive(Clone, Copy)]
+enum Meaning<'a> {
+    /// The table by its whole name, or the one that the search path leads to.
+    This(&'a Table),
+    /// The only table of that name.
+    Only(&'a Table),
+    Unclear,
+}
+
+/// The table that the search path leads to.
+fn visible<'a>(mut tables: impl Iterator<Item = &'a Table>, name: &str) -> Option<&'a Table> {
+    tables.find(|table| table.schema.is_none() && table.name == name)
 }
 
 /// What one schema has of a site.
@@ -79,10 +106,7 @@ pub(super) fn home<'a>(all: &'a [Table], wanted: Wanted<'_>) -> Result<Home<'a>>
         Some(schema) => of_place(all, schema, false),
         None => whole(all),
     };
-    let configured = |table: Option<&Option<String>>| table.is_none_or(Option::is_some);
-    let users = configured(wanted.users.map(|users| &users.table));
-    let sessions = configured(wanted.sessions.map(|sessions| &sessions.table));
-    if names.len() < 2 || (users && sessions) {
+    if names.len() < 2 || configured(&named, wanted) {
         return Ok(named);
     }
     let meant = wanted.schema.is_none() && all.iter().any(|table| table.meant);
@@ -101,6 +125,25 @@ pub(super) fn home<'a>(all: &'a [Table], wanted: Wanted<'_>) -> Result<Home<'a>>
         // Which half is missing, the search for it says.
         None => named,
     })
+}
+
+/// Whether the configuration names the tables that are wanted, and thereby says that they belong together.
+fn configured(home: &Home<'_>, wanted: Wanted<'_>) -> bool {
+    let meaning = |table: &Option<String>| match table {
+        Some(name) => home.means(name),
+        None => Meaning::Unclear,
+    };
+    let users = wanted.users.map(|users| meaning(&users.table));
+    let sessions = wanted.sessions.map(|sessions| meaning(&sessions.table));
+    match (users, sessions) {
+        (Some(Meaning::This(_)), Some(Meaning::This(_))) => true,
+        (
+            Some(Meaning::This(users) | Meaning::Only(users)),
+            Some(Meaning::This(sessions) | Meaning::Only(sessions)),
+        ) => users.place == sessions.place,
+        (Some(Meaning::Unclear), _) | (_, Some(Meaning::Unclear)) => false,
+        _ => true,
+    }
 }
 
 /// Every table that a site here may have: under a search path that somebody set, those that it leads to.

@@ -294,6 +294,46 @@ fn pair(sessions: &str, users: &str) -> (String, String) {
     (sessions.into(), users.into())
 }
 
+fn named_bare(tables: &[Table]) -> Result<(String, String)> {
+    let users = UsersConfig {
+        table: Some("auth_user".into()),
+        ..UsersConfig::default()
+    };
+    let sessions = SessionsConfig {
+        table: Some("django_session".into()),
+        ..SessionsConfig::default()
+    };
+    named(tables, None, &users, &sessions)
+}
+
+#[test]
+fn a_bare_name_means_the_table_that_the_search_path_leads_to() {
+    // An archive that sorts first is not the site.
+    let mut tables = within("aaa", vec![session()]);
+    tables.extend(site());
+    assert_eq!(
+        named_bare(&tables).unwrap(),
+        pair("django_session", "auth_user")
+    );
+    // Neither is another whole site.
+    let mut tables = within("aaa", site());
+    tables.extend(site());
+    assert_eq!(
+        named_bare(&tables).unwrap(),
+        pair("django_session", "auth_user")
+    );
+    // Where the search path leads to none of them, only one schema may have both.
+    let mut tables = within("aaa", site());
+    tables.extend(within("bbb", site()));
+    assert_eq!(named_bare(&tables).unwrap_err().code, Code::Ambiguous);
+    let mut tables = within("aaa", vec![session()]);
+    tables.extend(within("bbb", site()));
+    assert_eq!(
+        named_bare(&tables).unwrap(),
+        pair("bbb.django_session", "bbb.auth_user")
+    );
+}
+
 #[test]
 fn two_schemas_with_a_site_each_are_asked_about_and_never_mixed() {
     let mut tables = within("acme", site());

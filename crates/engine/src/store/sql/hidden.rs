@@ -194,9 +194,8 @@ impl SqlStore {
         if columns == 0 {
             return Ok(0);
         }
-        let query = Query::select()
+        let query = expr::from_users(users)
             .expr(expr::text(d, expr::col(&users.id)))
-            .from(expr::table(&users.table))
             .cond_where(any)
             .limit(u64::from(most))
             .to_owned();
