@@ -1,10 +1,12 @@
 //! API tokens of those who are signed out. The packages themselves say afterwards which token still lets its user in.
 
+use std::collections::BTreeMap;
+
 use reqwest::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{
-    Browser, Curfew, Django, Engine, OwnMariadb, Plan, SessionEngine, Site, active, person,
+    Browser, Curfew, Django, Engine, OwnMariadb, Plan, SessionEngine, Shaped, Site, active, person,
 };
 
 /// What revoking needs, on each table.
@@ -207,6 +209,40 @@ async fn tokens_of_users_with_uuids_are_found() {
         let shown = site.curfew().done(&["sessions", "ana@example.org"]).await;
         assert_eq!(shown["tokens"]["found"], 7, "{engine:?}: {shown}");
     }
+}
+
+/// A key in the table of the parent model counts. So does a row that says neither "revoked" nor "not revoked".
+#[tokio::test]
+async fn a_key_of_the_parent_model_and_an_unmarked_row_are_live() {
+    let site = Shaped::empty(Engine::Sqlite, "inherited").await;
+    site.make(
+        &json!({"users": {"ana": {"badge": "B1"}}, "sessions": [["ana", "ana", null, null]]}),
+    )
+    .await;
+    site.db
+        .execute(
+            "ALTER TABLE shapes_person ADD COLUMN api_key varchar(40);
+             UPDATE shapes_person SET api_key = 'canary';
+             CREATE TABLE shop_apikey (id integer PRIMARY KEY, token varchar(40), revoked bool NULL,
+                 user_id integer NOT NULL REFERENCES shapes_user (person_ptr_id));
+             INSERT INTO shop_apikey SELECT 1, 'canary', NULL, person_ptr_id FROM shapes_user;
+             INSERT INTO shop_apikey SELECT 2, 'canary', 0, person_ptr_id FROM shapes_user;
+             INSERT INTO shop_apikey SELECT 3, 'canary', 1, person_ptr_id FROM shapes_user",
+        )
+        .await;
+    let shown = site
+        .configured("[[site]]\nname = \"shop\"\nurl = \"{url}\"\n")
+        .done(&["sessions", "ana"])
+        .await;
+    let tables = shown["tokens"]["tables"].as_array().unwrap();
+    let counts = tables.iter().map(|table| {
+        (
+            table["table"].as_str().unwrap(),
+            table["found"].as_u64().unwrap(),
+        )
+    });
+    let counts: BTreeMap<&str, u64> = counts.collect();
+    assert_eq!(counts, [("shapes_person", 1), ("shop_apikey", 2)].into());
 }
 
 /// MariaDB shows an account only the tables on which it has a right.

@@ -5,6 +5,10 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -13,6 +17,8 @@ use crate::error::{Code, Error, Result};
 
 /// A longer line of a log is not read to its end.
 const LONGEST_LINE: u64 = 1024 * 1024;
+/// A file on another machine is waited for no longer than this.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where heads go, beside the webhook. What cannot be reached keeps nothing from being done.
 #[derive(Debug, Clone, Default)]
@@ -23,16 +29,55 @@ pub struct Places {
     pub log: Option<PathBuf>,
 }
 
+/// Whether a file is being written to right now.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    /// Does the work on a thread of its own and waits at most `patience`. A folder of another machine that no longer answers
+    /// stops that thread, and nothing else. No second thread is started meanwhile.
+    fn work(
+        &self,
+        patience: Duration,
+        work: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let silent = || io::Error::new(io::ErrorKind::TimedOut, "its folder does not answer");
+        if self.0.swap(true, Ordering::AcqRel) {
+            return Err(silent());
+        }
+        let (busy, (done, answer)) = (self.clone(), mpsc::channel());
+        let worker = std::thread::Builder::new().spawn(move || {
+            let result = work();
+            busy.0.store(false, Ordering::Release);
+            // Whoever no longer waits has told of the silence.
+            let _ = done.send(result);
+        });
+        if let Err(error) = worker {
+            self.0.store(false, Ordering::Release);
+            return Err(error);
+        }
+        answer
+            .recv_timeout(patience)
+            .unwrap_or_else(|_| Err(silent()))
+    }
+}
+
 impl Places {
     /// Returns why the file did not take the head. A machine without a system log is no fault.
-    pub(super) fn send(&self, head: &Link, at: Timestamp) -> Option<String> {
+    pub(super) fn send(&self, busy: &Busy, head: &Link, at: Timestamp) -> Option<String> {
         if let Some(path) = &self.log
             && let Err(error) = log(path, head)
         {
             tracing::debug!(%error, "the system log does not take the journal's head");
         }
         let path = self.file.as_deref()?;
-        let error = append(path, head, at).err()?;
+        let line = format!(
+            "{{\"seq\":{},\"hash\":\"{}\",\"at\":\"{at}\"}}\n",
+            head.seq, head.hash
+        );
+        let target = path.to_owned();
+        let written = busy.work(PATIENCE, move || open(&target)?.write_all(line.as_bytes()));
+        let error = written.err()?;
         Some(format!(
             "The journal's head cannot be written to {}: {error}. Make the file writable, or correct journal_heads in config.toml",
             path.display()
@@ -52,21 +97,15 @@ fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// Why not.
 pub fn check_heads(path: &Path) -> io::Result<()> {
-    let new = !path.exists();
-    open(path)?;
-    match new {
-        true => std::fs::remove_file(path),
-        false => Ok(()),
-    }
-}
-
-fn append(path: &Path, head: &Link, at: Timestamp) -> io::Result<()> {
-    let mut file = open(path)?;
-    let line = format!(
-        "{{\"seq\":{},\"hash\":\"{}\",\"at\":\"{at}\"}}\n",
-        head.seq, head.hash
-    );
-    file.write_all(line.as_bytes())
+    let path = path.to_owned();
+    Busy::default().work(PATIENCE, move || {
+        let new = !path.exists();
+        open(&path)?;
+        match new {
+            true => std::fs::remove_file(&path),
+            false => Ok(()),
+        }
+    })
 }
 
 /// One datagram, as syslog daemons and journald take it on this machine: facility authpriv, severity notice.
@@ -196,5 +235,35 @@ impl Comparison<'_> {
             (None, Some(seq)) => Some(format!("entry {seq} is missing: {shown} names it")),
             (None, None) => None,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_does_not_answer_is_waited_for_once() {
+        let busy = Busy::default();
+        let (go, wait) = mpsc::channel::<()>();
+        let (ended, end) = mpsc::channel();
+        let hangs = move || {
+            let _ = wait.recv();
+            let _ = ended.send(());
+            Ok(())
+        };
+        let silent = busy.work(Duration::from_millis(10), hangs);
+        assert_eq!(silent.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        // The next head does not wait for the first, and is not written behind its back.
+        let next = busy.work(PATIENCE, || panic!("a second thread was started"));
+        assert_eq!(next.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        // Once the folder answers again, heads are written again.
+        drop(go);
+        end.recv().unwrap();
+        while busy.0.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        busy.work(PATIENCE, || Ok(())).unwrap();
     }
 }

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 pub use draft::{Draft, clean_reason, new_id};
+use heads::Busy;
 pub use heads::{Heads, Places, check_heads};
 pub use read::{Verdict, newest, read, verify};
 pub use running::LeftOpen;
@@ -47,6 +48,8 @@ pub struct Journal {
     places: Places,
     /// Why the last head did not leave this machine, if it did not.
     heads_fault: Arc<Mutex<Option<String>>>,
+    /// A head is on its way into the file that takes heads.
+    sending: Busy,
     /// The last long list of users that a sweep's intent had, and the entry that has it.
     listed: Arc<Mutex<Option<Listed>>>,
 }
@@ -62,6 +65,7 @@ impl Journal {
             head: Arc::default(),
             places: Places::default(),
             heads_fault: Arc::default(),
+            sending: Busy::default(),
             listed: Arc::default(),
         }
     }
@@ -301,7 +305,7 @@ impl Journal {
         *lock(&self.listed) = listed;
         if durable && let Some(last) = entries.last() {
             *lock(&self.head) = Some(at.clone());
-            *lock(&self.heads_fault) = self.places.send(&at, last.at);
+            *lock(&self.heads_fault) = self.places.send(&self.sending, &at, last.at);
         }
         *left = Some((length + bytes.len() as u64, at));
         Ok(entries)

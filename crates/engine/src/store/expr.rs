@@ -26,7 +26,7 @@ pub fn table(name: &TableName) -> TableRef {
 }
 
 /// A column of this table, where others are beside it.
-fn of(table: &TableName, column: &str) -> Expr {
+pub fn of(table: &TableName, column: &str) -> Expr {
     let (name, column) = (Alias::new(&table.name), Alias::new(column));
     match &table.schema {
         Some(schema) => Expr::col((Alias::new(schema), name, column)),

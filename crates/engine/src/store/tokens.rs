@@ -53,6 +53,7 @@ pub enum Live {
     Future(TimeColumn),
     /// Nothing is in the column.
     Unset(String),
+    /// The column holds this truth, or nothing.
     Is(String, bool),
     /// The column holds a text.
     Filled(String),
@@ -115,9 +116,14 @@ impl TokenTable {
         })
     }
 
+    /// The live rows of these users.
     fn these(&self, d: Dialect, ids: &[UserId], now: Timestamp) -> Option<Cond> {
         let own = expr::one_of(d, &self.user, self.user_form, ids)?;
-        let mut all = Cond::all().add(own);
+        Some(self.live(d, now).add(own))
+    }
+
+    fn live(&self, d: Dialect, now: Timestamp) -> Cond {
+        let mut all = Cond::all();
         for live in &self.live {
             all = match live {
                 Live::Future(column) => all.add(
@@ -126,34 +132,36 @@ impl TokenTable {
                         .add(expr::col(&column.name).gt(expr::moment(d, column, now))),
                 ),
                 Live::Unset(column) => all.add(expr::col(column).is_null()),
-                Live::Is(column, truth) => all.add(expr::col(column).eq(*truth)),
+                Live::Is(column, truth) => all.add(
+                    Cond::any()
+                        .add(expr::col(column).is_null())
+                        .add(expr::col(column).eq(*truth)),
+                ),
                 Live::Filled(column) => all
                     .add(expr::col(column).is_not_null())
                     .add(expr::col(column).ne("")),
                 Live::Unlisted { table, column, key } => {
+                    // `NOT IN` would match no row if one listed key were NULL.
                     let listed = Query::select()
-                        .expr(expr::col(column))
+                        .expr(Expr::cust("1"))
                         .from(expr::table(table))
+                        .and_where(expr::of(table, column).eq(expr::of(&self.table, key)))
                         .to_owned();
-                    all.add(expr::col(key).not_in_subquery(listed))
+                    all.add(Expr::not_exists(listed))
                 }
             };
         }
-        Some(all)
+        all
     }
 
-    fn count(
-        &self,
-        d: Dialect,
-        ids: &[UserId],
-        now: Timestamp,
-    ) -> Option<(SelectStatement, Vec<Read>)> {
+    /// Counts the rows that meet `these`, by user.
+    fn count(&self, d: Dialect, these: Cond) -> (SelectStatement, Vec<Read>) {
         let mut query = Query::select();
         query
             .expr(expr::text(d, expr::col(&self.user)))
             .expr(Expr::cust("COUNT(*)"))
             .from(expr::table(&self.table))
-            .cond_where(self.these(d, ids, now)?)
+            .cond_where(these)
             .add_group_by([expr::col(&self.user)]);
         let mut shape = vec![Read::Text, Read::Int];
         if let Some(expires) = &self.expires {
@@ -161,7 +169,7 @@ impl TokenTable {
             query.expr(expr::col(&expires.name).count());
             shape.extend([expr::time_shape(d), Read::Int]);
         }
-        Some((query, shape))
+        (query, shape)
     }
 
     /// Revokes the rows that meet `these`.
@@ -241,15 +249,28 @@ impl Tokens {
     ) -> Result<Vec<Held>> {
         let mut all = Vec::new();
         for ids in ids.chunks(self.db.chunk()) {
-            let Some((query, shape)) = table.count(self.db.dialect(), ids, now) else {
+            let Some(these) = table.these(self.db.dialect(), ids, now) else {
                 continue;
             };
-            let rows = self.db.rows(&query, &shape).await.map_err(|error| {
-                denied(error, || format!("GRANT SELECT ON {}", table.table.shown()))
-            })?;
+            let rows = self.counted(table, these).await?;
             all.extend(rows.into_iter().filter_map(|row| held(table, row)));
         }
         Ok(all)
+    }
+
+    async fn counted(&self, table: &TokenTable, these: Cond) -> Result<Vec<Vec<Cell>>> {
+        let (query, shape) = table.count(self.db.dialect(), these);
+        let rows = self.db.rows(&query, &shape).await;
+        rows.map_err(|error| denied(error, || format!("GRANT SELECT ON {}", table.table.shown())))
+    }
+
+    /// Whether this account may count the tokens of a table. No row meets the question.
+    ///
+    /// # Errors
+    /// What the database said, with the right that is missing.
+    pub async fn may_count(&self, table: &TokenTable, now: Timestamp) -> Result<()> {
+        let nothing = table.live(self.db.dialect(), now).add(Expr::cust("1 = 0"));
+        self.counted(table, nothing).await.map(|_| ())
     }
 
     /// Revokes the user's live tokens of one table, and returns how many this call revoked.

@@ -21,16 +21,22 @@ const TOKENS: [&str; 12] = [
 ];
 /// Words in the name of a table whose column `key` or `hash` is a token.
 const NAMES: [&str; 3] = ["token", "apikey", "accesskey"];
-/// Words in the name of a table whose tokens let nobody in: confirmations, devices to push to, links of other packages.
-const OTHERS: [&str; 8] = [
+/// Words in the name of a table whose tokens are no API tokens: confirmations, links that a mail holds, devices to push to,
+/// tokens of this site at other sites.
+const OTHERS: [&str; 13] = [
     "push",
     "fcm",
     "device",
     "confirm",
-    "verification",
+    "verif",
+    "activation",
+    "reset",
     "invitation",
+    "invite",
     "csrf",
     "unsubscribe",
+    "social",
+    "webhook",
 ];
 const EXPIRY: [&str; 8] = [
     "expires",
@@ -64,7 +70,9 @@ pub fn discover(tables: &[Table], users: &UserTable) -> Vec<TokenTable> {
     let mut found: Vec<TokenTable> = beside
         .filter_map(|table| site.known(table).or_else(|| site.by_shape(table)))
         .collect();
-    found.extend(columns_of_users(home, users));
+    for home in &site.homes {
+        found.extend(columns_of_users(home, users));
+    }
     found
 }
 
@@ -222,7 +230,7 @@ impl Tables<'_> {
     }
 }
 
-/// A token that a site keeps in its users' table.
+/// A token that a site keeps in its users' table, or in one that the user model inherits from.
 fn columns_of_users(table: &Table, users: &UserTable) -> Vec<TokenTable> {
     const OF_USERS: [&str; 5] = [
         "apikey",
@@ -234,6 +242,12 @@ fn columns_of_users(table: &Table, users: &UserTable) -> Vec<TokenTable> {
     let fits = |column: &&Column| {
         OF_USERS.contains(&bare(&column.name).as_str()) && column.kind() == Kind::Text
     };
+    let parents = users.parents.iter();
+    let key = parents
+        .filter(|parent| parent.table == name_of(table))
+        .map(|parent| &parent.key)
+        .next()
+        .unwrap_or(&users.id);
     table
         .columns
         .iter()
@@ -241,7 +255,7 @@ fn columns_of_users(table: &Table, users: &UserTable) -> Vec<TokenTable> {
         .map(|column| TokenTable {
             kind: TokenKind::Own,
             table: name_of(table),
-            user: users.id.clone(),
+            user: key.clone(),
             user_form: users.id_form,
             live: vec![Live::Filled(column.name.clone())],
             expires: None,

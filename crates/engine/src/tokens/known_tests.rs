@@ -111,6 +111,12 @@ fn a_sites_own_table_is_found_by_its_shape() {
         ("django_admin_log", vec![("object_id", "text"), USER]),
         ("otp_totp_totpdevice", vec![KEY, USER]),
         ("fcm_push_token", vec![("token", "text"), USER]),
+        ("accounts_emailverificationtoken", vec![KEY, USER]),
+        (
+            "django_rest_passwordreset_resetpasswordtoken",
+            vec![KEY, USER],
+        ),
+        ("social_auth_usersocialauth_token", vec![KEY, USER]),
         ("shop_order", vec![KEY, USER]),
         ("oauth2_provider_idtoken", vec![("jti", "uuid"), USER]),
     ] {
@@ -129,6 +135,29 @@ fn a_token_in_the_users_table_counts() {
     let all = discover(&[own], &users());
     assert_eq!((all.len(), all[0].kind), (1, TokenKind::Own));
     assert_eq!(all[0].live, [Live::Filled("api_key".into())]);
+}
+
+#[test]
+fn a_token_in_the_table_of_a_parent_model_counts() {
+    let own = table("accounts_employee", &[("person_ptr_id", "bigint")], None);
+    let person = table(
+        "accounts_person",
+        &[("id", "bigint"), ("api_key", "character varying")],
+        None,
+    );
+    let mut users = UserTable::named("accounts_employee");
+    users.id = "person_ptr_id".into();
+    users.parents.push(crate::store::schema::Parent {
+        table: name_of(&person),
+        key: "id".into(),
+        columns: vec!["id".into(), "api_key".into()],
+    });
+    let all = discover(&[own, person], &users);
+    assert_eq!(all.len(), 1);
+    assert_eq!(
+        (&*all[0].table.name, &*all[0].user),
+        ("accounts_person", "id")
+    );
 }
 
 #[test]
