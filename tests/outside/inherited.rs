@@ -1,6 +1,6 @@
 //! A user model that inherits from another: names, rights and the account's switch are in the parent's table.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Engine, Shaped, names, of, whose};
 
@@ -141,6 +141,20 @@ async fn a_session_is_judged_by_its_backend() {
     expected.sort_unstable();
     assert_eq!(names(&document), expected, "{made}");
     assert_eq!(of(&document, "admitted")["enabled"], false);
+    // Whoever is active by a backend that is not listed may be signed in: the list may be old.
+    let doubt = &document["doubts"][0];
+    assert_eq!(
+        (&doubt["code"], &doubt["count"]),
+        (&json!("backend_unlisted"), &json!(1)),
+        "{document:#}"
+    );
+    let doctor = curfew.json(&["doctor"]).await.document();
+    let checks = doctor["checks"].as_array().unwrap();
+    let says = |check: &Value| check["ok"] == false && check["detail"] == doubt["detail"];
+    assert!(checks.iter().any(says), "{doctor:#}");
+    let left =
+        "UPDATE shapes_user SET last_activity = NULL, last_login = NULL WHERE username = 'gone'";
+    site.db.execute(left).await;
     // Without the list only the sessions themselves speak.
     let document = site.curfew().done(&["users"]).await;
     assert_eq!(names(&document), ["admitted", "ana", "gone"]);

@@ -81,6 +81,17 @@ impl Doubt {
         Self::new(ReasonCode::AllRejected, sessions, text)
     }
 
+    fn backend_unlisted(users: u32) -> Self {
+        let are = match users {
+            1 => "1 user is".to_owned(),
+            n => format!("{n} users are"),
+        };
+        let text = format!(
+            "{are} active by an authentication backend that the configuration does not list, and may be signed in. Correct backends under [site.users]: it is the site's AUTHENTICATION_BACKENDS."
+        );
+        Self::new(ReasonCode::BackendUnlisted, users, text)
+    }
+
     fn unattributed(sessions: u32, whom: &str) -> Self {
         let which = match sessions {
             1 => "1 session cannot be attributed to a user".to_owned(),
@@ -126,6 +137,7 @@ impl Doubt {
             ReasonCode::RowsHidden
                 | ReasonCode::SessionsElsewhere
                 | ReasonCode::AllRejected
+                | ReasonCode::BackendUnlisted
                 | ReasonCode::Unattributed
         )
     }
@@ -185,6 +197,13 @@ impl Site {
             Err(error) => doubts.push(not_checked("holds every session", &error.message)),
         }
         let now = self.db_now().unwrap_or(Timestamp::MIN);
+        if !self.config().users.backends.is_empty() {
+            let lately = now.checked_sub(self.policy().idle_after).unwrap_or(now);
+            match hold(&self.roster).active_by_unlisted(now, lately) {
+                0 => {}
+                n => doubts.push(Doubt::backend_unlisted(n)),
+            }
+        }
         match hold(&self.roster).unattributed(now) {
             0 => {}
             n => doubts.push(Doubt::unattributed(n, whom)),

@@ -447,6 +447,8 @@ export type ReasonCode =
 "sessions_elsewhere" | 
 /**  Django would reject every session that is there. */
 "all_rejected" | 
+/**  Users are active by an authentication backend that the configuration does not list. */
+"backend_unlisted" | 
 /**  Some sessions belong to a user whom Curfew cannot read. */
 "unattributed" | 
 /**  The database hides rows from Curfew's role. */

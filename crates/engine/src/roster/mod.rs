@@ -23,6 +23,7 @@ mod standing;
 mod table;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unlisted;
 mod unreadable;
 mod view;
 

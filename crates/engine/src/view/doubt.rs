@@ -37,6 +37,8 @@ pub enum ReasonCode {
     SessionsElsewhere,
     /// Django would reject every session that is there.
     AllRejected,
+    /// Users are active by an authentication backend that the configuration does not list.
+    BackendUnlisted,
     /// Some sessions belong to a user whom Curfew cannot read.
     Unattributed,
     /// The database hides rows from Curfew's role.
