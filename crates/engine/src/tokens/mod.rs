@@ -7,7 +7,9 @@ mod words;
 
 pub use known::discover;
 
-use crate::error::Code;
+use jiff::Timestamp;
+
+use crate::error::{Code, Result};
 use crate::site::Site;
 use crate::store::UserId;
 use crate::store::tokens::{Revoke, TokenTable};
@@ -33,7 +35,7 @@ struct Row {
     found: u32,
     revoked: u32,
     left: u32,
-    until: Option<jiff::Timestamp>,
+    until: Option<Timestamp>,
     why: Option<String>,
     /// No answer came to the revocation, and the table cannot be counted.
     unanswered: bool,
@@ -110,12 +112,7 @@ impl Site {
             })
             .collect();
         let ids: Vec<UserId> = users.iter().map(|(id, _)| id.clone()).collect();
-        // Without a refresh, as on a site whose sessions nobody can see, the database has not told its time yet.
-        let now = match self.db_now() {
-            Some(now) => Ok(now),
-            None => self.store.now().await,
-        };
-        let now = match now {
+        let now = match self.asked_now().await {
             Ok(now) => now,
             Err(error) => {
                 for standing in &mut standings {
@@ -165,16 +162,20 @@ impl Site {
         standings
     }
 
+    /// The database's time. Without a refresh, as on a site whose sessions nobody can see, the database is asked for it.
+    async fn asked_now(&self) -> Result<Timestamp> {
+        match self.db_now() {
+            Some(now) => Ok(now),
+            None => self.store.now().await,
+        }
+    }
+
     /// Revokes what was found, if the operator asked for it. The journal has to have the intent already.
     pub(crate) async fn revoke_tokens(&self, standing: &mut Standing) {
         if !standing.asked || standing.rows.is_empty() {
             return;
         }
-        let now = match self.db_now() {
-            Some(now) => Ok(now),
-            None => self.store.now().await,
-        };
-        let now = match now {
+        let now = match self.asked_now().await {
             Ok(now) => now,
             Err(error) => {
                 for row in &mut standing.rows {
@@ -255,7 +256,7 @@ impl Site {
     /// what to do about it.
     pub(crate) async fn tokens_proven(&self) -> std::result::Result<String, (String, String)> {
         let revokes = self.config().revoke_tokens;
-        let now = self.db_now().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let now = self.db_now().unwrap_or(Timestamp::UNIX_EPOCH);
         let mut lacks = Vec::new();
         let mut blind = None;
         match self.tokens.hidden(&self.schema.users.table).await {
