@@ -46,6 +46,8 @@ pub struct Journal {
     /// The last entry that this journal put onto the disk.
     head: Arc<Mutex<Option<Link>>>,
     places: Places,
+    /// A digest of the site's database, for actions that a process leaves open.
+    place: String,
     /// Why the last head did not leave this machine, if it did not.
     heads_fault: Arc<Mutex<Option<String>>>,
     /// A head is on its way into the file that takes heads.
@@ -64,6 +66,7 @@ impl Journal {
             owed: Arc::default(),
             head: Arc::default(),
             places: Places::default(),
+            place: String::new(),
             heads_fault: Arc::default(),
             sending: Busy::default(),
             listed: Arc::default(),
@@ -74,6 +77,14 @@ impl Journal {
     #[must_use]
     pub fn with_heads(self, places: Places) -> Self {
         Self { places, ..self }
+    }
+
+    /// Tells this journal's site from another of its name. `place`: what the site's database is, in any words.
+    #[must_use]
+    pub fn with_place(self, place: &str) -> Self {
+        let digest = Sha256::digest(place.as_bytes());
+        let place = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+        Self { place, ..self }
     }
 
     /// Why the last head is not in the file that takes heads, if it is not.
@@ -135,7 +146,8 @@ impl Journal {
     /// # Errors
     /// As for [`Journal::write`].
     pub fn write_all(&self, drafts: Vec<Draft>) -> Result<Vec<Entry>> {
-        let begun = Running::begin(&self.dir, &drafts).map_err(|e| self.refused(&e))?;
+        let begun =
+            Running::begin(&self.dir, &self.place, &drafts).map_err(|e| self.refused(&e))?;
         let outcomes: Vec<Draft> = drafts
             .iter()
             .filter(|draft| draft.phase == Phase::Outcome)
@@ -222,7 +234,7 @@ impl Journal {
     /// # Errors
     /// `Code::Journal` if the state folder cannot be read.
     pub fn left_open(&self, site: &str) -> Result<Vec<LeftOpen>> {
-        running::left_open(&self.dir, site).map_err(|e| self.refused(&e))
+        running::left_open(&self.dir, site, &self.place).map_err(|e| self.refused(&e))
     }
 
     /// Writes the outcomes of actions that were left open, and forgets these actions.

@@ -24,6 +24,9 @@ const LOOK_BACK: u64 = 256 * 1024 * 1024;
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     site: String,
+    /// A digest of the site's database. Two sites of one name may follow each other in a configuration.
+    #[serde(default)]
+    place: String,
     deeds: Vec<String>,
 }
 
@@ -42,7 +45,7 @@ fn folder(dir: &Path) -> PathBuf {
 
 impl Running {
     /// Creates and locks the file of these intents. Returns `None` if there is no intent among the drafts.
-    pub(super) fn begin(dir: &Path, drafts: &[Draft]) -> io::Result<Option<Self>> {
+    pub(super) fn begin(dir: &Path, place: &str, drafts: &[Draft]) -> io::Result<Option<Self>> {
         let intents: Vec<&Draft> = drafts
             .iter()
             .filter(|draft| draft.phase == Phase::Intent)
@@ -57,6 +60,7 @@ impl Running {
         builder.create(folder(dir))?;
         let mut header = serde_json::to_vec(&Header {
             site: first.site.clone(),
+            place: place.to_owned(),
             deeds: intents.iter().map(|draft| draft.id.clone()).collect(),
         })?;
         header.push(b'\n');
@@ -145,8 +149,9 @@ impl LeftOpen {
     }
 }
 
-/// Finds what processes that have ended left open on a site. Skips the files of processes that still run.
-pub(super) fn left_open(dir: &Path, site: &str) -> io::Result<Vec<LeftOpen>> {
+/// Finds what processes that have ended left open on the site of this name and place. Skips the files of processes that
+/// still run.
+pub(super) fn left_open(dir: &Path, site: &str, place: &str) -> io::Result<Vec<LeftOpen>> {
     let mut found = Vec::new();
     let entries = match std::fs::read_dir(folder(dir)) {
         Ok(entries) => entries,
@@ -158,14 +163,14 @@ pub(super) fn left_open(dir: &Path, site: &str) -> io::Result<Vec<LeftOpen>> {
         if path.extension().is_none_or(|extension| extension != "deed") {
             continue;
         }
-        if let Some(one) = take(dir, site, path)? {
+        if let Some(one) = take(dir, (site, place), path)? {
             found.push(one);
         }
     }
     Ok(found)
 }
 
-fn take(dir: &Path, site: &str, path: PathBuf) -> io::Result<Option<LeftOpen>> {
+fn take(dir: &Path, of: (&str, &str), path: PathBuf) -> io::Result<Option<LeftOpen>> {
     if !std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file()) {
         return Ok(None);
     }
@@ -183,7 +188,7 @@ fn take(dir: &Path, site: &str, path: PathBuf) -> io::Result<Option<LeftOpen>> {
         let _ = std::fs::remove_file(&path);
         return Ok(None);
     };
-    if header.site != site {
+    if (header.site.as_str(), header.place.as_str()) != of {
         return Ok(None);
     }
     // The space is given back just before the last outcome is written.

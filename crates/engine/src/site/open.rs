@@ -121,6 +121,8 @@ impl Site {
             file: config.journal_heads.clone(),
             log: config.system_log.clone(),
         });
+        let schema = config.schema.as_deref().unwrap_or_default();
+        let journal = journal.with_place(&format!("{} {schema}", config.address.shown()));
         let webhook = match &config.webhook {
             Some(hook) => {
                 // Receivers refuse old timestamps, and this machine's clock may be wrong.

@@ -1,7 +1,7 @@
 //! Outcomes on their way into the journal, and those that processes which ended have left open.
 //! Invariant: an outcome that cannot be written never turns what was done into a refusal.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Site, hold};
 use crate::error::{Code, Error, Result};
@@ -9,6 +9,9 @@ use crate::journal::{Draft, LeftOpen};
 use crate::store::UserId;
 use crate::sweep::blocking;
 use crate::view::{Deed, Entry, EntryUser, Phase};
+
+/// Requests last no longer than this.
+const UNDER_WAY: SignedDuration = SignedDuration::from_secs(60);
 
 impl Site {
     /// Writes outcomes. `last` is false for interim outcomes, which are not fsynced. If the journal cannot be written,
@@ -128,16 +131,21 @@ impl Site {
         }
         if switched {
             for user in &intent.users {
-                let account = self.lookup(&format!("id:{}", user.id)).await?;
-                let state = if account.enabled {
-                    "enabled"
-                } else {
-                    "disabled"
+                let state = match self.lookup(&format!("id:{}", user.id)).await {
+                    Ok(account) if account.enabled => "is enabled",
+                    Ok(_) => "is disabled",
+                    Err(error) if error.code == Code::NoUser => "no longer exists",
+                    Err(error) => return Err(error),
                 };
-                still.push(format!("the account of {} is {state}", user.username));
+                still.push(format!("the account of {} {state}", user.username));
             }
         }
-        let seen = self.all_visible() && self.store.sees_copies();
+        let seen = self.all_visible()
+            && self.store.sees_copies()
+            && self.doubts("a user").await.is_empty();
+        // A request that was under way when the process ended may still bring a session back.
+        let settled = !self.can_come_back() || now.duration_since(intent.at) > UNDER_WAY;
+        let seen = seen && settled;
         let mut text = format!(
             "settled later: Curfew ended before it recorded the outcome. Found now: {gone} of {meant} sessions are gone"
         );

@@ -7,6 +7,7 @@ mod engines;
 mod files;
 mod follow;
 mod guards;
+mod left_open;
 mod line;
 mod listed;
 mod puppet;
