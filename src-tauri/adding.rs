@@ -1,17 +1,23 @@
 //! A site that the window has just been told of: tested, saved, its secrets put into the keychain. No secret is
 //! written to a file, and none is in what is said about it.
 
-use curfew_engine::config::{Address, Config, Env, SiteConfig};
+use curfew_engine::config::{Address, Config, Env, SiteConfig, Stated};
 use curfew_engine::error::{Code, Error, Result};
 use curfew_engine::secrets::keychain::{self, Item};
 
 /// A site that only the window knows of so far: view-only, whatever an address means at a terminal.
-pub fn by_address(url: &str, secret_key: Option<String>, env: &Env) -> Result<SiteConfig> {
+pub fn by_address(
+    url: &str,
+    secret_key: Option<String>,
+    stated: &Stated,
+    env: &Env,
+) -> Result<SiteConfig> {
     let mut site = SiteConfig::by_address(Address::parse(url)?);
     site.armed = false;
     if let Some(given) = &env.session_engine {
         given.apply(&mut site.sessions.engine);
     }
+    stated.apply(&mut site);
     if let Some(key) = secret_key.filter(|key| !key.is_empty()) {
         site.secret_key = Some(key.into());
     }

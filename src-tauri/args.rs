@@ -2,6 +2,7 @@
 //! those of `curfew`; the variables themselves are read by the engine.
 
 use clap::Parser;
+use curfew_engine::config::Stated;
 
 const VARIABLES: &str = "Variables:
   CURFEW_SITE            the site, where --site is not given
@@ -21,9 +22,23 @@ pub struct Args {
     #[arg(long, value_name = "SITE")]
     pub site: Option<String>,
 
+    /// The schema of the site's tables, where the database has several
+    #[arg(long, value_name = "NAME")]
+    pub schema: Option<String>,
+
     /// The site's SESSION_ENGINE, where its configuration does not state it
     #[arg(long, value_name = "ENGINE")]
     pub session_engine: Option<String>,
+}
+
+impl Args {
+    /// What the options state of the site beside its name.
+    pub fn stated(&self) -> Stated {
+        Stated {
+            schema: self.schema.clone(),
+            session_engine: self.session_engine.clone(),
+        }
+    }
 }
 
 /// Variables that have to be there before GTK starts threads, and what they are set to where they are not.
@@ -95,7 +110,25 @@ mod tests {
         let args = Args::try_parse_from(["curfew-desktop", "--site=sqlite:///a.sqlite3"]).unwrap();
         assert_eq!(args.site.as_deref(), Some("sqlite:///a.sqlite3"));
         let none = Args::try_parse_from(["curfew-desktop"]).unwrap();
-        assert_eq!(none.site, None);
+        assert_eq!(
+            (none.site.as_deref(), none.stated()),
+            (None, Stated::default())
+        );
+        let stated = [
+            "--schema",
+            "acme",
+            "--session-engine=a.db",
+            "--site",
+            "shop",
+        ];
+        let args = Args::try_parse_from(["curfew-desktop"].into_iter().chain(stated)).unwrap();
+        assert_eq!(
+            args.stated(),
+            Stated {
+                schema: Some("acme".into()),
+                session_engine: Some("a.db".into()),
+            }
+        );
     }
 
     #[test]

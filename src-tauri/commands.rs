@@ -1,6 +1,7 @@
 //! What the window may call. Each is the state in, one call into the engine, and the engine's own error out.
 //! No rule, no wording and no SQL here; session keys cannot pass, for no type below has one.
 
+use curfew_engine::config::Stated;
 use curfew_engine::error::{Code, Error, Result};
 use curfew_engine::import::TakenView;
 use curfew_engine::view::{
@@ -44,8 +45,9 @@ pub async fn add_site(
     name: String,
     url: String,
     secret_key: Option<String>,
+    stated: Stated,
 ) -> Result<SiteView> {
-    let mut config = adding::by_address(&url, secret_key, shell.env())?;
+    let mut config = adding::by_address(&url, secret_key, &stated, shell.env())?;
     adding::name(&mut config, &name, shell.env())?;
     let view = shell.open(&app, config.clone()).await?;
     if let Some(body) = adding::save(&config, shell.env()).await? {
@@ -61,8 +63,9 @@ pub async fn test_site(
     shell: State<'_, Shell>,
     url: String,
     secret_key: Option<String>,
+    stated: Stated,
 ) -> Result<Vec<Check>> {
-    let config = adding::by_address(&url, secret_key, shell.env())?;
+    let config = adding::by_address(&url, secret_key, &stated, shell.env())?;
     Ok(curfew_engine::site::doctor::doctor(config, shell.env()).await)
 }
 

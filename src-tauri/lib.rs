@@ -126,8 +126,8 @@ fn begin(app: &App, args: Args) {
     tauri::async_runtime::spawn(end_on_signal(handle.clone()));
     tauri::async_runtime::spawn(async move {
         let shell = handle.state::<Shell>();
-        let (named, engine) = (args.site.as_deref(), args.session_engine.as_deref());
-        shell.begin(&handle, named, engine).await;
+        let stated = args.stated();
+        shell.begin(&handle, args.site.as_deref(), &stated).await;
     });
 }
 
@@ -158,17 +158,17 @@ fn single_instance(env: &Env) -> tauri::plugin::TauriPlugin<Wry> {
         .dbus_id(format!("dev.curfew.desktop.s{:016x}", hasher.finish()))
         .callback(|app, args, _folder| {
             window::show(app);
-            let Ok(Args {
-                site: Some(site),
-                session_engine,
-            }) = Args::try_parse_from(args)
-            else {
+            let Ok(args) = Args::try_parse_from(args) else {
+                return;
+            };
+            let stated = args.stated();
+            let Some(site) = args.site else {
                 return;
             };
             let app = app.clone();
             tauri::async_runtime::spawn(async move {
                 let shell = app.state::<Shell>();
-                let opened = match shell.named_with(&site, session_engine.as_deref()) {
+                let opened = match shell.named_with(&site, &stated) {
                     Ok(config) => shell.open(&app, config).await.map(drop),
                     Err(error) => Err(error),
                 };

@@ -1,12 +1,13 @@
 //! The open site and what keeps it alive: its watch and the pump of its events. A new site is reached before the
 //! old one is closed, and there is one at a time.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use curfew_engine::config::{Config, Env, SiteConfig};
+use curfew_engine::config::{Config, Env, SiteConfig, Stated};
 use curfew_engine::error::{Code, Error, Result};
 use curfew_engine::event::Event;
 use curfew_engine::site::Site;
@@ -39,6 +40,8 @@ pub struct Shell {
     current: RwLock<Current>,
     /// The site that was named by address: in the list, and in no configuration.
     given: RwLock<Option<SiteConfig>>,
+    /// What command lines stated of sites, by the name or address given there. It holds until the window is closed.
+    stated: RwLock<BTreeMap<String, Stated>>,
     /// The name of the site that the window is about: open, being opened, or not to be opened.
     about: RwLock<Option<String>>,
     /// What keeps the open site alive. Held while one takes the place of another.
@@ -88,6 +91,7 @@ impl Shell {
             hooks,
             current: RwLock::new(Current::Opening),
             given: RwLock::default(),
+            stated: RwLock::default(),
             about: RwLock::default(),
             running: tokio::sync::Mutex::new(None),
             ready_file: std::env::var_os("CURFEW_READY_FILE").map(PathBuf::from),
@@ -149,6 +153,9 @@ impl Shell {
             return demo::config(&self.env);
         }
         let mut site = config.pick(Some(name))?;
+        if let Some(stated) = read(&self.stated).get(name) {
+            stated.apply(&mut site);
+        }
         if site.by_url {
             site.armed = false;
             *write(&self.given) = Some(site.clone());
@@ -156,34 +163,28 @@ impl Shell {
         Ok(site)
     }
 
-    /// As [`Shell::named`], with the session engine that was stated for this site on a command line.
-    pub fn named_with(&self, name: &str, engine: Option<&str>) -> Result<SiteConfig> {
-        let mut site = self.named(name)?;
-        if let Some(engine) = engine {
-            site.sessions.engine = engine.into();
-            if site.by_url {
-                *write(&self.given) = Some(site.clone());
-            }
-        }
-        Ok(site)
+    /// As [`Shell::named`], with what a command line states of this site.
+    pub fn named_with(&self, name: &str, stated: &Stated) -> Result<SiteConfig> {
+        write(&self.stated).insert(name.to_owned(), stated.clone());
+        self.named(name)
     }
 
     /// The site to begin with: the one named, else the first one configured, else the demo.
-    pub fn first(&self, named: Option<&str>, engine: Option<&str>) -> Result<SiteConfig> {
+    pub fn first(&self, named: Option<&str>, stated: &Stated) -> Result<SiteConfig> {
         if let Some(name) = named.or(self.env.site.as_deref()) {
-            return self.named_with(name, engine);
+            return self.named_with(name, stated);
         }
         match Config::load(&self.env)?.sites.first() {
-            Some(site) => self.named_with(&site.name, engine),
+            Some(site) => self.named_with(&site.name, stated),
             None => demo::config(&self.env),
         }
     }
 
     /// Opens the site to begin with. An unreachable one is tried again until it answers or another is open.
-    pub async fn begin(&self, app: &AppHandle, named: Option<&str>, engine: Option<&str>) {
+    pub async fn begin(&self, app: &AppHandle, named: Option<&str>, stated: &Stated) {
         let mut pause = Duration::from_secs(2);
         loop {
-            let opened = match self.first(named, engine) {
+            let opened = match self.first(named, stated) {
                 Ok(config) => {
                     *write(&self.about) = Some(config.name.clone());
                     self.opened(config).await

@@ -133,6 +133,62 @@ describe("before there are people", () => {
     expect(screen.getByRole("switch", { name: "Allow changes" }).getAttribute("aria-checked")).toBe("false");
   });
 
+  it("shows the fields that a failed check asks for, and adds the site with them", async () => {
+    const { fake, user } = await openWindow({ users: 12, firstRun: true });
+    await user.click(button("Connect a site…"));
+    await settle();
+    const more = button("Session engine and schema");
+    expect(more.getAttribute("aria-expanded")).toBe("false");
+    const url = screen.getByLabelText("Address of the database");
+    await user.type(url, "postgres://curfew@db.internal/tenants{Enter}");
+    await settle();
+    expect(screen.getByRole("list", { name: "Steps of the test" }).textContent).toContain("--schema acme");
+    expect(more.getAttribute("aria-expanded")).toBe("true");
+    await user.type(screen.getByLabelText("Schema"), "acme");
+    const engine = screen.getByLabelText("Session engine");
+    expect([...engine.querySelectorAll("option")].map((one) => one.textContent)).toEqual([
+      "Find out",
+      "db",
+      "cached_db",
+      "cache",
+      "file",
+      "signed_cookies",
+      "Another…",
+    ]);
+    await user.selectOptions(engine, "Another…");
+    expect(disabled("Test")).toBe(true);
+    await user.type(screen.getByLabelText("SESSION_ENGINE, its dotted name"), "shop.sessions");
+    await user.click(button("Test"));
+    await settle();
+    expect(screen.getByRole("list", { name: "Steps of the test" }).textContent).toContain("shop.sessions");
+    // Another engine is another site to test.
+    await user.selectOptions(engine, "cached_db");
+    expect(disabled("Connect, view-only")).toBe(true);
+    await user.click(button("Test"));
+    await settle();
+    await user.click(button("Connect, view-only"));
+    await settle(2000);
+    expect(fake.added).toEqual({
+      name: "db.internal.acme",
+      url: "postgres://curfew@db.internal/tenants",
+      stated: { schema: "acme", session_engine: "django.contrib.sessions.backends.cached_db" },
+    });
+  });
+
+  it("asks for a schema only where the database has any", async () => {
+    const { fake, user } = await openWindow({ users: 12, firstRun: true });
+    await user.click(button("Connect a site…"));
+    await settle();
+    await user.click(button("Session engine and schema"));
+    await user.type(screen.getByLabelText("Schema"), "acme");
+    await user.type(screen.getByLabelText("Address of the database"), "sqlite:///srv/shop.sqlite3{Enter}");
+    await settle();
+    expect(screen.queryByLabelText("Schema")).toBeNull();
+    await user.click(button("Connect, view-only"));
+    await settle(2000);
+    expect(fake.added?.stated).toEqual({ schema: null, session_engine: null });
+  });
+
   it("says why a site could not be opened, and tries again by itself", async () => {
     const { fake } = await openWindow({ users: 12, broken: "the password was refused" });
     expect(screen.getByRole("alert").textContent).toContain("the password was refused");

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use curfew_engine::config::{Backend, Config, Env, SiteConfig};
+use curfew_engine::config::{Backend, Config, Env, SiteConfig, Stated};
 use curfew_engine::demo;
 use curfew_engine::site::Site;
 use jiff::{Timestamp, tz::TimeZone};
@@ -46,15 +46,21 @@ impl Context {
         if site.by_url {
             site.armed = true;
         }
-        match self.schemas.as_slice() {
-            [] => {}
-            [schema] => site.in_schema(schema),
+        let schema = match self.schemas.as_slice() {
+            [] => None,
+            [schema] => Some(schema.clone()),
             _ => {
                 return Err(Failure::usage(
                     "Give --schema once. Only 'site add' takes several.",
                 ));
             }
-        }
+        };
+        // The session engine is in the environment, for commands that pick their sites themselves.
+        let stated = Stated {
+            schema,
+            session_engine: None,
+        };
+        stated.apply(&mut site);
         if let Backend::Sqlite(path) = site.address.backend().clone()
             && demo::is_demo(&path).await
         {

@@ -1,5 +1,18 @@
 //! The window itself, under Xvfb through WebKitWebDriver, over a real Django site.
 
+use crate::harness::Site;
+
+/// Puts another site into a PostgreSQL site's database, in the schema `acme`: as far as anybody can see, each may be meant.
+async fn add_acme(site: &Site) {
+    for table in ["django_session", "accounts_customuser"] {
+        let copy = format!(
+            "CREATE SCHEMA IF NOT EXISTS acme; CREATE TABLE acme.{table} (LIKE public.{table} INCLUDING ALL); \
+             GRANT USAGE ON SCHEMA acme TO curfew_guest; GRANT SELECT ON acme.{table} TO curfew_guest"
+        );
+        site.db.execute(&copy).await;
+    }
+}
+
 /// Rows, counters, search, and how soon a change shows.
 mod rows;
 

@@ -21,7 +21,12 @@ async fn people_are_on_the_screen_with_their_states_and_counts() {
             person("eve").login(900_000).session(900_000),
         ])
         .await;
-        let window = Window::on(&site).live().await;
+        let mut window = Window::on(&site);
+        if engine == Engine::Postgres {
+            super::add_acme(&site).await;
+            window = window.argument("--schema").argument("public");
+        }
+        let window = window.live().await;
         for (name, state) in [
             ("ana", "active"),
             ("ben", "idle"),

@@ -13,9 +13,9 @@ export const commands = {
 	/**  Opens a site of the list in place of the one that is open. */
 	openSite: (name: string) => typedError<SiteView, Error>(__TAURI_INVOKE("open_site", { name })),
 	/**  Opens a new site, view-only, and saves it: to the configuration, its secrets to the keychain. */
-	addSite: (name: string, url: string, secretKey: string | null) => typedError<SiteView, Error>(__TAURI_INVOKE("add_site", { name, url, secretKey })),
+	addSite: (name: string, url: string, secretKey: string | null, stated: Stated) => typedError<SiteView, Error>(__TAURI_INVOKE("add_site", { name, url, secretKey, stated })),
 	/**  The staged test of a site that is not saved yet. Never fails: what is wrong is in the checks. */
-	testSite: (url: string, secretKey: string | null) => typedError<Check[], Error>(__TAURI_INVOKE("test_site", { url, secretKey })),
+	testSite: (url: string, secretKey: string | null, stated: Stated) => typedError<Check[], Error>(__TAURI_INVOKE("test_site", { url, secretKey, stated })),
 	/**  Asks a Django project, through its own Python, what its site is. Saves nothing. */
 	askProject: (manage: string, python: string | null) => typedError<TakenView, Error>(__TAURI_INVOKE("ask_project", { manage, python })),
 	/**  Saves the project that was asked last under this name, and opens it, view-only. */
@@ -618,6 +618,14 @@ export type State = "active" | "idle" | "overdue" |
 "stale" | 
 /**  Signed in, with nothing that says when they were last here. */
 "unknown";
+
+/**  `--schema` and `--session-engine`, and the window's fields of the same names. */
+export type Stated = {
+	/**  The schema of the site's tables. */
+	schema: string | null,
+	/**  SESSION_ENGINE by its dotted name. */
+	session_engine: string | null,
+};
 
 export type SweepMark = {
 	at: number | null,

@@ -11,6 +11,7 @@ mod file;
 mod log;
 mod search_path;
 mod sites;
+mod stated;
 mod write;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub use engine_name::{EngineName, GivenEngine};
 pub use env::Env;
 pub use file::Config;
 pub(crate) use sites::{Entry, Plain};
+pub use stated::Stated;
 
 use crate::django::backends::Backends;
 use crate::error::{Code, Error, Result};

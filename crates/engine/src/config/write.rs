@@ -21,6 +21,9 @@ impl Config {
                     let mut table = Table::new();
                     table["name"] = value(site.name.as_str());
                     table["url"] = value(site.address.without_password());
+                    if let Some(schema) = &site.schema {
+                        table["schema"] = value(schema.as_str());
+                    }
                     if site.sessions.engine.is_stated() {
                         subtable(&mut table, "sessions")["engine"] =
                             value(site.sessions.engine.as_str());

@@ -85,7 +85,10 @@ fn out_of_reach(config: &SiteConfig, error: Error) -> Finding {
 
 fn no_tables(error: Error) -> Finding {
     let fix = match error.code {
-        Code::NotDjango | Code::Ambiguous | Code::Config => {
+        Code::Ambiguous => {
+            "state what the site uses: the schema with --schema, the session engine with --session-engine, or the tables in config.toml, under [site.users] and [site.sessions]"
+        }
+        Code::NotDjango | Code::Config => {
             "name the tables in config.toml, under [site.users] and [site.sessions]"
         }
         _ => "grant the role the right to read",

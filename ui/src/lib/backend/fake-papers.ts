@@ -1,7 +1,7 @@
 // What the fake site has on paper: facts found, checks of the connection test, an old journal.
 import type { Population } from "./population";
 import type { FakeOptions } from "./fake-site";
-import type { Check, Entry, Found, TakenView, UnreadableView } from "./types";
+import type { Check, Entry, Found, Stated, TakenView, UnreadableView } from "./types";
 
 export const fakeFound: Found[] = [
   {
@@ -64,7 +64,7 @@ export const fakeTaken: TakenView = {
   notes: ["KEY_FUNCTION is the site's own; Curfew takes its form from a session that it finds in the cache."],
 };
 
-export function fakeChecks(url: string, secretKey: string | null): Check[] {
+export function fakeChecks(url: string, secretKey: string | null, stated: Stated): Check[] {
   const host = /@?([^/@]+)\//.exec(url.split("://")[1] ?? "")?.[1] ?? "the host";
   if (!/^(postgres|sqlite|mysql):\/\//.test(url)) {
     const fix = "Write postgres://user:password@host:port/db or sqlite:///absolute/path.sqlite3.";
@@ -83,11 +83,29 @@ export function fakeChecks(url: string, secretKey: string | null): Check[] {
       { name: "Signed in", ok: false, detail: "Password authentication failed for user curfew.", fix },
     ];
   }
+  if (url.includes("tenants") && stated.schema === null) {
+    const detail =
+      'More than one schema holds a site: acme, public. Name one with --schema acme, or with schema = "acme" in config.toml.';
+    return [
+      ...checks,
+      { name: "tables", ok: false, detail, fix: "state what the site uses: the schema with --schema" },
+    ];
+  }
+  const engine: Check =
+    stated.session_engine === null
+      ? {
+          name: "session engine",
+          ok: false,
+          detail: "SESSION_ENGINE is not known; a cached copy may still let a user in",
+          fix: "give --session-engine ENGINE",
+        }
+      : { name: "session engine", ok: true, detail: stated.session_engine, fix: null };
   return [
     ...checks,
     { name: "Signed in", ok: true, detail: "as curfew, PostgreSQL 15.8", fix: null },
     { name: "Clock", ok: true, detail: "0.2 s ahead of this machine", fix: null },
-    { name: "Tables found", ok: true, detail: "django_session, accounts_customuser", fix: null },
+    { name: "tables", ok: true, detail: "django_session, accounts_customuser", fix: null },
+    engine,
     { name: "Activity evidence", ok: true, detail: "last_activity, last_login", fix: null },
     { name: "Rights", ok: true, detail: "may delete sessions, may clear isCurrentlyActive", fix: null },
     secretKey

@@ -13,6 +13,7 @@ import {
   type PolicyView,
   type Question,
   type SiteView,
+  type Stated,
   type UserView,
 } from "./types";
 
@@ -20,6 +21,8 @@ export class Fake extends FakeSite implements Backend {
   starts = false;
   /** Every question that came, for tests to count. */
   asked: { what: string; question?: Question }[] = [];
+  /** The site that was added last, as it was asked for. */
+  added: { name: string; url: string; stated: Stated } | null = null;
   #sorted: { key: string; rows: UserView[] } | null = null;
 
   async #ask<T>(what: string, give: () => T, question?: Question): Promise<T> {
@@ -49,16 +52,17 @@ export class Fake extends FakeSite implements Backend {
           ],
     );
   openSite = () => this.#ask("openSite", () => this.view());
-  addSite = (_name: string, url: string) =>
+  addSite = (name: string, url: string, _secretKey: string | null, stated: Stated) =>
     this.#ask("addSite", () => {
       if (!url.includes("://"))
         throw new Failure("config", `${url} is not an address: postgres://user@host/db`);
+      this.added = { name, url, stated };
       this.open = true;
       this.armed = false;
       return this.view();
     });
-  testSite = (url: string, secretKey: string | null) =>
-    this.#ask("testSite", () => fakeChecks(url, secretKey));
+  testSite = (url: string, secretKey: string | null, stated: Stated) =>
+    this.#ask("testSite", () => fakeChecks(url, secretKey, stated));
   askProject = (manage: string, python: string | null) =>
     this.#ask("askProject", () => {
       if (!manage.includes("manage.py"))

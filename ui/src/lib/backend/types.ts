@@ -16,6 +16,7 @@ import type {
   ShowUser,
   SiteEntry,
   SiteView,
+  Stated,
   SweepReport,
   TakenView,
   Timeline,
@@ -57,6 +58,7 @@ export type {
   Skipped,
   Sort,
   State,
+  Stated,
   SweepMark,
   SweepReport,
   SweepStatus,
@@ -102,8 +104,8 @@ export interface Backend {
   sites(): Promise<SiteEntry[]>;
   openSite(name: string): Promise<SiteView>;
   /** Saves the site to the configuration and opens it, view-only. */
-  addSite(name: string, url: string, secretKey: string | null): Promise<SiteView>;
-  testSite(url: string, secretKey: string | null): Promise<Check[]>;
+  addSite(name: string, url: string, secretKey: string | null, stated: Stated): Promise<SiteView>;
+  testSite(url: string, secretKey: string | null, stated: Stated): Promise<Check[]>;
   /** Asks a Django project, through its own Python, what the site needs to know. Saves nothing. */
   askProject(manage: string, python: string | null): Promise<TakenView>;
   /** Saves what was asked last, under this name, and opens it, view-only. */

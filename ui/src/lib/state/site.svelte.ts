@@ -1,7 +1,7 @@
 // What is known of the open site but for its people: settings, counts, the line to it, its health.
 // It asks again when an event says so; ages and countdowns tick here in between.
 import { type Backend, type Connection, type Counts, Failure, type Health, type Link } from "../backend";
-import type { NoticeRules, PolicyView, SiteEntry, SiteEvent, SiteView } from "../backend";
+import type { NoticeRules, PolicyView, SiteEntry, SiteEvent, SiteView, Stated } from "../backend";
 import { parse } from "../format";
 import type { Clock } from "./clock.svelte";
 
@@ -157,8 +157,8 @@ export class Site {
     }
   }
 
-  async add(name: string, url: string, secretKey: string | null): Promise<void> {
-    this.added(await this.backend.addSite(name, url, secretKey));
+  async add(name: string, url: string, secretKey: string | null, stated: Stated): Promise<void> {
+    this.added(await this.backend.addSite(name, url, secretKey, stated));
   }
 
   /** A new site is open. */

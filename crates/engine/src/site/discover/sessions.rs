@@ -68,7 +68,7 @@ pub fn in_use(usual: &[SessionTable], used: &[TableName]) -> Result<Option<&'sta
             return Err(Error::new(
                 Code::Ambiguous,
                 format!(
-                    "more than one table could hold the sessions: {}; add the site to config.toml and name its engine under [site.sessions] engine",
+                    "More than one table could hold the sessions: {}. State SESSION_ENGINE with --session-engine, or as engine under [site.sessions].",
                     names.join(", ")
                 ),
             ));
