@@ -105,6 +105,23 @@ describe("a logout that is followed", () => {
     expect(follows()).not.toContain("Looking again");
   });
 
+  it("tells of whoever signs in again after a good end, in the dialog and beside the people", async () => {
+    const { fake, user, name } = await loggedOut({ followed: false, returns: true });
+    expect(dialog().textContent).toContain("signed out, verified");
+    fake.advance(61, false);
+    await settle();
+    expect(dialog().textContent).toContain("signed in again with");
+    expect(dialog().textContent).not.toContain("verified");
+    await user.click(button("Close", dialog()));
+    await settle(30_000);
+    expect(follows()).toContain(name);
+    expect(follows()).toContain("signed in again");
+    expect(follows()).toContain(" session");
+    await user.click(button(`Put away: ${name}`));
+    await settle();
+    expect(follows()).toBe("");
+  });
+
   it("takes an end that comes before the answer", async () => {
     const { fake, user } = await openWindow({ users: 40, followed: true, engine: "cached_db" });
     const logout = fake.logout;

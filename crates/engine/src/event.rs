@@ -41,6 +41,14 @@ pub enum Event {
         following: bool,
         detail: String,
     },
+    /// A user signed in again within a minute of a force logout that was verified. `deed` is that of the logout.
+    SignedInAgain {
+        id: String,
+        deed: String,
+        username: String,
+        /// Those that the user has now.
+        sessions: u32,
+    },
     /// An account was switched off or on; `following` as for a logout.
     AccountSwitched {
         id: String,

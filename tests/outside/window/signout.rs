@@ -49,6 +49,11 @@ async fn a_logout_through_the_dialog_makes_its_browser_anonymous() {
         window.until_state("ana", None, SOON).await;
         let journal = site.curfew().done(&["journal"]).await;
         assert_eq!(journal["entries"][0]["users"][0]["username"], "ana");
+
+        // Within a minute she is back: what the dialog said is no longer so.
+        window.answer("Close").await;
+        site.sign_in("ana").await;
+        window.until_words("signed in again", SOON).await;
     }
 }
 

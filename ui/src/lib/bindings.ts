@@ -267,6 +267,10 @@ export type Event =
 { kind: "logged_out"; 
 /**  The user's id; empty for a session that cannot be read. */
 id: string; deed: string; username: string; sessions: number; outcome: Outcome; following: boolean; detail: string } | 
+/**  A user signed in again within a minute of a force logout that was verified. `deed` is that of the logout. */
+{ kind: "signed_in_again"; id: string; deed: string; username: string; 
+/**  Those that the user has now. */
+sessions: number } | 
 /**  An account was switched off or on; `following` as for a logout. */
 { kind: "account_switched"; id: string; deed: string; username: string; enabled: boolean; sessions: number; outcome: AccountOutcome; following: boolean; detail: string } | 
 /**  The site's own address answers, or does not. */

@@ -65,10 +65,13 @@ export type Deed = Exclude<Entry["deed"], "sweep">;
 
 /** How a deed stands: what of a report tells of it. */
 export type Ending = Pick<LogoutReport, "detail" | "verified" | "following"> & {
-  outcome: Outcome | AccountOutcome;
+  outcome: Known;
 };
 
-const outcomes: Record<Outcome | AccountOutcome, string> = {
+/** How a deed can end; and what is seen of its user within a minute after that. */
+export type Known = Outcome | AccountOutcome | "signed_in_again";
+
+const outcomes: Record<Known, string> = {
   signed_out: "signed out, verified",
   suspended: "suspended, verified",
   allowed: "allowed again, verified",
@@ -76,10 +79,11 @@ const outcomes: Record<Outcome | AccountOutcome, string> = {
   unverified: "not verified",
   partial: "partly done",
   not_possible: "not possible",
+  signed_in_again: "signed in again",
 };
 
 /** Said of nothing but what was seen to be so. */
-export const isGood = (outcome: Outcome | AccountOutcome): boolean =>
+export const isGood = (outcome: Known): boolean =>
   outcome === "signed_out" || outcome === "suspended" || outcome === "allowed" || outcome === "nothing_to_do";
 
 /** An outcome as a dot beside its words. What is still looked for is neither good nor bad. */

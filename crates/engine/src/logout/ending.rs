@@ -16,7 +16,7 @@ const SETTLE: Duration = Duration::from_millis(2500);
 /// The second look where it can.
 const SOON: Duration = Duration::from_secs(5);
 /// The last look where it can: no web server that is set up well lets a request live longer.
-const LATE: Duration = Duration::from_secs(60);
+pub(super) const LATE: Duration = Duration::from_secs(60);
 /// Rounds of deleting what is there at one look, before it is left and called by its name.
 const ROUNDS: usize = 3;
 /// Pauses before a look that failed is taken again: a moment's trouble must not leave open what one more asking settles.

@@ -1,6 +1,7 @@
 //! Force logout of people, or of one session, at once and whatever their activity: delete, look again, delete what came
 //! back, and only then "signed out". Several people share each look and each writing of the journal.
 
+mod again;
 pub(crate) mod ending;
 mod guards;
 mod record;
@@ -31,7 +32,7 @@ pub enum Follow {
     /// Report after the last look, a minute later.
     Wait,
     /// Where a session can come back: report after the first look, and go on; an event with the same deed tells how it
-    /// ended. Elsewhere as [`Follow::No`].
+    /// ended. Elsewhere as [`Follow::No`], and an event tells of a user who signs in again within a minute.
     Background,
 }
 
@@ -283,8 +284,13 @@ impl Site {
             ending.look_late(self).await;
         }
         self.check_tokens(&mut tokens).await;
-        self.close_deed(&names, &ending, &tokens, reason.as_deref(), false)
-            .await
+        let reports = self
+            .close_deed(&names, &ending, &tokens, reason.as_deref(), false)
+            .await;
+        if how.follow == Follow::Background {
+            self.watch_for_return(&ending.people, &reports);
+        }
+        reports
     }
 
     /// Concludes, writes the outcomes down, and tells.

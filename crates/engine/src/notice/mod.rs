@@ -119,6 +119,7 @@ impl Notices {
             Event::Swept { summary } => self.swept(summary, now),
             Event::Connection { connection } => self.connection(connection, now),
             Event::LoggedOut { .. }
+            | Event::SignedInAgain { .. }
             | Event::AccountSwitched { .. }
             | Event::Health { .. }
             | Event::Settings => None,

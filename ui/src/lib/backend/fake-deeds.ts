@@ -70,6 +70,13 @@ export function logOut(
       site.moved();
     });
   }
+  if (verified && site.options.returns) {
+    site.later(() => {
+      back(site, one, gone);
+      site.tell({ kind: "signed_in_again", id: one.id, deed, username: one.username, sessions: gone.length });
+      site.moved();
+    });
+  }
   const report = {
     user: site.row(one),
     sessions_deleted: done,

@@ -46,6 +46,8 @@ export interface FakeOptions {
   engine?: "db" | "cached_db" | "signed_cookies" | "unset";
   /** Deeds are looked after for a minute, and end as `outcome` says. */
   followed?: boolean;
+  /** Whoever was signed out signs in again a minute later. */
+  returns?: boolean;
   accountSwitch?: boolean;
   /** The operator's own username. */
   own?: string;

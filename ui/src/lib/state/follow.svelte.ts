@@ -2,6 +2,7 @@
 // event, and ends with the event that has its name. Nothing here decides how it ended.
 import { SvelteMap } from "svelte/reactivity";
 import type { AccountReport, LogoutReport, SiteEvent } from "../backend";
+import { sessions } from "../format";
 import { type Deed, type Ending, isGood } from "../words";
 
 /** The engine's last look, in seconds after the deed. */
@@ -45,6 +46,14 @@ export class Follow {
 
   /** Hears of a deed; what it gives back is its end, where this is it. */
   hear(event: SiteEvent): { deed: string; end: Ending } | null {
+    if (event.kind === "signed_in_again") {
+      const { deed, id, username } = event;
+      const detail = `with ${sessions(event.sessions)}`;
+      const end: Ending = { outcome: "signed_in_again", detail, verified: false, following: false };
+      this.forget(deed);
+      this.#put({ deed, what: "logout", id, username, since: performance.now(), end });
+      return { deed, end };
+    }
     if (event.kind !== "logged_out" && event.kind !== "account_switched") return null;
     const { deed, id, username, outcome, detail } = event;
     const known = this.#all.get(deed);

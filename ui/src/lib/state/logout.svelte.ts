@@ -1,7 +1,7 @@
 // One force logout from the question to its outcome. The words of the outcome are the engine's; what it says before
 // its last look is never shown as the end.
 import { type Backend, Failure, type LogoutReport, type UserView } from "../backend";
-import type { Ending } from "../words";
+import type { Ending, Known } from "../words";
 import type { Follow } from "./follow.svelte";
 
 export interface Target {
@@ -11,13 +11,16 @@ export interface Target {
   fingerprint: string | null;
 }
 
+/** A report, and what was heard of its user since. */
+export type Reported = Omit<LogoutReport, "outcome"> & { outcome: Known };
+
 export class Logout {
   target = $state.raw<Target | null>(null);
   stage = $state<"asking" | "working" | "done" | "failed">("asking");
   reason = $state("");
   /** Revoke the API tokens, too. */
   tokens = $state(false);
-  reports = $state.raw<LogoutReport[]>([]);
+  reports = $state.raw<Reported[]>([]);
   failure = $state.raw<Failure | null>(null);
   /** The engine says that one of them is the operator's own account, where the window did not know. */
   own = $state(false);
@@ -94,11 +97,10 @@ export class Logout {
     return this.backend.logout(ids, fingerprint, reason, this.meansOwn, this.tokens && fingerprint === null);
   }
 
-  /** A deed came to its end, maybe one of these. */
+  /** A deed came to its end, maybe one of these; or its user signed in again. */
   settle(deed: string, end: Ending): void {
-    this.reports = this.reports.map((r) =>
-      r.deed === deed && r.following ? { ...r, ...(end as Partial<LogoutReport>) } : r,
-    );
+    const news = (r: Reported) => r.following || end.outcome === "signed_in_again";
+    this.reports = this.reports.map((r) => (r.deed === deed && news(r) ? { ...r, ...end } : r));
   }
 
   /** Closes the dialog, which stays while the outcome is not known. */

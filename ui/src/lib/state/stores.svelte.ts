@@ -143,7 +143,11 @@ export class Stores {
     } else if (event.kind === "swept") {
       this.timeline.hear(true);
       void this.journal.load();
-    } else if (event.kind === "logged_out" || event.kind === "account_switched") {
+    } else if (
+      event.kind === "logged_out" ||
+      event.kind === "signed_in_again" ||
+      event.kind === "account_switched"
+    ) {
       const settled = this.follow.hear(event);
       if (settled) {
         this.logout.settle(settled.deed, settled.end);
