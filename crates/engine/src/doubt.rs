@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use crate::django::session::{Decoder, Expiry};
+use crate::evidence::{Misread, Saved, misread};
 use crate::site::{Site, hold};
 use crate::store::hiding::{HiddenBy, Hiding};
 use crate::view::{Doubt, Entry, ReasonCode};
@@ -15,6 +17,8 @@ const CROWD: u32 = 3;
 pub(crate) const MOST: u32 = 1000;
 /// Entries of the journal among which Curfew's own deletions are looked for.
 const RECENT_ENTRIES: usize = 50;
+/// Sessions whose dates are compared with the moments of their saves.
+const SAMPLE: u32 = 20;
 /// Requests that were under way when the last sessions went note activity for this much longer.
 const UNDER_WAY: Duration = Duration::from_secs(60);
 /// How often the window's refreshes look for doubts.
@@ -25,6 +29,8 @@ const EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct Doubts {
     found: Vec<Doubt>,
     at: Option<tokio::time::Instant>,
+    /// How wrong wall-clock times are read.
+    misread: Option<Misread>,
     /// When usable sessions were last seen.
     sighted: Option<Timestamp>,
 }
@@ -79,6 +85,15 @@ impl Doubt {
             "Who is signed in cannot be known: Django would reject {which} here. Check the SECRET_KEY, and state SESSION_ENGINE with --session-engine, or as engine under [site.sessions]."
         );
         Self::new(ReasonCode::AllRejected, sessions, text)
+    }
+
+    fn zone_doubtful(misread: Misread) -> Self {
+        let text = format!(
+            "Who is signed in cannot be known: {}. {}.",
+            misread.why(),
+            Misread::FIX
+        );
+        Self::new(ReasonCode::ZoneDoubtful, 0, text)
     }
 
     fn backend_unlisted(users: u32) -> Self {
@@ -138,6 +153,7 @@ impl Doubt {
                 | ReasonCode::SessionsElsewhere
                 | ReasonCode::AllRejected
                 | ReasonCode::BackendUnlisted
+                | ReasonCode::ZoneDoubtful
                 | ReasonCode::Unattributed
         )
     }
@@ -196,6 +212,17 @@ impl Site {
             Ok(doubt) => doubts.extend(doubt),
             Err(error) => doubts.push(not_checked("holds every session", &error.message)),
         }
+        let misread = match self.misread().await {
+            Ok(misread) => misread,
+            Err(error) => {
+                doubts.push(not_checked(
+                    "is read in the site's time zone",
+                    &error.message,
+                ));
+                None
+            }
+        };
+        doubts.extend(misread.map(Doubt::zone_doubtful));
         let now = self.db_now().unwrap_or(Timestamp::MIN);
         if !self.config().users.backends.is_empty() {
             let lately = now.checked_sub(self.policy().idle_after).unwrap_or(now);
@@ -210,6 +237,7 @@ impl Site {
         }
         let mut last = hold(&self.doubted);
         last.found.clone_from(&doubts);
+        last.misread = misread;
         last.at = Some(tokio::time::Instant::now());
         doubts
     }
@@ -217,6 +245,43 @@ impl Site {
     /// The doubts that were found last.
     pub(crate) fn known_doubts(&self) -> Vec<Doubt> {
         hold(&self.doubted).found.clone()
+    }
+
+    /// How wrong wall-clock times were read when doubts were looked for last.
+    pub(crate) fn known_misread(&self) -> Option<Misread> {
+        hold(&self.doubted).misread
+    }
+
+    /// How wrong wall-clock times are read, by what sessions and sign-ins show together.
+    async fn misread(&self) -> crate::error::Result<Option<Misread>> {
+        let rows = self.store.last_to_expire(SAMPLE).await?;
+        let mut decoder = Decoder::new(None);
+        let sessions: Vec<Saved> = rows
+            .iter()
+            .filter_map(|row| {
+                let text = std::str::from_utf8(row.data.bytes()).ok()?;
+                let session = decoder.decode(text).ok()?;
+                Some(Saved {
+                    at: session.last_saved?,
+                    expires: row.expires,
+                    age: match session.expiry {
+                        Expiry::Seconds(seconds) => Some(seconds),
+                        Expiry::Default | Expiry::BrowserClose => None,
+                        Expiry::Fixed(_) => return None,
+                    },
+                })
+            })
+            .collect();
+        let age = self.config().sessions.age();
+        let login = self.schema.users.last_login.as_ref();
+        let roster = hold(&self.roster);
+        let people = login
+            .filter(|column| column.zone.is_some())
+            .map(|_| roster.people());
+        let logins = people.into_iter().flatten();
+        let logins = logins.filter_map(|person| person.last_save().zip(person.last_login()));
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+        Ok(misread(&sessions, age, logins))
     }
 
     /// After a refresh: notes whether sessions were seen, and looks for doubts from time to time.

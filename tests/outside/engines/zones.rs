@@ -1,6 +1,8 @@
 //! USE_TZ off: MySQL and SQLite keep the wall clock's time of the site's TIME_ZONE, with no word of which.
 
-use crate::harness::{Django, Engine, SessionEngine, Site, idle, names, of, overdue, person};
+use crate::harness::{
+    Django, Engine, SessionEngine, Site, active, idle, names, of, overdue, person,
+};
 
 async fn is_read_by_its_wall_clock(database: Engine, engine: SessionEngine, zone: &str) {
     let site = Site::on(Django::V52, database)
@@ -66,4 +68,41 @@ async fn sqlite_east_of_greenwich() {
 #[tokio::test]
 async fn files_beside_sqlite() {
     is_read_by_its_wall_clock(Engine::Sqlite, SessionEngine::File, "Europe/Berlin").await;
+}
+
+/// Nobody says which zone it is. Where sessions are shorter than the zone is far, every one of them looks ended.
+#[tokio::test]
+async fn a_zone_that_nobody_states_is_noticed() {
+    let site = Site::on(Django::V52, Engine::Sqlite)
+        .setting("SITE_USE_TZ", "0")
+        .setting("SITE_TIME_ZONE", "America/Los_Angeles")
+        .setting("SITE_SESSION_COOKIE_AGE", "3600")
+        .start()
+        .await;
+    let seeded = site.seed(&[active("ana"), overdue("cem")]).await;
+    let stated = "[[site]]\nname = \"shop\"\nurl = \"{url}\"\narmed = true\n{sessions}";
+    let curfew = site.configured(stated);
+    let document = curfew.done(&["users"]).await;
+    assert_eq!(
+        document["doubts"][0]["code"], "zone_doubtful",
+        "{document:#}"
+    );
+    let told = document["doubts"][0]["detail"].as_str().unwrap();
+    assert!(told.contains("time_zone"), "{told}");
+    let doctor = curfew.json(&["doctor"]).await;
+    assert_eq!(doctor.status, 1);
+    assert!(doctor.stdout.contains(told), "{doctor:#?}");
+    for args in [&["logout", "ana"][..], &["sweep"]] {
+        let ran = curfew.json(args).await;
+        assert_eq!(ran.status, 4, "{args:?}: {ran:#?}");
+        assert_eq!(ran.document()["verified"], false, "{args:?}: {ran:#?}");
+    }
+    let ana = seeded.key("ana");
+    assert_eq!(site.browser(&ana).whoami().await.as_deref(), Some("ana"));
+    assert!(of(&curfew.done(&["users"]).await, "ana")["flagged"] == true);
+
+    let right = stated.replace("armed", "time_zone = \"America/Los_Angeles\"\narmed");
+    let report = site.configured(&right).done(&["logout", "ana"]).await;
+    assert_eq!(report["verified"], true, "{report:#}");
+    assert_eq!(site.browser(&ana).whoami().await, None);
 }

@@ -451,6 +451,8 @@ export type ReasonCode =
 "sessions_elsewhere" | 
 /**  Django would reject every session that is there. */
 "all_rejected" | 
+/**  The wall clock that the site's times are written by is not the one that they are read by. */
+"zone_doubtful" | 
 /**  Users are active by an authentication backend that the configuration does not list. */
 "backend_unlisted" | 
 /**  Some sessions belong to a user whom Curfew cannot read. */

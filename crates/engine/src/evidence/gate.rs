@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::grain::{self, Said};
 use super::survey::Survey;
-use super::{Doubt, Ledger, kept, skew, spoken};
+use super::{Doubt, Ledger, Misread, kept, skew, spoken};
 use crate::config::SiteConfig;
 use crate::error::{Code, Error, Result};
 use crate::site::{Site, hold};
@@ -101,7 +101,11 @@ impl Site {
 
     /// Why a sweep would be held now, whoever is overdue. `None`: it would not.
     pub(crate) fn evidence_doubt(&self) -> Option<Doubt> {
-        self.skewed().or_else(|| self.grain().err())
+        let misread = self.known_misread();
+        let misread = misread.map(|one| Doubt::new(Code::ClockSkew, one.why(), Misread::FIX));
+        misread
+            .or_else(|| self.skewed())
+            .or_else(|| self.grain().err())
     }
 
     /// Refuses a sweep by evidence that is not proven good enough.

@@ -4,6 +4,7 @@
 //! - `survey`: one pass over the roster, as numbers.
 //! - `grain`: how coarsely the evidence moves, and what proves it. Pure.
 //! - `skew`: whether the clocks agree. Pure.
+//! - `wall`: whether wall-clock columns are read by the clock that wrote them. Pure.
 //! - `observed`: what refreshes saw move, in this run and in earlier ones.
 //! - `kept`: what is kept of that in the state folder.
 //! - `gate`: the guard in front of a sweep, the warnings and the doctor's checks.
@@ -18,12 +19,14 @@ mod skew;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod wall;
 
 use std::time::Duration;
 
 pub(crate) use gate::{both, ledger};
 pub(crate) use observed::Ledger;
 pub(crate) use survey::later_save;
+pub(crate) use wall::{Misread, Saved, misread};
 
 use crate::error::{Code, Error};
 

@@ -326,6 +326,10 @@ impl Store for WithCopies {
         self.rows.keepers().await
     }
 
+    async fn last_to_expire(&self, most: u32) -> Result<Vec<SessionRow>> {
+        self.rows.last_to_expire(most).await
+    }
+
     async fn seen_since(&self, since: Timestamp, now: Timestamp, most: u32) -> Result<u32> {
         self.rows.seen_since(since, now, most).await
     }

@@ -214,6 +214,11 @@ pub trait Sessions: Send + Sync {
         Ok(())
     }
 
+    /// As [`Store::last_to_expire`].
+    async fn last_to_expire(&self, _most: u32) -> Result<Vec<SessionRow>> {
+        Ok(Vec::new())
+    }
+
     /// These as they are now; whichever is gone is left out.
     async fn read(&self, keys: &[SessionKey]) -> Result<Vec<SessionRow>>;
 
@@ -374,6 +379,11 @@ pub trait Store: Send + Sync {
     /// How many users were active or signed in after `since` and not after `now`, up to `most`.
     async fn seen_since(&self, _since: Timestamp, _now: Timestamp, _most: u32) -> Result<u32> {
         Ok(0)
+    }
+
+    /// The sessions that expire last, expired or not, at most so many; none where the database itself knows the moments.
+    async fn last_to_expire(&self, _most: u32) -> Result<Vec<SessionRow>> {
+        Ok(Vec::new())
     }
 
     /// Whether what [`Store::surviving`] says can be relied on: false where a cache has never shown a session of this

@@ -37,6 +37,8 @@ pub enum ReasonCode {
     SessionsElsewhere,
     /// Django would reject every session that is there.
     AllRejected,
+    /// The wall clock that the site's times are written by is not the one that they are read by.
+    ZoneDoubtful,
     /// Users are active by an authentication backend that the configuration does not list.
     BackendUnlisted,
     /// Some sessions belong to a user whom Curfew cannot read.

@@ -96,6 +96,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = os.environ.get("SITE_USE_TZ", "1") == "1"
 TIME_ZONE = os.environ.get("SITE_TIME_ZONE", "UTC")
 SESSION_SAVE_EVERY_REQUEST = os.environ.get("SITE_SAVE_EVERY_REQUEST") == "1"
+SESSION_COOKIE_AGE = int(os.environ.get("SITE_SESSION_COOKIE_AGE", 14 * 24 * 3600))
 
 # Hundreds of people are made in a test; what is shown does not hang on the strength of their hashes.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -137,6 +137,10 @@ pub(super) async fn doubts(site: &Site, sheet: &mut Sheet) {
                 Item::Sessions,
                 "state SESSION_ENGINE as the site has it, and its cache; until then no result is verified",
             ),
+            ReasonCode::ZoneDoubtful => (
+                Item::Sessions,
+                "set time_zone under [[site]] to the site's TIME_ZONE; until then nobody is swept and no result is verified",
+            ),
             ReasonCode::BackendUnlisted => (
                 Item::Sessions,
                 "correct backends under [site.users]; until then flags stay up and no result is verified",

@@ -43,7 +43,7 @@ use super::hiding::Hiding;
 use super::key::{SessionKey, UserId};
 use super::schema::{Dialect, SessionTable, UserTable};
 use super::statement::{Cell, Read};
-use super::{BatchDone, Mark, Sessions, Sink, Store, SweepBatch, UserRow, expr};
+use super::{BatchDone, Mark, SessionRow, Sessions, Sink, Store, SweepBatch, UserRow, expr};
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
 
@@ -305,6 +305,10 @@ impl Store for SqlStore {
 
     async fn keepers(&self) -> Result<Vec<String>> {
         self.sessions().keepers().await
+    }
+
+    async fn last_to_expire(&self, most: u32) -> Result<Vec<SessionRow>> {
+        self.sessions().last_to_expire(most).await
     }
 
     async fn seen_since(&self, since: Timestamp, now: Timestamp, most: u32) -> Result<u32> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement, SimpleExpr};
+use sea_query::{Alias, Cond, Expr, ExprTrait, Order, Query, SelectStatement, SimpleExpr};
 
 use super::read_back::{Found, not_made, read_back};
 use super::take::Take;
@@ -33,6 +33,18 @@ pub struct SqlSessions {
 
 #[async_trait]
 impl Sessions for SqlSessions {
+    async fn last_to_expire(&self, most: u32) -> Result<Vec<SessionRow>> {
+        if self.table.expires.zone.is_none() {
+            return Ok(Vec::new());
+        }
+        let query = self
+            .select_sessions()
+            .order_by(Alias::new(&self.table.expires.name), Order::Desc)
+            .limit(u64::from(most))
+            .to_owned();
+        self.session_rows(&query).await
+    }
+
     async fn look(&self, now: Timestamp, mark: &mut Mark, sink: &mut dyn Sink) -> Result<()> {
         match mark.last {
             None => self.read_all(now, mark, sink).await,
