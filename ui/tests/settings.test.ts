@@ -5,10 +5,13 @@ import { button, openWindow, settle } from "./window";
 
 describe("settings", () => {
   it("shows what was found, and why", async () => {
-    const { user } = await openWindow({ users: 12 });
+    // Two tables of tokens: several findings of a kind are shown one by one.
+    const { user } = await openWindow({ users: 12, tokens: 3 });
     await user.click(button("Settings"));
     await settle();
     const found = screen.getByRole("table", { name: "Found in the database" });
+    expect(found.textContent).toContain("authtoken_token");
+    expect(found.textContent).toContain("knox_authtoken");
     expect(found.textContent).toContain("accounts_customuser");
     expect(found.textContent).toContain("django_admin_log.user_id refers to it");
   });

@@ -45,6 +45,22 @@ describe("view-only", () => {
   });
 });
 
+describe("warnings", () => {
+  it("fold where there are many, and are put away one by one", async () => {
+    const warnings = ["one", "two", "three", "four", "four"];
+    const { user } = await openWindow({ users: 12, warnings });
+    const shown = () =>
+      [...screen.getByRole("list", { name: "Warnings" }).children].map((one) => one.textContent?.trim());
+    expect(shown()).toEqual(["one", "two"]);
+    await user.click(button(/^[34] more warnings$/));
+    expect(shown().slice(0, 5)).toEqual(warnings);
+    await user.click(button("Show fewer warnings"));
+    expect(shown()).toEqual(["one", "two"]);
+    await user.click(screen.getAllByRole("button", { name: "Put this warning away" })[0] as HTMLElement);
+    expect(shown()).toEqual(["two", "three"]);
+  });
+});
+
 describe("the line to the site", () => {
   const line = () => screen.getByTestId("connection");
 

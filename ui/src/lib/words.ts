@@ -112,6 +112,8 @@ export function outcomeWords(ending: Ending, username: string): { head: string; 
   ];
   let more = without(ending.detail.trim().replace(/\.$/, ""), said);
   if (verified) more = more.replace(/, verified$/, "");
+  // Several sentences end as sentences do.
+  if (more.includes(". ")) more += ".";
   return { head: name, more: more === "" ? null : visible(more) };
 }
 

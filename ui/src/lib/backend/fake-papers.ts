@@ -17,6 +17,12 @@ export const fakeFound: Found[] = [
   { what: "e-mail column", value: null, because: "no column of the user table looks like one" },
 ];
 
+export const fakeTokensFound: Found[] = ["authtoken_token", "knox_authtoken"].map((value) => ({
+  what: "API tokens",
+  value,
+  because: "a known package's table",
+}));
+
 export const fakeRefusals: Record<NonNullable<FakeOptions["engine"]>, string | null> = {
   db: null,
   cached_db: null,

@@ -1,6 +1,6 @@
 // The fake site itself: its people, its clock in the holder's hand, what it tells unasked.
 import { sweepNow } from "./fake-deeds";
-import { fakeFound, fakeJournal, fakeRefusals, fakeUnreadables } from "./fake-papers";
+import { fakeFound, fakeJournal, fakeRefusals, fakeTokensFound, fakeUnreadables } from "./fake-papers";
 import { Population, type Somebody } from "./population";
 import {
   type Connection,
@@ -54,6 +54,8 @@ export interface FakeOptions {
   /** Sessions have addresses, devices and times of their own, and some do not count. */
   devices?: boolean;
   unreadable?: number;
+  /** What else the operator should know of the site. */
+  warnings?: string[];
 }
 
 export class FakeSite {
@@ -235,10 +237,13 @@ export class FakeSite {
       },
       policy: this.policy,
       notices: this.notices,
-      found: fakeFound,
-      warnings: unsure
-        ? ["Some people have nothing that says when they were last here. A sweep leaves them alone."]
-        : [],
+      found: this.options.tokens === undefined ? fakeFound : [...fakeFound, ...fakeTokensFound],
+      warnings: [
+        ...(this.options.warnings ?? []),
+        ...(unsure
+          ? ["Some people have nothing that says when they were last here. A sweep leaves them alone."]
+          : []),
+      ],
     };
   }
 
