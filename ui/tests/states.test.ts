@@ -127,6 +127,20 @@ describe("before there are people", () => {
     expect(count("signed-in")).toBe("0");
   });
 
+  it("does not say that nobody is signed in where that cannot be known", async () => {
+    const detail = "Who is signed in cannot be known: Django would reject all 42 sessions here.";
+    const { user } = await openWindow({
+      users: 0,
+      doubts: [{ code: "engine_unknown", count: 0, detail }],
+    });
+    expect(grid().textContent).not.toContain("Nobody is signed in");
+    expect(grid().textContent).toContain("No session is in sight");
+    expect(screen.getByRole("list", { name: "Warnings" }).textContent).toContain(detail);
+    await user.click(button("Settings"));
+    await settle();
+    expect(document.body.textContent).toContain("django.contrib.sessions.backends.db (assumed)");
+  });
+
   it("offers a site on the first run, tests it step by step, and opens it view-only", async () => {
     const { user } = await openWindow({ users: 12, firstRun: true });
     await user.click(button("Connect a site…"));

@@ -565,7 +565,9 @@ export type SiteView = {
 	policy: PolicyView,
 	notices: NoticeRules,
 	found: Found[],
-	/**  What the operator should know: clock skew, no activity evidence, ... */
+	/**  Why what is shown of the sessions may not be all. */
+	doubts: Doubt[],
+	/**  What the operator should know: the doubts, clock skew, no activity evidence, ... */
 	warnings: string[],
 };
 

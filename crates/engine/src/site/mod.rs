@@ -193,6 +193,7 @@ impl Site {
             db_time,
             revision,
             counts,
+            doubts: self.known_doubts(),
             warnings: self.warnings(&config, connection.skew_seconds),
             connection,
             health: hold(&self.health).clone(),

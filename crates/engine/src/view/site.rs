@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::Counts;
+use super::{Counts, Doubt};
 use crate::error::Error;
 
 /// One check of `doctor`, which is also one step of connecting to a site.
@@ -142,7 +142,9 @@ pub struct SiteView {
     pub policy: PolicyView,
     pub notices: NoticeRules,
     pub found: Vec<Found>,
-    /// What the operator should know: clock skew, no activity evidence, ...
+    /// Why what is shown of the sessions may not be all.
+    pub doubts: Vec<Doubt>,
+    /// What the operator should know: the doubts, clock skew, no activity evidence, ...
     pub warnings: Vec<String>,
 }
 

@@ -5,6 +5,7 @@ import { Population, type Somebody } from "./population";
 import {
   type Connection,
   type Counts,
+  type Doubt,
   type Entry,
   Failure,
   type Hearing,
@@ -56,6 +57,7 @@ export interface FakeOptions {
   unreadable?: number;
   /** What else the operator should know of the site. */
   warnings?: string[];
+  doubts?: Doubt[];
 }
 
 export class FakeSite {
@@ -238,7 +240,9 @@ export class FakeSite {
       policy: this.policy,
       notices: this.notices,
       found: this.options.tokens === undefined ? fakeFound : [...fakeFound, ...fakeTokensFound],
+      doubts: this.options.doubts ?? [],
       warnings: [
+        ...(this.options.doubts ?? []).map((doubt) => doubt.detail),
         ...(this.options.warnings ?? []),
         ...(unsure
           ? ["Some people have nothing that says when they were last here. A sweep leaves them alone."]

@@ -32,6 +32,7 @@ export type {
   Code,
   Connection,
   Counts,
+  Doubt,
   Entry,
   EntryUser,
   Event as SiteEvent,

@@ -67,6 +67,11 @@ export class Site {
     return (this.view?.sign_out_refused ?? null) === null ? this.refusal : "No session can be ended here";
   }
 
+  /** Nobody stated the session engine, and the site's data do not show it. */
+  get engineAssumed(): boolean {
+    return this.view?.doubts.some((doubt) => doubt.code === "engine_unknown") ?? false;
+  }
+
   /** Sessions live in the browsers: nothing on the server can be seen or ended. */
   get inBrowser(): boolean {
     return this.view?.session_engine.endsWith("signed_cookies") ?? false;
