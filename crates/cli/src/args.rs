@@ -28,7 +28,7 @@ Exit status: 0 done; 1 failed; 2 wrong usage; 3 refused by a guard; 4 done in pa
     arg_required_else_help = true
 )]
 pub struct Cli {
-    /// The site: postgres://user@host/db, sqlite:///path, or the name of a configured one
+    /// The site: postgres://user@host/db, mysql://user@host/db, sqlite:///path, or the name of a configured one
     /// [default: CURFEW_SITE, else the only configured site]
     #[arg(long, global = true, value_name = "SITE", display_order = 100)]
     pub site: Option<String>,

@@ -63,12 +63,16 @@ fn without_pairs(text: &str, typed: &[OsString]) -> String {
 fn command_typed(typed: &[OsString]) -> Option<String> {
     use clap::CommandFactory;
     let cli = crate::args::Cli::command();
-    typed
-        .iter()
-        .skip(1)
-        .filter_map(|word| word.to_str())
-        .find(|word| cli.find_subcommand(word).is_some())
-        .map(str::to_owned)
+    let mut words = typed.iter().skip(1).filter_map(|word| word.to_str());
+    let command = words.find_map(|word| cli.find_subcommand(word))?;
+    let name = command.get_name().to_owned();
+    // `site add` has a help of its own.
+    Some(
+        match words.next().and_then(|word| command.find_subcommand(word)) {
+            Some(deed) => format!("{name} {}", deed.get_name()),
+            None => name,
+        },
+    )
 }
 
 #[cfg(test)]
@@ -108,6 +112,8 @@ mod tests {
             text.contains("overdue") && text.contains("--state"),
             "{text}"
         );
+        let text = message("curfew site add /srv/shop");
+        assert!(text.ends_with("(see 'curfew site add --help')"), "{text}");
         assert!(message("curfew --json").starts_with("a command is needed"));
         assert!(message("curfew").starts_with("a command is needed"));
     }

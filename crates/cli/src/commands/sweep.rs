@@ -149,6 +149,7 @@ pub fn line(report: &SweepReport) -> String {
         parts.push(match report.skipped.len() {
             _ if not_known => format!("it is not known who was signed out: {}", skipped(report)),
             0 => "nobody is overdue".into(),
+            _ if report.dry_run => format!("would sign out nobody; skipped: {}", skipped(report)),
             _ => format!("signed out nobody; skipped: {}", skipped(report)),
         });
     }
@@ -272,10 +273,10 @@ mod tests {
                 code: curfew_engine::view::SkipCode::Written,
             });
         }
-        assert_eq!(
-            line(&report),
-            "signed out nobody; skipped: 1 overdue user (exempt: staff), 2 overdue users (busy)."
-        );
+        let rest = "nobody; skipped: 1 overdue user (exempt: staff), 2 overdue users (busy).";
+        assert_eq!(line(&report), format!("signed out {rest}"));
+        report.dry_run = true;
+        assert_eq!(line(&report), format!("would sign out {rest}"));
     }
 
     #[test]

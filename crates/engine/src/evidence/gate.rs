@@ -177,7 +177,7 @@ impl Site {
             (found.clone(), found)
         };
         if !self.has_evidence() {
-            return not_checked("nothing says when users were last here");
+            return not_checked("nothing says when users were last active");
         }
         let anyone = hold(&self.roster).counts().signed_in > 0;
         if anyone && let Err(error) = self.second_refresh(&[]).await {

@@ -36,7 +36,12 @@ pub(super) async fn run(project: &Project, manage: &Path, python: &Path) -> Resu
     let mark = mark().map_err(|e| failed(format!("cannot be asked: {e}")))?;
     let mut child = command(project, manage, python, &mark)
         .spawn()
-        .map_err(|e| failed(format!("cannot be run with {}: {e}", python.display())))?;
+        .map_err(|e| {
+            failed(format!(
+                "cannot be run with {}: {e}; name the project's own Python with --python",
+                python.display()
+            ))
+        })?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(failed("has no output".into()));
     };
@@ -93,16 +98,22 @@ fn why(status: std::io::Result<ExitStatus>, words: &[u8], python: &Path) -> Stri
     };
     let python = python.display();
     match last_line(words) {
-        Some(line) if line.contains("No module named 'django'") => {
+        // The manage.py that Django makes has a text of its own.
+        Some(line)
+            if line.contains("No module named 'django'")
+                || line.contains("Couldn't import Django") =>
+        {
             format!(
                 "cannot be asked: {python} has no Django; name the project's own Python with --python"
             )
         }
         Some(line) => {
-            format!("{status}: {line}; see that 'manage.py check' works with {python}, from here")
+            format!(
+                "{status}: {line}; see that 'manage.py check' works with {python}, from here, or name the project's own Python with --python"
+            )
         }
         None => format!(
-            "{status}, and says nothing; see that 'manage.py check' works with {python}, from here"
+            "{status}, and says nothing; see that 'manage.py check' works with {python}, from here, or name the project's own Python with --python"
         ),
     }
 }
@@ -162,6 +173,26 @@ fn mark() -> Result<String, getrandom::Error> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_python_that_cannot_run_the_project_names_the_remedy() {
+        let python = Path::new("/usr/bin/python3");
+        for (line, said) in [
+            (
+                "ModuleNotFoundError: No module named 'django'",
+                "has no Django",
+            ),
+            (
+                "ImportError: Couldn't import Django. Are you sure it's installed?",
+                "has no Django",
+            ),
+            ("ModuleNotFoundError: No module named 'redis'", "'redis'"),
+            ("", "says nothing"),
+        ] {
+            let why = why(Ok(ExitStatus::default()), line.as_bytes(), python);
+            assert!(why.contains(said) && why.contains("--python"), "{why}");
+        }
+    }
 
     #[tokio::test]
     async fn the_answer_is_found_in_whatever_else_is_printed() {

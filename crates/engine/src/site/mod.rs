@@ -228,9 +228,10 @@ impl Site {
         }
         warnings.extend(self.known_doubts().into_iter().map(|doubt| doubt.detail));
         if !self.has_evidence() {
-            warnings.push(
-                "Nothing here says when people were last here, so nobody can be swept: name the activity column, or say saved_every_request.".into(),
-            );
+            warnings.push(format!(
+                "Nothing here says when users were last active, so nobody can be swept. To do: {}.",
+                crate::sweep::GET_EVIDENCE
+            ));
         }
         for found in &self.found {
             if found.value.is_none() && found.because.contains(discover::ASKS) {

@@ -64,7 +64,9 @@ fn by_state(db: &dyn DatabaseError) -> (Code, &'static str) {
         _ => Code::Database,
     };
     let fix = match state.as_ref() {
-        "28P01" | "28000" => "; check user and password",
+        "28P01" | "28000" => {
+            "; check user and password: the password comes from the address, password_command, the keychain or PGPASSWORD"
+        }
         "3D000" => "; check the database's name",
         "42501" => "; grant the role what `curfew doctor` lists",
         "25006" => {

@@ -180,7 +180,10 @@ pub async fn connect(address: &Address) -> Result<Reached> {
 /// What a driver's error means, and what to do about it.
 pub(super) fn verdict(number: u16) -> (Code, &'static str) {
     match number {
-        1045 | 1698 | 1862 => (Code::Denied, "; check user and password"),
+        1045 | 1698 | 1862 => (
+            Code::Denied,
+            "; check user and password: the password comes from the address, password_command or the keychain",
+        ),
         1049 => (Code::Denied, "; check the database's name"),
         1044 | 1142 | 1143 | 1227 | 1370 => (
             Code::Denied,

@@ -28,8 +28,12 @@ use apply::Done;
 use plan::Plan;
 use record::{Gone, intent, outcome, summary};
 
+/// What to do on a site that records no activity, as Django's own is.
+pub(crate) const GET_EVIDENCE: &str = "set SESSION_SAVE_EVERY_REQUEST = True in the site's Django settings and saved_every_request = true under [site.sessions] in config.toml, or name an activity column under [site.users] last_activity";
+
 impl Site {
-    /// What a sweep would do now, after a fresh look. Touches nothing, and works where nothing may be touched.
+    /// What a sweep would do now, after a fresh look. Touches nothing, and works where nothing may be touched. Without any
+    /// evidence there is nothing to preview.
     pub async fn preview(&self) -> Result<SweepReport> {
         self.need_evidence()?;
         let mut plan = self.plan_now().await?;
@@ -167,7 +171,7 @@ impl Site {
         Err(Error::new(
             Code::NoEvidence,
             format!(
-                "nothing on {} says when people were last here, so nobody can be swept; name the activity column under [site.users] last_activity, or set saved_every_request where each request saves its session",
+                "nothing on {} says when users were last active, so nobody can be swept; {GET_EVIDENCE}",
                 self.name()
             ),
         ))
