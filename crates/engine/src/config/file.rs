@@ -26,7 +26,7 @@ pub struct Config {
 
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
-struct RawFile {
+pub(super) struct RawFile {
     site: Vec<RawSite>,
 }
 
@@ -188,15 +188,8 @@ impl Config {
 
 pub(super) fn parse(text: &str, path: &Path) -> Result<Vec<SiteConfig>> {
     let raw: RawFile = toml_edit::de::from_str(text).map_err(|e| {
-        let line = e
-            .span()
-            .map(|s| text[..s.start.min(text.len())].lines().count().max(1))
-            .map(|n| format!(" line {n}"))
-            .unwrap_or_default();
-        Error::new(
-            Code::Config,
-            format!("{}{line}: {}", path.display(), without_values(e.message())),
-        )
+        let what = super::mistake::explain(text, e.span().map(|span| span.start), e.message());
+        Error::new(Code::Config, format!("{}: {what}", path.display()))
     })?;
     let mut sites: Vec<SiteConfig> = Vec::with_capacity(raw.site.len());
     for raw in raw.site {
@@ -219,13 +212,18 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Vec<SiteConfig>> {
 }
 
 /// An error of the file's reader without the value that it repeats, which may be a secret in the wrong place.
-fn without_values(message: &str) -> String {
+pub(super) fn without_values(message: &str) -> String {
     for kind in ["invalid type: string ", "invalid value: string "] {
         if let Some((before, after)) = message.split_once(kind)
             && let Some((_, expected)) = after.rsplit_once("\", expected ")
         {
             return format!("{before}{kind}***, expected {expected}");
         }
+    }
+    if let Some((before, after)) = message.split_once("unknown variant `")
+        && let Some((_, expected)) = after.rsplit_once("`, expected one of ")
+    {
+        return format!("{before}unknown variant ***, expected one of {expected}");
     }
     message.to_owned()
 }

@@ -9,6 +9,7 @@ mod env;
 mod exposed;
 mod file;
 mod log;
+mod mistake;
 mod search_path;
 mod sites;
 mod stated;
@@ -32,6 +33,7 @@ pub use stated::Stated;
 
 use crate::django::backends::Backends;
 use crate::error::{Code, Error, Result};
+use crate::store::Compared;
 use crate::view::{NoticeRules, PolicyView};
 
 /// One site, as configured or named by address.
@@ -207,6 +209,9 @@ pub struct Exempt {
     /// The operator's own username on this site: `own_username`, put in where the policy is asked for.
     #[serde(skip)]
     pub own: Option<String>,
+    /// How the site's database compares usernames, put in where the policy is asked for.
+    #[serde(skip)]
+    pub compared: Compared,
 }
 
 /// When people count as idle, and when they are signed out.
@@ -296,6 +301,7 @@ impl From<PolicyView> for Policy {
                 staff: view.exempt_staff,
                 superusers: view.exempt_superusers,
                 usernames: view.exempt_usernames,
+                compared: Compared::default(),
                 own: None,
             },
         }
@@ -359,11 +365,7 @@ pub fn default_notices() -> NoticeRules {
 /// `90s`, `5m`, `2h`, `14d`.
 pub(crate) fn duration<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(de)?;
-    humantime::parse_duration(&text).map_err(|_| {
-        serde::de::Error::custom(format!(
-            "{text:?} is not a duration; write 90s, 5m, 2h or 14d"
-        ))
-    })
+    humantime::parse_duration(&text).map_err(|_| serde::de::Error::custom("not a duration"))
 }
 
 fn optional_duration<'de, D: serde::Deserializer<'de>>(

@@ -138,6 +138,7 @@ fn the_exempt_are_left_alone_and_named_with_the_reason() {
             staff,
             superusers,
             usernames: names.iter().map(|n| (*n).to_owned()).collect(),
+            compared: Default::default(),
             own: None,
         },
         ..Policy::default()
