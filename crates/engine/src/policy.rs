@@ -164,9 +164,10 @@ pub fn exemption(
     staff: bool,
     superuser: bool,
 ) -> Option<&'static str> {
-    if exempt.own.as_deref() == Some(username) {
+    let named = |name: &String| exempt.compared.same(name, username);
+    if exempt.own.as_ref().is_some_and(named) {
         Some("your own account")
-    } else if exempt.usernames.iter().any(|n| n == username) {
+    } else if exempt.usernames.iter().any(named) {
         Some("exempt by name")
     } else if exempt.superusers && superuser {
         Some("superusers are exempt")

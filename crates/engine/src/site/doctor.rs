@@ -2,6 +2,7 @@
 //! `sheet.rs` has the list of the checks; each check has its function here or in a file of its own.
 
 mod encrypted;
+mod names;
 mod rights;
 mod rights_mysql;
 mod sessions;
@@ -21,11 +22,11 @@ use crate::view::{Check, Found};
 use sheet::{Finding, Item, Sheet, bad, good};
 
 /// Every check of the list, in order. A check that could not run is a failed check.
-pub async fn doctor(config: SiteConfig, env: &Env) -> Vec<Check> {
+pub async fn doctor(mut config: SiteConfig, env: &Env) -> Vec<Check> {
     let mut sheet = Sheet::default();
     sheet.put(Item::Configuration, configuration(env));
     sheet.put(Item::Journal, journal(env));
-    told::checked(&config, &mut sheet).await;
+    told::checked(&mut config, &mut sheet).await;
     site(config, env, &mut sheet).await;
     sheet.finish()
 }
@@ -145,8 +146,8 @@ fn evidence(config: &SiteConfig, found: &[Found]) -> Finding {
             asks(found, "activity column").unwrap_or_default(),
         ),
         (None, false) => bad(
-            "nothing says when people were last here, so nobody can be swept",
-            "name the column under [site.users] last_activity, or set saved_every_request = true where SESSION_SAVE_EVERY_REQUEST is on",
+            "nothing says when users were last active, so nobody can be swept",
+            crate::sweep::GET_EVIDENCE,
         ),
     }
 }
@@ -159,6 +160,9 @@ fn configuration(env: &Env) -> Finding {
                 what,
                 "keep the file from other users, and change the secrets in it",
             ),
+            None if !config.path.exists() => {
+                good(format!("there is none at {}", config.path.display()))
+            }
             None => good(format!(
                 "{} is not open to other users",
                 config.path.display()
@@ -214,6 +218,7 @@ async fn people(config: SiteConfig, env: &Env, sheet: &mut Sheet) {
     );
     sheet.put(Item::Store, sessions::store(&site).await);
     sessions::doubts(&site, sheet).await;
+    sheet.put(Item::Names, names::configured(&site).await);
     sheet.put(Item::Tokens, found(site.tokens_proven().await));
     sheet.put(Item::SecretKey, secret_key(&site, knows_key));
     let (grain, records) = site.evidence_found().await;

@@ -4,7 +4,7 @@ use super::Site;
 use super::open::reach;
 use super::wiring::explore;
 use crate::config::SiteConfig;
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::secrets;
 
 impl Site {
@@ -14,9 +14,18 @@ impl Site {
     /// # Errors
     /// As for [`Site::open`]: a required column may be missing just now.
     pub async fn tables_moved(&self, config: &SiteConfig) -> Result<Vec<String>> {
-        let mut config = config.clone();
-        secrets::complete(&mut config).await?;
-        let reached = reach(&config).await?;
+        let mut asked = config.clone();
+        self.lend_secrets(&mut asked);
+        let reached = match reach(&asked).await {
+            // The password may be another by now.
+            Err(error) if error.code == Code::Denied => {
+                asked = config.clone();
+                secrets::complete(&mut asked).await?;
+                reach(&asked).await?
+            }
+            reached => reached?,
+        };
+        let mut config = asked;
         let explored = explore(&mut config, &reached.db).await;
         reached.db.close().await;
         let explored = explored?;
@@ -38,5 +47,20 @@ impl Site {
         moved.sort();
         moved.dedup();
         Ok(moved)
+    }
+
+    /// Puts in the secrets that the site was opened with, so that this check, which comes often, runs no command.
+    fn lend_secrets(&self, config: &mut SiteConfig) {
+        let opened = self.settings();
+        config.address = opened.address;
+        config.read_address = opened.read_address;
+        if config.sessions.url.is_some() {
+            config.sessions.url = opened.sessions.url;
+        }
+        if config.sessions.cache.is_some() {
+            config.sessions.cache = opened.sessions.cache;
+        }
+        config.secret_key = opened.secret_key;
+        config.secret_key_fallbacks = opened.secret_key_fallbacks;
     }
 }

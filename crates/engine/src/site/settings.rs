@@ -20,6 +20,7 @@ impl Site {
         let config = self.config();
         let mut policy = config.policy.clone();
         policy.exempt.own.clone_from(&config.own_username);
+        policy.exempt.compared = self.schema.users.names;
         policy
     }
 

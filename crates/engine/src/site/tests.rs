@@ -10,6 +10,7 @@ mod guards;
 mod left_open;
 mod line;
 mod listed;
+mod named;
 mod puppet;
 mod refused;
 mod several;

@@ -265,6 +265,10 @@ impl Store for WithCopies {
         self.rows.users_named(name).await
     }
 
+    async fn users_alike(&self, name: &str) -> Result<Vec<UserRow>> {
+        self.rows.users_alike(name).await
+    }
+
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
         self.rows.users(ids).await
     }

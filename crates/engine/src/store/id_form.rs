@@ -16,6 +16,11 @@ pub struct Compared {
 }
 
 impl Compared {
+    /// Whether the column takes these two texts for one.
+    pub fn same(self, one: &str, other: &str) -> bool {
+        self.fold(one) == self.fold(other)
+    }
+
     /// Folds ASCII letters alone: every collation that ignores case agrees on those.
     fn fold(self, text: &str) -> Cow<'_, str> {
         let text = match self.padded {

@@ -342,6 +342,11 @@ pub trait Store: Send + Sync {
     /// The users of exactly that name; more than one where the column is not unique.
     async fn users_named(&self, name: &str) -> Result<Vec<UserRow>>;
 
+    /// A few of the users whose names the database's own comparison takes for this one.
+    async fn users_alike(&self, name: &str) -> Result<Vec<UserRow>> {
+        self.users_named(name).await
+    }
+
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>>;
 
     /// Of these, the sessions that still exist.

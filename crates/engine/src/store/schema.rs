@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::catalog::{Column, Kind};
-use super::id_form::IdForm;
+use super::id_form::{Compared, IdForm};
 use super::zone;
 
 /// Which database's dialect statements are written in.
@@ -133,6 +133,8 @@ pub struct UserTable {
     pub id: String,
     pub id_form: IdForm,
     pub username: String,
+    /// How the database compares usernames.
+    pub names: Compared,
     pub email: Option<String>,
     pub first_name: Option<String>,
     pub last_name: Option<String>,
@@ -173,6 +175,7 @@ impl UserTable {
             parents: Vec::new(),
             id_form: IdForm::Integer,
             username: "username".into(),
+            names: Compared::default(),
             email: None,
             first_name: None,
             last_name: None,

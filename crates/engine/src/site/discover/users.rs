@@ -210,6 +210,7 @@ pub(super) fn user_table<'a>(
         id: id.name.clone(),
         id_form: IdForm::of(id),
         username: username.name.clone(),
+        names: username.compared,
         email: text("email").or_else(|| text("emailaddress")),
         first_name: text("firstname"),
         last_name: text("lastname"),

@@ -63,6 +63,8 @@ checks! {
     RowSecurity = "row security",
     /// Users are active only where sessions are.
     Sessions = "sessions",
+    /// Each user whom the configuration names exists.
+    Names = "names in the configuration",
     /// API tokens can be counted, and revoked if the site is configured so.
     Tokens = "API tokens",
     /// The SECRET_KEY fits the sessions.
@@ -187,6 +189,15 @@ mod tests {
                     "{check:?}"
                 ),
             }
+        }
+    }
+
+    #[test]
+    fn the_documentation_names_every_check() {
+        let page = include_str!("../../../../../docs/cli.md");
+        for item in Item::ALL {
+            let row = format!("| `{}` |", item.name());
+            assert!(page.contains(&row), "docs/cli.md has no {row}");
         }
     }
 

@@ -1,7 +1,10 @@
 //! What Curfew tells others, and asks over HTTP: the webhook, the health address, and the file of the journal's heads.
 
 use super::sheet::{Finding, Item, Sheet, bad, good};
+use secrecy::SecretString;
+
 use crate::config::SiteConfig;
+use crate::error::Result;
 use crate::journal::check_heads;
 use crate::secrets;
 use crate::tell::health::{Probe, Seen};
@@ -9,22 +12,29 @@ use crate::tell::webhook;
 
 const NONE: &str = "none is configured";
 
-pub(super) async fn checked(config: &SiteConfig, sheet: &mut Sheet) {
-    let (hook, health) = tokio::join!(hook(config), health(config));
+pub(super) async fn checked(config: &mut SiteConfig, sheet: &mut Sheet) {
+    let secret = match &config.webhook {
+        Some(hook) => Some(secrets::webhook_secret(hook).await),
+        None => None,
+    };
+    // The site that is opened later needs the secret as well; its command runs once.
+    if let (Some(hook), Some(Ok(secret))) = (&mut config.webhook, &secret) {
+        hook.secret = Some(secret.clone());
+    }
+    let config = &*config;
+    let (hook, health) = tokio::join!(hook(config, secret), health(config));
     sheet.put(Item::Webhook, hook);
     sheet.put(Item::Health, health);
     sheet.put(Item::Heads, heads(config));
 }
 
 /// Asks the webhook's server without a message: receivers take each message for an event.
-async fn hook(config: &SiteConfig) -> Finding {
+async fn hook(config: &SiteConfig, secret: Option<Result<SecretString>>) -> Finding {
     const FIX: &str = "correct url and secret under [site.webhook]";
-    let Some(hook) = &config.webhook else {
-        return good(NONE);
-    };
-    let secret = match secrets::webhook_secret(hook).await {
-        Ok(secret) => secret,
-        Err(error) => return bad(error.message, FIX),
+    let (hook, secret) = match (&config.webhook, secret) {
+        (Some(hook), Some(Ok(secret))) => (hook, secret),
+        (_, Some(Err(error))) => return bad(error.message, FIX),
+        _ => return good(NONE),
     };
     match webhook::reach(&hook.url, &secret).await {
         Ok(answer) => good(format!("{answer}; no message was sent")),

@@ -269,6 +269,14 @@ impl Store for SqlStore {
         self.user_rows(&query).await
     }
 
+    async fn users_alike(&self, name: &str) -> Result<Vec<UserRow>> {
+        let mut query = self.select_users();
+        let names = std::iter::once(name);
+        let alike = expr::alike(self.dialect(), &self.users.username, names);
+        query.and_where(alike).limit(10);
+        self.user_rows(&query).await
+    }
+
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
         let Some(these) = self.among(ids) else {
             return Ok(Vec::new());
