@@ -25,7 +25,9 @@ impl Site {
     /// Refuses the operator's own account, unless they have said that it is meant.
     pub(crate) fn need_consent(&self, user: &UserView, how: &How, deed: &str) -> Result<()> {
         let own = self.config().own_username.clone();
-        if how.consent || own.as_deref() != Some(user.username.as_str()) {
+        let names = self.schema.users.names;
+        let own = own.is_some_and(|own| names.same(&own, &user.username));
+        if how.consent || !own {
             return Ok(());
         }
         Err(Error::new(

@@ -58,6 +58,11 @@ async fn names_are_compared_as_the_database_compares_them() {
         .await;
     assert!(check.ok, "{check:?}");
     assert_eq!(exempt(&config).await.as_deref(), Some("exempt by name"));
+
+    config.own_username = Some(person.username.to_uppercase());
+    let site = ground.open(config).await;
+    let mine = site.logout(&person.id, None, &How::default()).await;
+    assert_eq!(mine.unwrap_err().code, Code::OwnAccount);
 }
 
 #[cfg(unix)]
