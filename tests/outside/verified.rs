@@ -112,6 +112,26 @@ async fn a_stated_engine_is_believed_and_a_configured_cache_shows_one() {
     assert_eq!(browsers[1].whoami().await.as_deref(), Some("ben"));
 }
 
+/// A configured cache may hold copies of rows, or every session there is. Without a copy that was seen, that is not known.
+#[tokio::test]
+async fn a_cache_that_shows_no_copy_shows_no_engine() {
+    let plan = Site::on(Django::V52, Engine::Sqlite).sessions(SessionEngine::Cache);
+    let site = plan.cache(Cache::Redis).start().await;
+    site.seed(&[person("ana")]).await;
+    let mut browser = site.sign_in("ana").await;
+    // An hour later, nothing but the session tells of the user.
+    let left = "UPDATE accounts_customuser SET last_login = NULL, last_activity = NULL";
+    site.db.execute(left).await;
+    let cache = site.cache_url().unwrap();
+    let toml = format!(
+        "[[site]]\nname = \"shop\"\nurl = \"{{url}}\"\narmed = true\n[site.sessions]\ncache = {cache:?}\n"
+    );
+    let curfew = site.configured(&toml).engine_unstated();
+    not_verified(&curfew, &["logout", "ana"], "engine_unknown").await;
+    not_verified(&curfew, &["sweep"], "engine_unknown").await;
+    assert_eq!(browser.whoami().await.as_deref(), Some("ana"));
+}
+
 #[tokio::test]
 async fn sessions_kept_elsewhere_are_not_taken_for_none() {
     let plan = Site::on(Django::V52, Engine::Postgres).sessions(SessionEngine::Cache);

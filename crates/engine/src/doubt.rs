@@ -200,7 +200,7 @@ impl Site {
         if self.barrier.is_some() {
             return doubts;
         }
-        if !self.config().sessions.engine_known() {
+        if !self.engine_known() {
             doubts.push(Doubt::engine_unknown(whom));
         }
         match self.store.hides_rows().await {
@@ -240,6 +240,12 @@ impl Site {
         last.misread = misread;
         last.at = Some(tokio::time::Instant::now());
         doubts
+    }
+
+    fn engine_known(&self) -> bool {
+        self.config()
+            .sessions
+            .engine_known(self.store.sees_copies())
     }
 
     /// The doubts that were found last.
@@ -327,7 +333,7 @@ impl Site {
         let explained = own.max(hold(&self.doubted).sighted);
         let (since, least) = contradiction(
             now,
-            sessions.engine_known(),
+            self.engine_known(),
             sessions.age(),
             policy.idle_after,
             explained,

@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer};
 enum Source {
     /// Nobody stated the engine. Django's default is assumed.
     Assumed,
-    /// The site's own data show the engine: a package's table, or a configured cache.
+    /// A cache is configured, and the engine that keeps rows beside it is assumed.
+    Cache,
+    /// The site's own data show the engine: a package's table.
     Data,
     /// The operator stated the engine.
     Operator,
@@ -31,6 +33,14 @@ impl EngineName {
         }
     }
 
+    /// A name that fits a configured cache, as long as the cache holds copies of the rows.
+    pub fn with_cache(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            source: Source::Cache,
+        }
+    }
+
     /// A name that the site's data show.
     pub fn shown(name: impl Into<String>) -> Self {
         Self {
@@ -48,9 +58,13 @@ impl EngineName {
         self.source == Source::Operator
     }
 
-    /// Whether the name is more than an assumption.
-    pub fn is_known(&self) -> bool {
-        self.source != Source::Assumed
+    /// Whether the name is more than an assumption. `copies`: the configured cache has shown a copy of a row.
+    pub fn is_known(&self, copies: bool) -> bool {
+        match self.source {
+            Source::Assumed => false,
+            Source::Cache => copies,
+            Source::Data | Source::Operator => true,
+        }
     }
 }
 
@@ -115,7 +129,7 @@ mod tests {
         assert_eq!(engine.as_str(), "c");
 
         let mut unknown = EngineName::default();
-        assert!(!unknown.is_known());
+        assert!(!unknown.is_known(true));
         GivenEngine::Variable("b".into()).apply(&mut unknown);
         assert_eq!((unknown.as_str(), unknown.is_stated()), ("b", true));
     }

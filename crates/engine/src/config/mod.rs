@@ -165,9 +165,10 @@ pub struct ActivityConfig {
 const COOKIE_AGE: Duration = Duration::from_secs(1_209_600);
 
 impl SessionsConfig {
-    /// Whether the engine is stated, or shown by the site's data. Otherwise no result can be verified.
-    pub fn engine_known(&self) -> bool {
-        self.engine.is_known() || self.base.is_some()
+    /// Whether the engine is stated, or shown by the site's data. Otherwise no result can be verified. `copies`: a configured
+    /// cache has shown a copy of a row.
+    pub fn engine_known(&self, copies: bool) -> bool {
+        self.engine.is_known(copies) || self.base.is_some()
     }
 
     /// SESSION_COOKIE_AGE, said or taken for granted.

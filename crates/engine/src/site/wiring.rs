@@ -86,21 +86,24 @@ pub(super) async fn explore(config: &mut SiteConfig, db: &Db) -> Result<Explored
     })
 }
 
-/// What the rest of the configuration shows of an engine that nobody stated. A cache holds copies of the rows: where
-/// there are none, no copy is ever seen, and no result is verified.
+/// What the rest of the configuration shows of an engine that nobody stated. A configured cache holds copies of the rows, or
+/// all sessions: the engine counts as known once a copy is seen.
 fn infer_engine(config: &mut SiteConfig) {
     let demo = config.demo;
     let sessions = &mut config.sessions;
-    if sessions.engine_known() {
+    if sessions.engine_known(true) {
         return;
     }
     let engine = match (sessions.cache.is_some(), sessions.engine.as_str()) {
         (true, "qsessions.backends.db") => "qsessions.backends.cached_db",
         (true, _) => "django.contrib.sessions.backends.cached_db",
-        (false, _) if demo => "django.contrib.sessions.backends.db",
+        (false, _) if demo => {
+            sessions.engine = EngineName::shown("django.contrib.sessions.backends.db");
+            return;
+        }
         (false, _) => return,
     };
-    sessions.engine = EngineName::shown(engine);
+    sessions.engine = EngineName::with_cache(engine);
 }
 
 /// Where nobody said anything and several session tables are there, those with sessions in them decide.

@@ -11,7 +11,8 @@ use crate::view::ReasonCode;
 pub(super) fn engine(config: &SiteConfig, explored: &Explored) -> Finding {
     let sessions = &config.sessions;
     let engine = match &explored.engine {
-        Ok(_) if !sessions.engine_known() => {
+        // Whether the cache shows copies is another check.
+        Ok(_) if !sessions.engine_known(true) => {
             return bad(
                 format!(
                     "SESSION_ENGINE is not known; {} is assumed, and a cached copy may still let a user in",
