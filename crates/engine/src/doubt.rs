@@ -9,7 +9,7 @@ use crate::django::session::{Decoder, Expiry};
 use crate::evidence::{Misread, Saved, misread};
 use crate::site::{Site, hold};
 use crate::store::hiding::{HiddenBy, Hiding};
-use crate::view::{Doubt, Entry, ReasonCode};
+use crate::view::{Doubt, ReasonCode};
 
 /// Fewer users than this may all have signed out by themselves within a short time.
 const CROWD: u32 = 3;
@@ -155,6 +155,7 @@ impl Doubt {
                 | ReasonCode::BackendUnlisted
                 | ReasonCode::ZoneDoubtful
                 | ReasonCode::Unattributed
+                | ReasonCode::NotChecked
         )
     }
 }
@@ -184,12 +185,6 @@ fn contradiction(
     let since = now.checked_sub(window).unwrap_or(Timestamp::MIN);
     let explained = explained.map(|at| at.checked_add(UNDER_WAY).unwrap_or(Timestamp::MAX));
     (since.max(explained.unwrap_or(Timestamp::MIN)), least)
-}
-
-/// When Curfew last deleted sessions of this site, by the newest entries of the journal.
-fn last_deletion(entries: &[Entry], site: &str) -> Option<Timestamp> {
-    let deleted = |entry: &&Entry| entry.site == site && entry.sessions_deleted > Some(0);
-    entries.iter().filter(deleted).map(|entry| entry.at).max()
 }
 
 impl Site {
@@ -240,6 +235,18 @@ impl Site {
         last.misread = misread;
         last.at = Some(tokio::time::Instant::now());
         doubts
+    }
+
+    /// When Curfew last deleted sessions of this site, by the newest entries of the journal.
+    fn last_deletion(&self) -> Option<Timestamp> {
+        let (mut seen, mut last) = (0, None);
+        let read = self.newest_entries(|entry| {
+            seen += 1;
+            let deleted = entry.site == self.name() && entry.sessions_deleted > Some(0);
+            last = deleted.then_some(entry.at);
+            last.is_none() && seen < RECENT_ENTRIES
+        });
+        read.ok().and(last)
     }
 
     fn engine_known(&self) -> bool {
@@ -328,8 +335,7 @@ impl Site {
             let config = self.config();
             (config.policy.clone(), config.sessions.clone())
         };
-        let own = self.journal(RECENT_ENTRIES).ok();
-        let own = own.and_then(|view| last_deletion(&view.entries, &self.name()));
+        let own = self.last_deletion();
         let explained = own.max(hold(&self.doubted).sighted);
         let (since, least) = contradiction(
             now,

@@ -48,6 +48,9 @@ pub(crate) struct Progress {
     pub deleted: BTreeSet<SessionKey>,
     /// Anything at all was there to be deleted.
     pub meant: bool,
+    /// A sign-out before this one was not verified, and the keys of its sessions are not known any more. This cache can name
+    /// no session.
+    pub keys_lost: bool,
     /// Something that was deleted was there again.
     pub came_back: bool,
     /// Something was there at the last look of all.

@@ -1,11 +1,18 @@
 //! What is asked before sessions are ended.
 
+use jiff::SignedDuration;
+
 use super::How;
+use super::ending::LATE;
 use crate::config::Engine;
 use crate::error::{Code, Error, Result};
 use crate::site::Site;
+use crate::store::UserId;
 use crate::sweep::view_only;
-use crate::view::UserView;
+use crate::view::{Deed, UserView};
+
+/// Entries of the journal about one user that are looked through.
+const ENTRIES: usize = 20;
 
 impl Site {
     /// Refuses where the site is not to be touched, or where sessions are out of reach. The journal is not asked whether it
@@ -20,6 +27,25 @@ impl Site {
     /// Whether a request under way can bring a deleted session back here. What is not known can.
     pub(crate) fn can_come_back(&self) -> bool {
         Engine::of(&self.config().sessions).map_or(true, |engine| engine.can_come_back())
+    }
+
+    /// Whether a session of this user that Curfew deleted can be back, or can still come back. It can for as long as a request
+    /// lasts that was under way; and a copy of a session whose key nobody knows any more can be there for a session's age.
+    /// A sign-out that was verified settles both.
+    pub(super) fn can_still_come_back(&self, id: &UserId) -> bool {
+        if !self.can_come_back() {
+            return false;
+        }
+        let age = match self.store.lists_copies() {
+            true => LATE,
+            false => self.config().sessions.age(),
+        };
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+        let since = self.db_now().and_then(|now| now.checked_sub(age).ok());
+        let about = self.journal.about(id.as_str(), &self.name(), ENTRIES);
+        let mut about = about.unwrap_or_default().into_iter();
+        let newest = about.find(|entry| matches!(entry.deed, Deed::Logout | Deed::Suspend));
+        newest.is_some_and(|entry| Some(entry.at) > since && entry.verified != Some(true))
     }
 
     /// Refuses the operator's own account, unless they have said that it is meant.

@@ -206,12 +206,17 @@ impl Site {
             }
             let (target, keys) = found?;
             let flagged = hold(&self.roster).flagged_now(&id);
-            if keys.is_empty() && !flagged {
+            // What went a moment ago can come back: it is looked for as what goes now is.
+            let gone = keys.is_empty() && self.can_still_come_back(&id);
+            if keys.is_empty() && !flagged && !gone {
                 return Ok(Prepared::Nothing(Box::new(user)));
             }
+            let mut leaver = Leaver::new(Some(id), target, keys);
+            leaver.progress.meant |= gone;
+            leaver.progress.keys_lost = gone && !self.store.lists_copies();
             return Ok(Prepared::Leaves(Box::new(Leaving {
                 deed: journal::new_id()?,
-                leaver: Leaver::new(Some(id), target, keys),
+                leaver,
                 user,
             })));
         }

@@ -129,6 +129,12 @@ fn say(
         let text = format!("Gone now, not verified: {deleted}{and}");
         return (Outcome::Unverified, ReasonCode::CanComeBack, text);
     }
+    if progress.keys_lost {
+        let text = format!(
+            "Not verified: an earlier sign-out of {name} was not verified, and its sessions cannot be looked for in this cache any more. A change of {name}'s password ends them."
+        );
+        return (Outcome::Unverified, ReasonCode::CanComeBack, text);
+    }
     if progress.signed_in_since && !ground.lasting {
         let text = format!(
             "Not verified: {deleted}; {name} signed in again meanwhile, and that session was deleted too. Single sign-on can sign {name} in again."

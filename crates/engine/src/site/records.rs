@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Site, hold};
 use crate::error::{Code, Error, Result};
-use crate::journal::{Draft, LeftOpen};
+use crate::journal::{self, Draft, LeftOpen};
 use crate::store::UserId;
 use crate::sweep::blocking;
 use crate::view::{Deed, Entry, EntryUser, Phase};
@@ -46,6 +46,12 @@ impl Site {
     /// Why the journal's head is not in the file that `journal_heads` names, if it is not.
     pub fn heads_fault(&self) -> Option<String> {
         self.journal.heads_fault()
+    }
+
+    /// Gives the entries of this state directory's journal, of all sites, newest first, until the answer is false. Nothing is
+    /// verified.
+    pub(crate) fn newest_entries(&self, each: impl FnMut(Entry) -> bool) -> Result<()> {
+        journal::newest(&self.state_dir, each)
     }
 
     /// Whether this site's journal has written anything since the site was opened.

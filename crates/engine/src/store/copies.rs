@@ -342,6 +342,10 @@ impl Store for WithCopies {
         self.copies.key_form_seen()
     }
 
+    fn lists_copies(&self) -> bool {
+        self.copies.lists()
+    }
+
     fn whole(&self) -> bool {
         self.rows.whole()
     }

@@ -151,4 +151,8 @@ impl Copies for Late<dyn Copies> {
     fn key_form_seen(&self) -> bool {
         self.made.get().is_some_and(|copies| copies.key_form_seen())
     }
+
+    fn lists(&self) -> bool {
+        self.made.get().is_some_and(|copies| copies.lists())
+    }
 }

@@ -312,4 +312,8 @@ impl Copies for Memcached {
     fn key_form_seen(&self) -> bool {
         self.seen.load(Ordering::Relaxed)
     }
+
+    fn lists(&self) -> bool {
+        false
+    }
 }

@@ -322,6 +322,9 @@ pub trait Copies: Send + Sync {
 
     /// A session of this site was seen in the cache: the form of its keys is the right one.
     fn key_form_seen(&self) -> bool;
+
+    /// Whether the cache can name its copies. Else a copy is found only by a key that is known.
+    fn lists(&self) -> bool;
 }
 
 /// One site's sessions and users, wherever they live.
@@ -394,6 +397,11 @@ pub trait Store: Send + Sync {
     /// Whether what [`Store::surviving`] says can be relied on: false where a cache has never shown a session of this
     /// site, so that its keys may have another form.
     fn sees_copies(&self) -> bool {
+        true
+    }
+
+    /// Whether a copy without a row is found although its key is not known.
+    fn lists_copies(&self) -> bool {
         true
     }
 

@@ -191,4 +191,8 @@ impl Copies for RedisSessions {
     fn key_form_seen(&self) -> bool {
         self.form_seen()
     }
+
+    fn lists(&self) -> bool {
+        true
+    }
 }
