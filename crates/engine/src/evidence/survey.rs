@@ -9,6 +9,8 @@ use super::AGREE;
 use crate::policy::AHEAD;
 use crate::roster::{Person, Roster};
 
+/// One request writes the column and saves its session within this time.
+const ONE_REQUEST: Duration = Duration::from_secs(10);
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 
@@ -19,7 +21,7 @@ pub(crate) struct Survey {
     pub with_activity: u32,
     /// Signed-in users of whom a session was saved after its sign-in.
     pub later_saves: u32,
-    /// Of those, users whose column agrees with that save.
+    /// Of those, users whose column was written by the request of that save.
     pub agree: u32,
     /// Of those, users whose column is older than that save, and the gaps: activity that the column missed.
     pub missed: Vec<Duration>,
@@ -54,9 +56,10 @@ impl Survey {
             survey.later_saves += 1;
             let Some(activity) = activity else { continue };
             let ahead = save.duration_since(activity);
-            if ahead.unsigned_abs() <= AGREE {
+            // A save of another request may come within a minute of a throttled record by chance, and proves nothing.
+            if ahead.unsigned_abs() <= ONE_REQUEST {
                 survey.agree += 1;
-            } else if ahead.is_positive() {
+            } else if ahead.is_positive() && ahead.unsigned_abs() > AGREE {
                 survey.missed.push(ahead.unsigned_abs());
             }
         }

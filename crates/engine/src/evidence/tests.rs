@@ -54,8 +54,12 @@ fn a_timestamp_alone_proves_no_grain() {
 
 #[test]
 fn saves_that_move_with_the_column_prove_a_fine_grain() {
-    let together = (7_203, 90_000, 7_190);
+    let together = (7_203, 90_000, 7_195);
     assert_eq!(grain(SAID, &[together], None), Ok(0));
+    // A save of another request, soon after a record that is made every ten minutes.
+    let by_chance = (7_203, 90_000, 7_163);
+    assert_eq!(grain(SAID, &[by_chance], None), Err(Code::Learning));
+    assert_eq!(grain(SAID, &[together, by_chance], None), Ok(0));
     // A request that the column missed.
     let missed = (7_203, 90_000, 300);
     assert_eq!(grain(SAID, &[together, missed], None), Err(Code::Learning));
