@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::django::session::{Decoder, Expiry};
-use crate::evidence::{Misread, Saved, misread};
+use crate::evidence::{Misread, Records, Saved};
 use crate::site::{Site, hold};
 use crate::store::hiding::{HiddenBy, Hiding};
+use crate::store::schema::TimeColumn;
 use crate::view::{Doubt, ReasonCode};
 
 /// Fewer users than this may all have signed out by themselves within a short time.
@@ -285,16 +287,40 @@ impl Site {
                 })
             })
             .collect();
-        let age = self.config().sessions.age();
-        let login = self.schema.users.last_login.as_ref();
+        let (age, zone) = {
+            let config = self.config();
+            let zone = config.time_zone.clone().unwrap_or(TimeZone::UTC);
+            (config.sessions.age(), zone)
+        };
+        let users = &self.schema.users;
+        let wall = |column: &Option<TimeColumn>| column.as_ref().is_some_and(|c| c.zone.is_some());
+        let (login, activity) = (wall(&users.last_login), wall(&users.last_activity));
+        let (mut logins, mut newest) = (Vec::new(), Vec::new());
         let roster = hold(&self.roster);
-        let people = login
-            .filter(|column| column.zone.is_some())
-            .map(|_| roster.people());
-        let logins = people.into_iter().flatten();
-        let logins = logins.filter_map(|person| person.last_save().zip(person.last_login()));
-        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
-        Ok(misread(&sessions, age, logins))
+        let Some(now) = roster
+            .now()
+            .filter(|_| login || activity || !sessions.is_empty())
+        else {
+            return Ok(None);
+        };
+        for person in roster.people() {
+            let login = person.last_login().filter(|_| login);
+            let activity = person.last_activity().filter(|_| activity);
+            logins.extend(person.last_save().zip(login));
+            newest.extend(login.max(activity));
+        }
+        let records = Records {
+            now,
+            zone: &zone,
+            sessions: &sessions,
+            age: SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX),
+            logins: &logins,
+            newest: &newest,
+        };
+        Ok(records.wrong().map(|wrong| Misread {
+            wrong,
+            read_in: zone.to_offset(now),
+        }))
     }
 
     /// After a refresh: notes whether sessions were seen, and looks for doubts from time to time.

@@ -89,6 +89,9 @@ async fn a_zone_that_nobody_states_is_noticed() {
     );
     let told = document["doubts"][0]["detail"].as_str().unwrap();
     assert!(told.contains("time_zone"), "{told}");
+    // The zone is eight hours from UTC in winter, and seven in summer. The sessions' age may hide an hour of that.
+    let offsets = ["UTC-07 or west", "UTC-06 or west"];
+    assert!(offsets.iter().any(|one| told.contains(one)), "{told}");
     let doctor = curfew.json(&["doctor"]).await;
     assert_eq!(doctor.status, 1);
     assert!(doctor.stdout.contains(told), "{doctor:#?}");
@@ -105,4 +108,35 @@ async fn a_zone_that_nobody_states_is_noticed() {
     let report = site.configured(&right).done(&["logout", "ana"]).await;
     assert_eq!(report["verified"], true, "{report:#}");
     assert_eq!(site.browser(&ana).whoami().await, None);
+}
+
+/// East of UTC, no session looks ended. Times that are not over yet show the zone.
+#[tokio::test]
+async fn a_zone_in_the_east_that_nobody_states_is_noticed() {
+    let site = Site::on(Django::V52, Engine::Sqlite)
+        .setting("SITE_USE_TZ", "0")
+        .setting("SITE_TIME_ZONE", "Asia/Tokyo")
+        .setting("SITE_SESSION_COOKIE_AGE", "3600")
+        .start()
+        .await;
+    site.seed(&[active("ana"), active("cem")]).await;
+    let curfew =
+        site.configured("[[site]]\nname = \"shop\"\nurl = \"{url}\"\narmed = true\n{sessions}");
+    let document = curfew.done(&["users"]).await;
+    let doubt = &document["doubts"][0];
+    assert_eq!(doubt["code"], "zone_doubtful", "{document:#}");
+    let told = doubt["detail"].as_str().unwrap();
+    assert!(
+        told.contains("UTC+09") && told.contains("time_zone"),
+        "{told}"
+    );
+    let doctor = curfew.json(&["doctor"]).await;
+    assert_eq!(doctor.status, 1);
+    assert!(doctor.stdout.contains(told), "{doctor:#?}");
+    let ran = curfew.json(&["logout", "ana"]).await;
+    assert_eq!(
+        (ran.status, &ran.document()["verified"]),
+        (4, &false.into()),
+        "{ran:#?}"
+    );
 }

@@ -26,7 +26,7 @@ use std::time::Duration;
 pub(crate) use gate::{both, ledger};
 pub(crate) use observed::Ledger;
 pub(crate) use survey::later_save;
-pub(crate) use wall::{Misread, Saved, misread};
+pub(crate) use wall::{Misread, Records, Saved};
 
 use crate::error::{Code, Error};
 

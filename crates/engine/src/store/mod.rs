@@ -35,7 +35,7 @@ pub mod tls;
 pub mod tokens;
 mod tx;
 mod way;
-mod zone;
+pub(crate) mod zone;
 
 use std::time::Duration;
 
