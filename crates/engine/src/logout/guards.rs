@@ -12,7 +12,7 @@ use crate::sweep::view_only;
 use crate::view::{Deed, UserView};
 
 /// Entries of the journal about one user that are looked through.
-const ENTRIES: usize = 20;
+const ENTRIES: usize = 200;
 
 impl Site {
     /// Refuses where the site is not to be touched, or where sessions are out of reach. The journal is not asked whether it
@@ -42,9 +42,11 @@ impl Site {
         };
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         let since = self.db_now().and_then(|now| now.checked_sub(age).ok());
-        let about = self.journal.about(id.as_str(), &self.name(), ENTRIES);
-        let mut about = about.unwrap_or_default().into_iter();
-        let newest = about.find(|entry| matches!(entry.deed, Deed::Logout | Deed::Suspend));
+        // Without the journal, nobody knows what was deleted before.
+        let Ok(about) = self.journal.about(id.as_str(), &self.name(), ENTRIES) else {
+            return true;
+        };
+        let newest = about.iter().find(|entry| entry.deed != Deed::Sweep);
         newest.is_some_and(|entry| Some(entry.at) > since && entry.verified != Some(true))
     }
 
