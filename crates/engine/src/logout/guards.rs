@@ -1,5 +1,7 @@
 //! What is asked before sessions are ended.
 
+use std::collections::HashSet;
+
 use jiff::SignedDuration;
 
 use super::How;
@@ -46,8 +48,22 @@ impl Site {
         let Ok(about) = self.journal.about(id.as_str(), &self.name(), ENTRIES) else {
             return true;
         };
-        let newest = about.iter().find(|entry| entry.deed != Deed::Sweep);
-        newest.is_some_and(|entry| Some(entry.at) > since && entry.verified != Some(true))
+        let mut done = HashSet::new();
+        for entry in about.iter().filter(|entry| entry.deed != Deed::Sweep) {
+            if Some(entry.at) <= since {
+                break;
+            }
+            match (entry.verified == Some(true), entry.deed) {
+                (true, Deed::Logout) => return false,
+                // A closed account is verified although a session can come back, and settles nothing before it.
+                (true, _) => {
+                    done.insert(&entry.id);
+                }
+                (false, _) if done.contains(&entry.id) => {}
+                (false, _) => return true,
+            }
+        }
+        false
     }
 
     /// Refuses the operator's own account, unless they have said that it is meant.
